@@ -1,0 +1,25 @@
+# VENV may name an environment that already has the packages of pyproject.toml.
+VENV ?= .venv
+PYTHON ?= python3
+ENVIRONMENT := $(VENV)/.podium-installed
+export PATH := $(abspath $(VENV))/bin:$(PATH)
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+.PHONY: repro test lint full clean
+
+repro: $(ENVIRONMENT)  ## raw files in, submissions and a table of scores out
+	dvc repro
+	@cat report/summary.md
+
+test: lint  ## the checks and the tests
+	pytest
+
+lint: $(ENVIRONMENT)
+	ruff check .
+	ruff format --check .
+
+$(ENVIRONMENT): pyproject.toml
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --editable '.[test]'
+	git rev-parse --git-dir >/dev/null 2>&1 || $(VENV)/bin/dvc config --local core.no_scm true
+	touch $@

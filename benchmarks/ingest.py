@@ -1,0 +1,81 @@
+"""Time the readers on files of full size: `python benchmarks/ingest.py [FOLDER]`, which needs 1.5 GB of disk there.
+
+Each reader runs in a process of its own, whose peak resident memory is printed beside the seconds.
+"""
+
+import functools
+import multiprocessing
+import pickle
+import resource
+import struct
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.config import Split
+from pipeline.readers.formats import read_split
+
+ROWS = 60_000
+
+
+def write_csv(path: Path) -> None:
+    """Write 60,000 rows of label and 784 pixels, half of them background."""
+    pixels = np.random.default_rng(0).integers(-255, 256, (ROWS, 784)).clip(0)
+    with path.open("w") as file:
+        file.write(",".join(["label", *(f"pixel{index}" for index in range(1, 785))]) + "\n")
+        for row, values in enumerate(pixels.tolist()):
+            file.write(f"{row % 10},{','.join(map(str, values))}\n")
+
+
+def write_pickle(path: Path, protocol: int) -> None:
+    """Write 60,000 images of 64x128 as Python 3 pickles them."""
+    with path.open("wb") as file:
+        pickle.dump(np.zeros((ROWS, 64, 128), np.uint8), file, protocol=protocol)
+
+
+def write_python2_pickle(path: Path) -> None:
+    """Write the same as Python 2 pickles it with protocol 2: the pixels are one BINSTRING."""
+    head = b"\x80\x02cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
+    shape = b"J" + struct.pack("<i", ROWS) + b"K@K\x80\x87"
+    dtype = b"cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+    pixels = np.zeros((ROWS, 64, 128), np.uint8)
+    with path.open("wb") as file:
+        file.write(head + b"(K\x01" + shape + dtype + b"\x89T" + struct.pack("<i", pixels.nbytes))
+        file.write(pixels.data)
+        file.write(b"tb.")
+
+
+def measure(path: Path) -> None:
+    """Read one file and print what it took."""
+    started = time.monotonic()
+    raw = read_split(path, Split(path.name), None, 1.0, labelled=path.suffix == ".csv")
+    seconds = time.monotonic() - started
+    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    mib = path.stat().st_size / 2**20
+    print(f"{path.name}: {raw.images.shape}, {mib:.0f} MiB, {seconds:.1f} s, peak {peak_mib:.0f} MiB", flush=True)
+
+
+def main() -> None:
+    """Write the files one after the other and measure each in a fresh process."""
+    writers = {
+        "label_pixels.csv": write_csv,
+        "protocol2.pkl": functools.partial(write_pickle, protocol=2),
+        "protocol4.pkl": functools.partial(write_pickle, protocol=4),
+        "protocol5.pkl": functools.partial(write_pickle, protocol=5),
+        "python2_protocol2.pkl": write_python2_pickle,
+    }
+    with tempfile.TemporaryDirectory(dir=sys.argv[1] if len(sys.argv) > 1 else None) as folder:
+        for name, write in writers.items():
+            path = Path(folder, name)
+            for step in (write, measure):  # the peak of a process counts what its parent held
+                process = multiprocessing.get_context("spawn").Process(target=step, args=(path,))
+                process.start()
+                process.join()
+            path.unlink()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""What to know of the images before training: class balance, duplicates, conflicting labels, constant images."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+EXAMPLES = 20
+
+
+def row_digests(parts: Iterable[np.ndarray]) -> list[bytes]:
+    """Return a blake2b digest of every row of `parts`, arrays (some, ...) in turn: equal for equal rows."""
+    return [hashlib.blake2b(row.data, digest_size=16).digest() for part in parts for row in np.ascontiguousarray(part)]
+
+
+def groups_of(digests: list[bytes]) -> np.ndarray:
+    """Return, for every row (n,) int64, the first row with the same digest."""
+    first: dict[bytes, int] = {}
+    return np.array([first.setdefault(digest, row) for row, digest in enumerate(digests)], np.int64)
+
+
+def constant_rows(parts: Iterable[np.ndarray]) -> np.ndarray:
+    """Return the rows (k,) int64 of `parts`, arrays (some, h, w, c) in turn, that hold one value only."""
+    flags = [(part == part[:, :1, :1, :1]).all(axis=(1, 2, 3)) for part in parts]
+    return np.flatnonzero(np.concatenate(flags)) if flags else np.empty(0, np.int64)
+
+
+def balance(labels: np.ndarray, classes: list[int | str]) -> dict[str, int]:
+    """Return how many rows of `labels` (n,) int64 each class has, by its own label."""
+    counts = np.bincount(labels, minlength=len(classes)).tolist()
+    return {str(label): count for label, count in zip(classes, counts, strict=True)}
+
+
+def duplicates_within(digests: list[bytes], ids: np.ndarray) -> dict[str, Any]:
+    """Return number of groups of equal rows, of rows in them, and examples as lists of ids."""
+    groups = [rows for rows in _rows_by_digest(digests).values() if len(rows) > 1]
+    return {
+        "groups": len(groups),
+        "rows": sum(map(len, groups)),
+        "examples": [ids[rows].tolist() for rows in groups[:EXAMPLES]],
+    }
+
+
+def duplicates_across(
+    train_digests: list[bytes], train_ids: np.ndarray, test_digests: list[bytes], test_ids: np.ndarray
+) -> dict[str, Any]:
+    """Return number of images that train and test share, of rows of either, and examples as ids of both."""
+    train, test = _rows_by_digest(train_digests), _rows_by_digest(test_digests)
+    shared = [digest for digest in train if digest in test]
+    return {
+        "groups": len(shared),
+        "train_rows": sum(len(train[digest]) for digest in shared),
+        "test_rows": sum(len(test[digest]) for digest in shared),
+        "examples": [
+            {"train": train_ids[train[digest]].tolist(), "test": test_ids[test[digest]].tolist()}
+            for digest in shared[:EXAMPLES]
+        ],
+    }
+
+
+def label_conflicts(
+    digests: list[bytes], ids: np.ndarray, labels: np.ndarray, classes: list[int | str]
+) -> dict[str, Any]:
+    """Return number of groups of equal images with unequal labels, of rows in them, and examples."""
+    groups = [rows for rows in _rows_by_digest(digests).values() if len(np.unique(labels[rows])) > 1]
+    return {
+        "groups": len(groups),
+        "rows": sum(map(len, groups)),
+        "examples": [
+            {"ids": ids[rows].tolist(), "labels": [classes[index] for index in labels[rows]]}
+            for rows in groups[:EXAMPLES]
+        ],
+    }
+
+
+def _rows_by_digest(digests: list[bytes]) -> dict[bytes, list[int]]:
+    rows = defaultdict(list)
+    for row, digest in enumerate(digests):
+        rows[digest].append(row)
+    return rows

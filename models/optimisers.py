@@ -1,0 +1,59 @@
+"""Optimisers and learning-rate schedules by name."""
+
+import keras
+from keras import optimizers
+
+WARMUP_SHARE = 0.25  # of a one-cycle schedule
+
+
+def optimiser(
+    name: str,
+    learning_rate: float | optimizers.schedules.LearningRateSchedule,
+    *,
+    momentum: float = 0.9,
+    weight_decay: float = 0.0,
+    ema_momentum: float = 0.0,
+) -> keras.Optimizer:
+    """Return a Keras optimiser; `weight_decay` is decoupled (Loshchilov and Hutter, 2019) and spares biases and norms.
+
+    Args:
+        name: sgd (Nesterov), adam, adamw or rmsprop.
+        learning_rate: a constant or a schedule.
+        momentum: of sgd alone.
+        weight_decay: 0 is none.
+        ema_momentum: of the moving average of the weights; 0 is none.
+    """
+    common = {
+        "learning_rate": learning_rate,
+        "weight_decay": weight_decay or None,
+        "use_ema": bool(ema_momentum),
+        "ema_momentum": ema_momentum or 0.99,
+    }
+    if name == "sgd":
+        made = optimizers.SGD(momentum=momentum, nesterov=momentum > 0, **common)
+    elif name == "adamw":
+        made = optimizers.AdamW(**{**common, "weight_decay": weight_decay})
+    else:
+        made = {"adam": optimizers.Adam, "rmsprop": optimizers.RMSprop}[name](**common)
+    if weight_decay:
+        made.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return made
+
+
+def schedule(name: str, learning_rate: float, steps: int) -> float | optimizers.schedules.LearningRateSchedule:
+    """Return what an optimiser takes as its learning rate for `steps` batches in all.
+
+    `one_cycle` rises from a 25th to `learning_rate` over the first quarter and falls to zero on a cosine (after Smith
+    and Topin, 2017); `cosine` only falls; `constant` and `plateau` stay, the latter until a callback lowers it.
+    """
+    if name == "one_cycle":
+        warmup_steps = int(steps * WARMUP_SHARE)
+        return optimizers.schedules.CosineDecay(
+            learning_rate / 25,
+            max(1, steps - warmup_steps),
+            warmup_target=learning_rate,
+            warmup_steps=warmup_steps,
+        )
+    if name == "cosine":
+        return optimizers.schedules.CosineDecay(learning_rate, steps)
+    return learning_rate

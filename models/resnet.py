@@ -1,0 +1,39 @@
+"""A small pre-activation residual network (He et al., "Identity Mappings in Deep Residual Networks", 2016)."""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+from models.layers import convolution, logits, normalised, require_size
+
+
+def build(
+    image_shape: tuple[int, int, int],
+    outputs: int,
+    *,
+    stem_filters: int = 32,
+    filters: Sequence[int] = (64, 128, 256),
+    blocks: int = 1,
+    activation: str = "relu",
+    dropout: float = 0.0,
+) -> keras.Model:
+    """Return the network; each entry of `filters` is one stage of `blocks` residual blocks, which halves the image."""
+    require_size(image_shape, 2 ** len(filters))
+    images = keras.Input(image_shape)
+    x = convolution(images, stem_filters)
+    for width in filters:
+        for index in range(blocks):
+            x = _block(x, width, stride_pixels=2 if index == 0 else 1, activation=activation)
+    x = layers.GlobalAveragePooling2D()(normalised(x, activation))
+    if dropout:
+        x = layers.Dropout(dropout)(x)
+    return keras.Model(images, logits(x, outputs), name="resnet")
+
+
+def _block(x: keras.KerasTensor, width: int, stride_pixels: int, activation: str) -> keras.KerasTensor:
+    before = normalised(x, activation)
+    same = stride_pixels == 1 and x.shape[-1] == width
+    shortcut = x if same else convolution(before, width, size_pixels=1, stride_pixels=stride_pixels)
+    y = normalised(convolution(before, width, stride_pixels=stride_pixels), activation)
+    return layers.Add()([convolution(y, width), shortcut])

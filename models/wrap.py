@@ -1,0 +1,53 @@
+"""From what lies on the disk to what a network takes: uint8 pixels are normalised by a model's first layer.
+
+So training and prediction cannot differ, and a saved model needs nothing beside it.
+"""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+
+def on_images(network: keras.Model, scale: np.ndarray, offset: np.ndarray) -> keras.Model:
+    """Return `network` behind a first layer that takes uint8 images (batch, height, width, channels).
+
+    Args:
+        network: from normalised images to logits.
+        scale, offset: broadcastable to (height, width, channels); the network sees pixels * scale + offset.
+    """
+    images = keras.Input(network.input_shape[1:], dtype="uint8")
+    return keras.Model(images, network(_rescaling(scale, offset)(images)), name="on_images")
+
+
+def on_items(network: keras.Model, scale: np.ndarray, offset: np.ndarray, count: int, sums: keras.Layer) -> keras.Model:
+    """Return a model of uint8 crops (batch, count, height, width, channels) that all pass through one `network`.
+
+    `sums` turns the logits (batch, count, kinds) of the items into those of the image (batch, classes).
+    """
+    item_shape = network.input_shape[1:]
+    crops = keras.Input((count, *item_shape), dtype="uint8")
+    flat = ops.reshape(crops, (-1, *item_shape))
+    logits = network(_rescaling(scale, offset)(flat))
+    return keras.Model(crops, sums(ops.reshape(logits, (-1, count, logits.shape[-1]))), name="on_items")
+
+
+def _rescaling(scale: np.ndarray, offset: np.ndarray) -> keras.Layer:
+    return layers.Rescaling(np.asarray(scale).tolist(), np.asarray(offset).tolist(), name="normalise")
+
+
+def affine(normalise: str, mean: Sequence[float], std: Sequence[float], pixel_mean: np.ndarray) -> tuple:
+    """Return (scale, offset) of a normalisation of pixels 0..255.
+
+    Args:
+        normalise: `standardise` (per channel, mean 0 and std 1), `unit` (0..1) or `pixel_mean` (0..1, less the mean).
+        mean, std: per channel (channels,), of training images, 0..255.
+        pixel_mean: the mean training image (height, width, channels), 0..255.
+    """
+    if normalise == "standardise":
+        spread = np.maximum(np.asarray(std), 1e-3)  # constant channels stay finite
+        return 1 / spread, -np.asarray(mean) / spread
+    if normalise == "unit":
+        return np.float64(1 / 255), np.float64(0)
+    return np.float64(1 / 255), -np.asarray(pixel_mean, np.float64) / 255

@@ -1,0 +1,29 @@
+"""Keras, imported without the pages that its backend writes to a terminal."""
+
+import os
+import sys
+import tempfile
+from types import ModuleType
+
+
+def _import_quietly() -> ModuleType:
+    """Import Keras with stderr held back at the file descriptor, where native code writes; show it if that fails."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as held_back:
+        os.dup2(held_back.fileno(), 2)
+        try:
+            import keras
+        except BaseException:
+            os.dup2(terminal, 2)
+            held_back.seek(0)
+            sys.stderr.write(held_back.read().decode(errors="replace"))
+            raise
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+    return keras
+
+
+keras = _import_quietly()

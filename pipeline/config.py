@@ -1,0 +1,270 @@
+"""`params.yaml`, the only configuration, as frozen dataclasses: a task's blocks are named after the stages."""
+
+import dataclasses
+import types
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import yaml
+
+from models import ARCHITECTURES
+from pipeline.contracts import BadInput
+
+Label = int | str
+
+
+@dataclass(frozen=True)
+class Replica:
+    """A competition's raw files made from a labelled image set (stage `replica`)."""
+
+    form: Literal["fashion", "price_sum"]
+    source: Literal["digits", "fashion-mnist"] = "digits"
+    train_rows: int | None = None  # None: all that the source has; for price_sum 60 000 and 10 000
+    test_rows: int | None = None
+    pool: Literal["shared", "disjoint"] = "shared"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Split:
+    """Where the rows of one split lie, relative to the task's folder. What is None is inferred."""
+
+    images: str  # CSV, pickle, npz, or a folder of images, plain or as gzip or zip
+    labels: str | None = None  # a CSV, where the labels do not lie with the images
+    id_column: int | str | None = None
+    label_column: int | str | None = None
+    images_key: str | None = None  # of an npz
+    labels_key: str | None = None
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """The raw files of a competition."""
+
+    folder: str
+    train: Split
+    test: Split
+    sample_submission: str
+    image: tuple[int, ...] | None = None  # (height, width) or (height, width, channels)
+    classes: tuple[Label, ...] | None = None  # 5..13, or a list; inferred from the training labels
+    pixel_scale: float = 1.0  # 255 where the raw pixels are 0..1
+
+
+@dataclass(frozen=True)
+class Items:
+    """Every image shows `count` items, and its label is the sum of their prices."""
+
+    count: int
+    size_pixels: tuple[int, int]  # (height, width) of one item
+    prices: tuple[int, ...]  # one a kind of item
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """What is done to every image once, before any model sees it."""
+
+    resize_pixels: tuple[int, int] | None = None  # (height, width), bilinear
+    pad_pixels: tuple[int, int] | None = None  # (height, width), black around the centred image
+    items: Items | None = None
+
+
+@dataclass(frozen=True)
+class Folds:
+    """The split into folds."""
+
+    count: int = 5
+    holdout_share: float = 0.2  # used where count is 1
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Predict:
+    """Test-time augmentation: the views whose probabilities are averaged."""
+
+    flip: bool = False  # each view also mirrored left to right
+    shift_pixels: int = 0  # also each view moved up-left and down-right by so much
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """How members are weighed."""
+
+    method: Literal["mean", "greedy"] = "greedy"
+    rounds: int = 50  # of greedy selection
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Task:
+    """A competition."""
+
+    ingest: Ingest
+    prepare: Prepare
+    split: Folds
+    predict: Predict
+    ensemble: Ensemble
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Random changes to training images that keep their labels; drawn anew every epoch."""
+
+    flip: bool = False
+    shift_pixels: int = 0
+    erase_pixels: int = 0  # side of a square erased at a random place
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a member is trained."""
+
+    epochs: int = 10
+    batch_size: int = 128
+    optimiser: Literal["sgd", "adam", "adamw", "rmsprop"] = "adamw"
+    learning_rate: float = 1e-3  # the peak, where the schedule has one
+    schedule: Literal["constant", "plateau", "cosine", "one_cycle"] = "one_cycle"
+    plateau_factor: float = 0.316
+    plateau_patience_epochs: int = 3
+    minimum_learning_rate: float = 5e-7
+    momentum: float = 0.9  # of sgd
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    ema_momentum: float = 0.0  # 0: no exponential moving average of the weights
+    monitor: Literal["val_loss", "val_accuracy"] = "val_loss"
+    early_stopping_patience_epochs: int = 0  # 0: none
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    train_on_all: bool = False  # a last model on all rows makes the test predictions
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Member:
+    """One model competing for a place in its task's ensemble."""
+
+    task: str
+    architecture: str
+    options: dict[str, Any] = field(default_factory=dict)  # of the architecture
+    input: Literal["images", "items"] = "images"
+    normalise: Literal["standardise", "unit", "pixel_mean"] = "standardise"
+    augment: Augment = Augment()
+    training: Training = Training()
+    trials: int = 0  # of tuning
+
+
+@dataclass(frozen=True)
+class Params:
+    """All of `params.yaml`."""
+
+    tasks: dict[str, Task]
+    members: dict[str, Member]
+    replicas: dict[str, Replica] = field(default_factory=dict)
+
+
+def load_params(path: Path) -> Params:
+    """Read and check the whole configuration.
+
+    Raises:
+        BadInput: an unknown or missing key, a value of the wrong kind, or a name that leads nowhere.
+    """
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise BadInput(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
+    try:
+        params = parse(Params, tree, "")
+        _check(params)
+    except ValueError as error:
+        raise BadInput(f"{path}: {error}") from error
+    return params
+
+
+def _check(params: Params) -> None:
+    for name, member in params.members.items():
+        if member.task not in params.tasks:
+            known = ", ".join(params.tasks)
+            raise ValueError(f"members.{name}.task: {member.task!r} is not a task; known are {known}")
+        if member.architecture not in ARCHITECTURES:
+            known = ", ".join(ARCHITECTURES)
+            raise ValueError(f"members.{name}.architecture: {member.architecture!r} is unknown; known are {known}")
+        if member.input == "items" and params.tasks[member.task].prepare.items is None:
+            raise ValueError(f"members.{name}.input: 'items' needs tasks.{member.task}.prepare.items, which is missing")
+        if min(member.training.epochs, member.training.batch_size) < 1:
+            raise ValueError(f"members.{name}.training: expected epochs and batch_size of at least 1")
+    for name, task in params.tasks.items():
+        if task.split.count < 1 or not 0 < task.split.holdout_share < 1:
+            raise ValueError(f"tasks.{name}.split: expected count >= 1 and 0 < holdout_share < 1")
+
+
+def parse(kind: Any, value: Any, where: str) -> Any:
+    """Return `value`, as YAML gives it, as an instance of `kind`: a dataclass, a container, a choice or a scalar.
+
+    Raises:
+        ValueError: names the key (`where`), the value and what is legal.
+    """
+    if dataclasses.is_dataclass(kind):
+        return _parse_dataclass(kind, value, where)
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        if value not in arguments:
+            raise ValueError(f"{where}: {value!r} is not one of {', '.join(map(str, arguments))}")
+        return value
+    if origin in (Union, types.UnionType):
+        return _parse_union(arguments, value, where)
+    if origin is tuple:
+        return _parse_tuple(arguments, value, where)
+    if origin is dict:
+        _expect(isinstance(value, dict), where, value, "a mapping")
+        return {str(key): parse(arguments[1], item, f"{where}.{key}".lstrip(".")) for key, item in value.items()}
+    if kind is Any:
+        return value
+    if kind is float and isinstance(value, int | float | str) and not isinstance(value, bool):
+        try:  # YAML 1.1 reads 1e-3 as a string
+            return float(value)
+        except ValueError:
+            pass
+    _expect(type(value) is kind, where, value, {int: "a whole number", str: "a text"}.get(kind, kind.__name__))
+    return value
+
+
+def _parse_dataclass(kind: Any, value: Any, where: str) -> Any:
+    _expect(isinstance(value, dict), where or "the file", value, "a mapping")
+    hints, prefix = get_type_hints(kind), f"{where}." if where else ""
+    for key in value:
+        if key not in hints:
+            raise ValueError(f"{prefix}{key}: unknown key; legal are {', '.join(hints)}")
+    for item in dataclasses.fields(kind):
+        required = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
+        if required and item.name not in value:
+            raise ValueError(f"{prefix}{item.name}: missing key, expected in every such entry")
+    return kind(**{key: parse(hints[key], item, prefix + key) for key, item in value.items()})
+
+
+def _parse_union(kinds: tuple, value: Any, where: str) -> Any:
+    if value is None and type(None) in kinds:
+        return None
+    kinds = tuple(kind for kind in kinds if kind is not type(None))
+    if len(kinds) == 1:
+        return parse(kinds[0], value, where)
+    _expect(type(value) in kinds, where, value, "a whole number or a text")
+    return value
+
+
+def _parse_tuple(arguments: tuple, value: Any, where: str) -> tuple:
+    if isinstance(value, str) and ".." in value:  # 5..13
+        first, _, last = value.partition("..")
+        _expect(_is_whole(first) and _is_whole(last), where, value, "a range like 5..13")
+        value = list(range(int(first), int(last) + 1))
+    _expect(isinstance(value, list), where, value, "a list")
+    if arguments[-1] is not Ellipsis:
+        _expect(len(value) == len(arguments), where, value, f"a list of {len(arguments)}")
+    return tuple(parse(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(value))
+
+
+def _is_whole(text: str) -> bool:
+    return text.strip().lstrip("-").isdigit()
+
+
+def _expect(holds: bool, where: str, value: Any, expectation: str) -> None:
+    if not holds:
+        raise ValueError(f"{where}: {value!r} is not {expectation}")

@@ -1,0 +1,67 @@
+"""Where every artifact lies, relative to the project's root, which is the working directory of every stage."""
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+ROSTER = Path("artifacts/roster")
+SUMMARY = Path("report/summary.md")
+
+
+def replica(task: str) -> Path:
+    """The made-up raw files of a competition."""
+    return Path("data/replica", task)
+
+
+def arrays(task: str) -> Path:
+    """Folder: images, labels and ids as they came."""
+    return Path("artifacts", task, "arrays")
+
+
+def images(task: str) -> Path:
+    """Folder: images as the models see them, statistics, audit."""
+    return Path("artifacts", task, "images")
+
+
+def folds(task: str) -> Path:
+    """CSV `id,fold`, shared by every member of the task."""
+    return Path("artifacts", task, "folds.csv")
+
+
+def tuning(task: str, member: str) -> Path:
+    """JSON: the options that a member trains with."""
+    return Path("artifacts", task, "tuning", f"{member}.json")
+
+
+def models(task: str, member: str) -> Path:
+    """Folder: a model and a history per fold."""
+    return Path("artifacts", task, "members", member)
+
+
+def predictions(task: str, member: str) -> Path:
+    """Folder: out-of-fold and test probabilities of a member."""
+    return Path("artifacts", task, "predictions", member)
+
+
+def ensemble(task: str) -> Path:
+    """Folder: weights, probabilities and score of the ensemble."""
+    return Path("artifacts", task, "ensemble")
+
+
+def submission(task: str) -> Path:
+    """The CSV that the Kaggle client uploads."""
+    return Path("submissions", f"{task}.csv")
+
+
+def score(task: str) -> Path:
+    """JSON: public and private score, where the answers are known."""
+    return Path("artifacts", task, "score.json")
+
+
+def roster(task: str) -> Path:
+    """JSON: the names of the members that compete for a place in the task's ensemble."""
+    return ROSTER / f"{task}.json"
+
+
+def resume(task: str, member: str) -> Path:
+    """State of unfinished training: outside the outs, which DVC deletes before a stage runs again."""
+    return Path(".resume", task, member)

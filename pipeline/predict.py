@@ -1,0 +1,71 @@
+"""Stage `predict`: out-of-fold and test probabilities of a member, averaged over views."""
+
+import numpy as np
+from scipy.special import softmax
+
+from features.augment import views
+from features.ensembling import accuracy, log_loss
+from pipeline import paths
+from pipeline.backend import keras  # before what imports Keras itself
+from pipeline.config import Member, Params, Predict
+from pipeline.contracts import load_array, load_json, save_json, writing
+from pipeline.fit import predict_logits
+from pipeline.predictions import Predictions, save_predictions
+from pipeline.split import load_folds
+from pipeline.stage import member_of, run, task_of
+from pipeline.train import ALL_ROWS
+from pipeline.tune import load_tuned
+
+
+def predict(params: Params, key: str) -> str:
+    """Write `oof.npz`, `test.npz` and `metrics.json` of the member."""
+    name = member_of(params, key).task
+    member, options, folder = load_tuned(name, key), task_of(params, name).predict, paths.images(name)
+    classes, labels = load_json(folder / "about.json")["classes"], load_array(folder / "train_labels.npy")
+    rows, oof, test = _probabilities(member, key, options)
+    run_summary = load_json(paths.models(name, key) / "run.json")
+    metrics = {
+        "accuracy": accuracy(oof, labels[rows]),
+        "log_loss": log_loss(oof, labels[rows]),
+        "rows": len(rows),
+        "parameters": run_summary["parameters"],
+        "seconds_per_epoch": float(np.mean([row["seconds_per_epoch"] for row in run_summary["runs"]])),
+        "epochs": float(np.mean([row["epochs"] for row in run_summary["runs"]])),
+    }
+    with writing(paths.predictions(name, key)) as part:
+        part.mkdir()
+        ids = load_array(folder / "train_ids.npy")[rows]
+        save_predictions(part / "oof.npz", Predictions(ids, oof, classes))
+        save_predictions(part / "test.npz", Predictions(load_array(folder / "test_ids.npy"), test, classes))
+        save_json(part / "metrics.json", metrics)
+    return f"{len(rows)} out-of-fold rows with accuracy {metrics['accuracy']:.4f}, {len(test)} test rows"
+
+
+def _probabilities(member: Member, key: str, options: Predict) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the validation rows (m,), their probabilities (m, classes) and those of the test rows."""
+    folder, models = paths.images(member.task), paths.models(member.task, key)
+    folds = load_folds(member.task)
+    train, test = (load_array(folder / f"{split}_{member.input}.npy") for split in ("train", "test"))
+    rows, classes = np.flatnonzero(folds >= 0), len(load_json(folder / "about.json")["classes"])
+    oof, test_sum = np.zeros((len(folds), classes), np.float32), np.zeros((len(test), classes), np.float32)
+    count = folds.max() + 1
+    for fold in range(count):
+        model = keras.saving.load_model(models / f"fold-{fold}.keras")
+        held_out = np.flatnonzero(folds == fold)
+        oof[held_out] = _averaged(model, train, held_out, options)
+        if not member.training.train_on_all:
+            test_sum += _averaged(model, test, np.arange(len(test)), options) / count
+    if member.training.train_on_all:
+        model = keras.saving.load_model(models / f"{ALL_ROWS}.keras")
+        test_sum = _averaged(model, test, np.arange(len(test)), options)
+    return rows, oof[rows], test_sum
+
+
+def _averaged(model: keras.Model, images: np.ndarray, rows: np.ndarray, options: Predict) -> np.ndarray:
+    """Return the mean probabilities (len(rows), classes) over the views."""
+    seen = views(options.flip, options.shift_pixels)
+    return sum(softmax(predict_logits(model, images, rows, *each), axis=1) for each in seen) / len(seen)
+
+
+if __name__ == "__main__":
+    run("predict", predict)

@@ -1,0 +1,42 @@
+"""Probabilities with the ids of their rows: what members and ensembles hand on."""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.contracts import BadInput, writing
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Probabilities of a member or an ensemble for some rows."""
+
+    ids: np.ndarray  # (n,) int64 or unicode
+    probabilities: np.ndarray  # (n, classes) float32, rows sum to one
+    classes: list  # the labels' own values, one a column
+
+
+def save_predictions(path: Path, predictions: Predictions) -> None:
+    """Write an npz of three plain arrays."""
+    with writing(path) as part, part.open("wb") as file:
+        np.savez(
+            file,
+            ids=predictions.ids,
+            probabilities=predictions.probabilities.astype(np.float32),
+            classes=np.array(predictions.classes),
+        )
+
+
+def load_predictions(path: Path) -> Predictions:
+    """Return what `save_predictions` wrote.
+
+    Raises:
+        BadInput: the file is not such an npz.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return Predictions(arrays["ids"], arrays["probabilities"], arrays["classes"].tolist())
+    except (ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise BadInput(f"{path}: not a predictions file ({error}); rerun the stage that makes it") from error

@@ -1,0 +1,137 @@
+"""Stage `prepare`: images as every model sees them, their statistics and their audit."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from features import audit
+from features.pixels import pad, resize
+from features.statistics import image_statistics
+from pipeline import paths
+from pipeline.config import Items, Params, Prepare
+from pipeline.contracts import (
+    blame,
+    chunks,
+    load_array,
+    load_json,
+    save_array,
+    save_chunks,
+    save_json,
+    writing,
+)
+from pipeline.stage import run, task_of
+
+SPLITS = ("train", "test")
+
+
+def prepare(params: Params, key: str) -> str:
+    """Reshape the images of a task, take statistics of the training ones, and write `paths.images(key)`.
+
+    Raises:
+        BadInput: the arrays are missing or damaged, or do not fit the task's `prepare` block.
+        OSError: the disk is full.
+    """
+    task, arrays = task_of(params, key).prepare, paths.arrays(key)
+    about = load_json(arrays / "about.json")
+    with writing(paths.images(key)) as part:
+        part.mkdir()
+        with blame(arrays):
+            _reshape(arrays, part, task)
+            items = None if task.items is None else _crop(part, task.items)
+        shape = list(load_array(part / "train_images.npy").shape[1:])
+        save_json(part / "about.json", {"classes": about["classes"], "image": shape, "items": items})
+        save_json(part / "statistics.json", _statistics(part))
+        duplicates = _audit(part, about["classes"])
+    return f"images of {'x'.join(map(str, shape))}, {duplicates} training images have a copy among them"
+
+
+def _reshape(arrays: Path, folder: Path, task: Prepare) -> None:
+    for name in ("train_ids", "train_labels", "test_ids"):
+        save_array(folder / f"{name}.npy", load_array(arrays / f"{name}.npy"))
+    for split in SPLITS:
+        images = load_array(arrays / f"{split}_images.npy")
+        sizes = (task.pad_pixels, task.resize_pixels, images.shape[1:3])
+        height, width = next(size for size in sizes if size is not None)
+        shape = (len(images), height, width, images.shape[3])
+        save_chunks(folder / f"{split}_images.npy", shape, images.dtype, _reshaped(images, task))
+
+
+def _reshaped(images: np.ndarray, task: Prepare) -> Iterator[np.ndarray]:
+    for part in chunks(images):
+        if task.resize_pixels is not None:
+            part = resize(part, task.resize_pixels)
+        if task.pad_pixels is not None:
+            part = pad(part, task.pad_pixels)
+        yield part
+
+
+def _crop(folder: Path, task: Items) -> dict[str, Any]:
+    """Write the items of every image, (n, count, h, w, c) uint8, and return their entry of `about.json`."""
+    from features.items import crop_items
+
+    for split in SPLITS:
+        images = load_array(folder / f"{split}_images.npy")
+        shape = (len(images), task.count, *task.size_pixels, images.shape[3])
+        items = (crop_items(part, task.count, task.size_pixels) for part in chunks(images))
+        save_chunks(folder / f"{split}_items.npy", shape, images.dtype, items)
+    return {"count": task.count, "size_pixels": list(task.size_pixels), "prices": list(task.prices)}
+
+
+def _statistics(folder: Path) -> dict[str, Any]:
+    """Write the per-pixel means and return `statistics.json`; test images have no part in either."""
+    found: dict[str, Any] = {}
+    for name in ("images", "items"):
+        path = folder / f"train_{name}.npy"
+        if not path.exists():
+            continue
+        with blame(path):
+            mean, std, pixel_mean = image_statistics(
+                part.reshape(-1, *part.shape[-3:]) for part in chunks(load_array(path))
+            )
+        save_array(folder / f"{name}_mean.npy", pixel_mean.astype(np.float32))
+        found[name] = {"mean": mean.tolist(), "std": std.tolist()}
+    return {**found, "digest": _digest(folder)}
+
+
+def _digest(folder: Path) -> str:
+    """Return one digest of the training images, labels and ids: what a model is trained on."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in ("images", "labels", "ids"):
+        array = load_array(folder / f"train_{name}.npy")
+        digest.update(f"{name} {array.shape} {array.dtype.str}".encode())
+        for part in chunks(array):
+            digest.update(np.ascontiguousarray(part).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def _audit(folder: Path, classes: list[int | str]) -> int:
+    """Write the audit and the groups of identical training images; return how many rows have a copy."""
+    images = {split: load_array(folder / f"{split}_images.npy") for split in SPLITS}
+    ids = {split: load_array(folder / f"{split}_ids.npy") for split in SPLITS}
+    labels = load_array(folder / "train_labels.npy")
+    digests = {split: audit.row_digests(chunks(images[split])) for split in SPLITS}
+    constant = {split: audit.constant_rows(chunks(images[split])) for split in SPLITS}
+    within = audit.duplicates_within(digests["train"], ids["train"])
+    report = {
+        "rows": {split: len(images[split]) for split in SPLITS},
+        "balance": audit.balance(labels, classes),
+        "duplicates_within_train": within,
+        "duplicates_across_train_and_test": audit.duplicates_across(
+            digests["train"], ids["train"], digests["test"], ids["test"]
+        ),
+        "conflicting_labels": audit.label_conflicts(digests["train"], ids["train"], labels, classes),
+        "constant_images": {
+            split: {"rows": len(rows), "examples": ids[split][rows[: audit.EXAMPLES]].tolist()}
+            for split, rows in constant.items()
+        },
+    }
+    save_json(folder / "audit.json", report)
+    save_array(folder / "train_groups.npy", audit.groups_of(digests["train"]))
+    return within["rows"]
+
+
+if __name__ == "__main__":
+    run("prepare", prepare)

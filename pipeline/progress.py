@@ -1,0 +1,57 @@
+"""What a person watches while a fold trains: a bar on a terminal, a line an epoch everywhere."""
+
+import time
+from types import TracebackType
+
+import keras
+from tqdm import tqdm
+
+
+class Progress:
+    """The display of one fold: `batches()` is a Keras callback that moves the bar, `epoch_done` prints a line."""
+
+    def __init__(self, title: str, epochs: int, steps: int) -> None:
+        self.title, self.epochs, self.steps = title, epochs, steps
+        self.bar: tqdm | None = None
+        self.started, self.done = time.monotonic(), 0
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def batches(self) -> keras.callbacks.Callback:
+        """Return a callback that shows an epoch's batches, on a terminal only."""
+        self.bar = tqdm(total=self.steps, desc=self.title, unit="batch", leave=False, disable=None)
+        return keras.callbacks.LambdaCallback(on_train_batch_end=self._batch_done)
+
+    def _batch_done(self, batch: int, logs: dict) -> None:
+        self.bar.update()
+        if batch % 20 == 0 and not self.bar.disable:
+            self.bar.set_postfix(loss=f"{logs['loss']:.3f}", accuracy=f"{logs['accuracy']:.3f}")
+
+    def epoch_done(self, row: dict, is_best: bool) -> None:
+        """Print the epoch's figures and the time that the fold still takes."""
+        self.bar.close()
+        self.done += 1
+        left = (time.monotonic() - self.started) / self.done * (self.epochs - row["epoch"])
+        validation = ""
+        if "val_loss" in row:
+            mark = "*" if is_best else " "
+            validation = f" | validation loss {row['val_loss']:.4f} accuracy {row['val_accuracy']:.4f} {mark}"
+        tqdm.write(
+            f"{self.title}  epoch {row['epoch']:>3}/{self.epochs} | loss {row['loss']:.4f} "
+            f"accuracy {row['accuracy']:.4f}{validation} | rate {row['learning_rate']:.1e} "
+            f"| {row['seconds']:.1f} s, {clock(left)} left"
+        )
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as a person reads it: 45s, 3m05s, 2h07m."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes:02d}m"
+    return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"

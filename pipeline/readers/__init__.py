@@ -1,0 +1,1 @@
+"""Raw files of every known format to arrays, one format a module."""

@@ -1,0 +1,55 @@
+"""CSV files of ids: labels that lie apart from their images, and the sample submission."""
+
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.config import Split
+from pipeline.contracts import BadInput, blame
+from pipeline.readers.columns import named_columns
+from pipeline.readers.csv_table import Table, column_text, read_text, sniff
+from pipeline.readers.raw import tidy
+
+
+def read_labels(path: Path, split: Split) -> tuple[np.ndarray | None, np.ndarray]:
+    """Return ids (n,), or None where the file has no such column, and labels (n,).
+
+    Raises:
+        BadInput: a cell is empty, or it is not clear which column is the label.
+    """
+    table = sniff(path)
+    with blame(path):
+        id_, label = _columns(table, split)
+        frame = read_text(table)
+        ids = None if id_ is None else tidy(column_text(frame, id_), "id")
+        return ids, tidy(column_text(frame, label), "label")
+
+
+def read_sample_ids(path: Path) -> np.ndarray:
+    """Return the ids (n,) of a sample submission: its first column, below a header.
+
+    Raises:
+        BadInput: the file has one column only, or an id is empty or stands twice.
+    """
+    table = sniff(path)
+    if table.names is None or table.width < 2:
+        raise BadInput(f"{path}: expected a header and two columns, the id and the label")
+    with blame(path):
+        ids = tidy(column_text(read_text(table), 0), "id")
+        unique, counts = np.unique(ids, return_counts=True)
+        if len(unique) != len(ids):
+            raise ValueError(f"id {unique[counts > 1][0]} stands twice, expected once")
+        return ids
+
+
+def _columns(table: Table, split: Split) -> tuple[int | None, int]:
+    id_, label, rest = named_columns(table, split)
+    if label is None and len(rest) == 2 and id_ is None:
+        return rest[0], rest[1]
+    if label is None and len(rest) == 1:
+        return id_, rest[0]
+    if label is None:
+        raise ValueError(f"{table.width} columns and none called label or class; declare label_column")
+    if id_ is None and len(rest) == 1:
+        return rest[0], label
+    return id_, label

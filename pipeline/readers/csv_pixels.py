@@ -1,0 +1,70 @@
+"""A CSV of one image a row, with or without header, id and label."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from features.layouts import as_images
+from features.pixels import to_pixels
+from pipeline.config import Split
+from pipeline.contracts import blame
+from pipeline.readers.columns import Columns, image_columns
+from pipeline.readers.csv_table import Table, column_text, read_chunks, sniff
+from pipeline.readers.raw import Raw, tidy
+
+
+def read_csv_pixels(path: Path, split: Split, image: tuple[int, ...] | None, scale: float, labelled: bool) -> Raw:
+    """Return the images, ids and labels of a CSV; pixels are in the order of the columns.
+
+    `image` is (height, width[, channels]) where declared, `scale` multiplies raw pixels, and `labelled` asks
+    for a label in a table whose columns have no telling names.
+
+    Raises:
+        BadInput: a pixel is missing, not numeric or outside 0..255, a row has too many fields, or the roles of
+            the columns are not clear.
+    """
+    table = sniff(path)
+    with blame(path):
+        columns = image_columns(table, split, image, labelled)
+        pixels, ids, labels = _read(table, columns, scale)
+        images = as_images(pixels, image)
+        label_column = None if columns.label is None else table.name(columns.label)
+        return Raw(images, _tidy(ids, "id"), _tidy(labels, "label"), label_column=label_column)
+
+
+def _read(table: Table, columns: Columns, scale: float) -> tuple[np.ndarray, list, list]:
+    text_columns = [column for column in (columns.id, columns.label) if column is not None]
+    pixels, ids, labels = [], [], []
+    for frame in read_chunks(table, text_columns):
+        values = _numbers(table, frame, list(columns.pixels))
+        pixels.append(to_pixels(values, scale, _where(table, frame.index[0], columns.pixels)))
+        for found, column in ((ids, columns.id), (labels, columns.label)):
+            if column is not None:
+                found.append(column_text(frame, column))
+    return np.concatenate(pixels), ids, labels
+
+
+def _numbers(table: Table, frame: pd.DataFrame, positions: list[int]) -> np.ndarray:
+    """Return the pixels (rows, pixels) of a chunk as numbers."""
+    values = frame[positions]
+    texts = [position for position in positions if values[position].dtype.kind not in "biuf"]
+    for position in texts:
+        bad = pd.to_numeric(values[position], errors="coerce").isna().to_numpy()
+        if bad.any():
+            row = int(bad.argmax())
+            place = _where(table, frame.index[0], positions)((row, positions.index(position)))
+            raise ValueError(f"{place}: {values[position].iloc[row]!r} is not a number")
+    if texts:  # whole numbers beyond 64 bits
+        values = values.astype(dict.fromkeys(texts, float))
+    return values.to_numpy()
+
+
+def _where(table: Table, first_row: int, positions: list[int] | tuple[int, ...]) -> Callable[[tuple], str]:
+    first_line = first_row + (1 if table.names is None else 2)  # as spreadsheets count
+    return lambda index: f"row {first_line + index[0]} of the file, column {table.name(positions[index[1]])}"
+
+
+def _tidy(parts: list[np.ndarray], what: str) -> np.ndarray | None:
+    return tidy(np.concatenate(parts), what) if parts else None

@@ -1,0 +1,139 @@
+"""A CSV file as a table: its delimiter, its header where it has one, its rows in chunks."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipeline.contracts import BadInput
+from pipeline.readers.compressed import opened
+
+ID_NAMES = ("id", "ids", "imageid", "image_id", "image", "image_name", "filename", "file_name", "file")
+INDEX_NAMES = ("", "index", "unnamed: 0")
+LABEL_NAMES = ("label", "labels", "class", "classes", "target", "y", "category")
+_DELIMITERS = (",", ";", "\t")
+_CHUNK_VALUES = 1 << 22
+
+
+@dataclass(frozen=True)
+class Table:
+    """How a CSV file is written."""
+
+    path: Path
+    delimiter: str
+    width: int  # columns
+    names: tuple[str, ...] | None  # of the columns; None without a header
+
+    def name(self, position: int) -> str:
+        """Return what to call a column in a sentence."""
+        return repr(self.names[position]) if self.names else str(position)
+
+
+def sniff(path: Path) -> Table:
+    """Return how a CSV file is written, from its first two lines.
+
+    Raises:
+        BadInput: the file is empty or no text.
+    """
+    lines = _first_lines(path)
+    if not lines:
+        raise BadInput(f"{path}: the file is empty")
+    delimiter = max(_DELIMITERS, key=lambda each: len(_fields(lines[0], each)))
+    first, second = (_fields(line, delimiter) for line in (*lines, "")[:2])
+    if not _is_header(first, second):
+        return Table(path, delimiter, len(first), None)
+    if len(second) == len(first) + 1:  # R leaves the row names without a heading
+        first = ["", *first]
+    return Table(path, delimiter, len(first), tuple(first))
+
+
+def _first_lines(path: Path) -> list[str]:
+    try:
+        with opened(path) as stream, io.TextIOWrapper(stream, "utf-8-sig") as text:
+            lines = (line for line in text if line.strip())
+            return [line for _, line in zip(range(2), lines, strict=False)]
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path}: not readable as UTF-8 text ({error.reason}), expected a CSV") from error
+
+
+def _fields(line: str, delimiter: str) -> list[str]:
+    fields = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+    return [field.strip() for field in fields]
+
+
+def _is_header(first: list[str], second: list[str]) -> bool:
+    known = {*ID_NAMES, *INDEX_NAMES, *LABEL_NAMES} - {""}
+    if any(field.lower() in known for field in first):
+        return True
+    if 2 * sum(field != "" and not _is_number(field) for field in first) >= len(first):
+        return True
+    # pandas numbers columns from 0 where nobody named them; a ramp of pixels goes on in the next row.
+    return _first_of_run(first) in (0, 1) and _first_of_run(second) is None
+
+
+def _first_of_run(fields: list[str]) -> int | None:
+    """Return the first number among the fields if the others count up from it by one, else None."""
+    numbers = [int(field) for field in fields if field.isdecimal()]
+    runs = len(numbers) >= 4 and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    return numbers[0] if runs else None
+
+
+def _is_number(field: str) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
+
+
+def read_text(table: Table, positions: list[int] | None = None) -> pd.DataFrame:
+    """Return the columns at `positions`, or all, as text; columns are named by their positions."""
+    frames = list(_frames(table, dtype=str, usecols=positions, chunksize=_CHUNK_VALUES // table.width + 1))
+    return pd.concat(frames, ignore_index=True)
+
+
+def read_chunks(table: Table, text_columns: list[int]) -> Iterator[pd.DataFrame]:
+    """Yield all rows in order; `text_columns` stay as they are written, others become numbers where they can.
+
+    Columns are named by their positions, rows are numbered from 0.
+    """
+    return _frames(table, dtype=dict.fromkeys(text_columns, str), chunksize=_CHUNK_VALUES // table.width + 1)
+
+
+def _frames(table: Table, **options: object) -> Iterator[pd.DataFrame]:
+    header = None if table.names is None else 0
+    try:
+        with (
+            opened(table.path) as stream,
+            pd.read_csv(
+                stream,
+                sep=table.delimiter,
+                header=header,
+                names=range(table.width),
+                index_col=False,
+                skipinitialspace=True,
+                na_filter=False,
+                low_memory=False,
+                encoding="utf-8-sig",
+                **options,
+            ) as reader,
+        ):
+            found = False
+            for frame in reader:
+                if len(frame):
+                    found = True
+                    yield frame
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).removeprefix("Error tokenizing data. C error: ").split())
+        raise BadInput(f"{table.path}: not readable as CSV: {reason}") from error
+    if not found:
+        raise BadInput(f"{table.path}: no rows below the header")
+
+
+def column_text(frame: pd.DataFrame, position: int) -> np.ndarray:
+    """Return one text column (n,) as an object array of str."""
+    return frame[position].astype(str).to_numpy(object)

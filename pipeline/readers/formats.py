@@ -1,0 +1,67 @@
+"""Which reader a raw file needs: told by its bytes, and by its name only where the bytes leave it open."""
+
+from pathlib import Path
+
+import numpy as np
+
+from features.layouts import as_images
+from features.pixels import to_pixels
+from pipeline.config import Split
+from pipeline.contracts import blame
+from pipeline.readers.compressed import is_npz, opened
+from pipeline.readers.csv_labels import read_labels
+from pipeline.readers.csv_pixels import read_csv_pixels
+from pipeline.readers.folders import read_folder
+from pipeline.readers.npz import read_npy, read_npz
+from pipeline.readers.pickles import read_pickle
+from pipeline.readers.raw import Raw, tidy
+
+
+def read_split(path: Path, split: Split, image: tuple[int, ...] | None, scale: float, labelled: bool) -> Raw:
+    """Return the rows of one split from a folder of images, a CSV, a pickle, an npy or an npz file.
+
+    Raises:
+        BadInput: as the readers do.
+        OSError: the file is missing or not readable.
+    """
+    if path.is_dir():
+        return read_folder(path, image)
+    kind = _kind(path)
+    if kind == "csv":
+        return read_csv_pixels(path, split, image, scale, labelled)
+    labels = ids = None
+    if kind == "npz":
+        array, labels, ids = read_npz(path, split)
+    else:
+        array = read_npy(path) if kind == "npy" else read_pickle(path)
+    with blame(path):
+        images = to_pixels(as_images(array, image), scale)
+        return Raw(
+            images,
+            ids=None if ids is None else tidy(ids),
+            labels=None if labels is None else tidy(labels),
+            label_column=None if labels is None else "labels",
+        )
+
+
+def read_label_file(path: Path, split: Split) -> tuple[np.ndarray | None, np.ndarray]:
+    """Return ids (n,) or None, and labels (n,), from a CSV, or from a pickle or npy file of labels alone."""
+    kind = _kind(path)
+    if kind not in ("npy", "pickle"):
+        return read_labels(path, split)
+    with blame(path):
+        return None, tidy(read_npy(path) if kind == "npy" else read_pickle(path))
+
+
+def _kind(path: Path) -> str:
+    if is_npz(path):
+        return "npz"
+    with opened(path) as stream:
+        head = stream.read(8)
+    if head.startswith(b"\x93NUMPY"):
+        return "npy"
+    # From protocol 2 on a pickle opens with 0x80; older ones are text that opens with the array's first name.
+    named = {suffix.lower() for suffix in path.suffixes} & {".pkl", ".pickle"}
+    if named or head.startswith((b"\x80", b"cnumpy")):
+        return "pickle"
+    return "csv"

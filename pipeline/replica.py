@@ -1,0 +1,141 @@
+"""Stage `replica`: a competition's raw files, answers held back, made from a labelled image set."""
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from features.compose import compose, paint
+from pipeline import paths
+from pipeline.config import Params, Replica
+from pipeline.contracts import BadInput, blame, writing
+from pipeline.sources import Images, Source, load_source
+from pipeline.stage import run
+
+# The price-sum competition; its class competitors got so many rows.
+CANVAS_PIXELS = (64, 128)  # height, width
+ITEMS = 3
+SUMS = tuple(range(5, 14))
+TRAIN_ROWS, TEST_ROWS = 60_000, 10_000
+
+PUBLIC_SHARE = 0.3  # of the test rows
+PICKLE_PROTOCOL = 5  # the first that writes a large array without a copy of it
+CSV_CHUNK_ROWS = 2048
+PIXEL_TEXTS = np.array([f",{value}" for value in range(256)], "S4")
+
+
+def replica(params: Params, key: str) -> str:
+    """Write the raw files of `params.replicas[key]`, byte for byte the same for the same seed."""
+    if key not in params.replicas:
+        known = ", ".join(params.replicas) or "none"
+        raise BadInput(f"{paths.PARAMS}: replicas has no entry {key!r}; it has {known}")
+    wanted = params.replicas[key]
+    if wanted.form not in FORMS:
+        raise BadInput(f"{paths.PARAMS}: replicas.{key}.form: {wanted.form!r} is not one of {', '.join(FORMS)}")
+    source = load_source(wanted.source)
+    rng = np.random.default_rng(wanted.seed)
+    with writing(paths.replica(key)) as folder, blame(f"{paths.PARAMS}: replicas.{key}"):
+        folder.mkdir()
+        train_rows, test_rows = FORMS[wanted.form](folder, wanted, source, rng)
+    return f"{train_rows} training and {test_rows} test images in {paths.replica(key)}"
+
+
+def _fashion(folder: Path, wanted: Replica, source: Source, rng: np.random.Generator) -> tuple[int, int]:
+    train = _sample(source.train, wanted.train_rows, rng, "train_rows")
+    test = _sample(source.test, wanted.test_rows, rng, "test_rows")
+    write_pixels(folder / "train.csv", train.pixels, {"Id": np.arange(len(train.labels)), "Label": train.labels})
+    write_pixels(folder / "testX.csv", test.pixels, {"Id": np.arange(len(test.labels))})
+    guesses = rng.choice(np.unique(source.train.labels), len(test.labels))
+    _write_answers(folder, "sample_submission.csv", ("Id", "Label"), guesses, test.labels, rng)
+    return len(train.labels), len(test.labels)
+
+
+def _sample(images: Images, rows: int | None, rng: np.random.Generator, name: str) -> Images:
+    """Return `rows` of the images in a random order, all of them where it is None."""
+    available = len(images.labels)
+    rows = available if rows is None else rows
+    if not 1 <= rows <= available:
+        raise ValueError(f"{name}: {rows} is not within 1..{available}, the images that the source has")
+    order = rng.permutation(available)[:rows]
+    return Images(images.pixels[order], images.labels[order])
+
+
+def write_pixels(path: Path, pixels: np.ndarray, first_columns: dict[str, np.ndarray]) -> None:
+    """Write a CSV of whole numbers: `first_columns`, then a column a pixel, row-major, `pixel1` and on.
+
+    A table of the 256 texts instead of a formatter: ten times as fast as pandas.
+
+    Args:
+        path: the file.
+        pixels: uint8 (n, height, width).
+        first_columns: ints (n,) by name.
+    """
+    flat = pixels.reshape(len(pixels), -1)
+    first = pd.DataFrame(first_columns).astype(str).agg(",".join, axis=1).to_numpy(dtype="S")
+    names = [*first_columns, *(f"pixel{number}" for number in range(1, flat.shape[1] + 1))]
+    with path.open("wb") as file:
+        file.write(",".join(names).encode() + b"\n")
+        for start in range(0, len(flat), CSV_CHUNK_ROWS):
+            rows = slice(start, start + CSV_CHUNK_ROWS)
+            cells = PIXEL_TEXTS[flat[rows]].view(np.uint8)  # (rows, 4 a pixel), short texts padded with zeros
+            starts = first[rows].view(np.uint8).reshape(len(cells), -1)
+            ends = np.full((len(cells), 1), ord("\n"), np.uint8)
+            file.write(np.hstack([starts, cells, ends]).tobytes().translate(None, b"\0"))
+
+
+def _price_sum(folder: Path, wanted: Replica, source: Source, rng: np.random.Generator) -> tuple[int, int]:
+    train_rows = TRAIN_ROWS if wanted.train_rows is None else wanted.train_rows
+    test_rows = TEST_ROWS if wanted.test_rows is None else wanted.test_rows
+    if min(train_rows, test_rows) < 1:
+        raise ValueError(f"train_rows and test_rows are {train_rows} and {test_rows}, expected at least 1")
+    sums = _write_composed(folder / "Train.pkl", train_rows, source.train, source.price_of, rng)
+    _write_csv(folder / "TrainLabels.csv", {"id": np.arange(train_rows), "class": sums})
+    pool = source.train if wanted.pool == "shared" else source.test
+    answers = _write_composed(folder / "Test.pkl", test_rows, pool, source.price_of, rng)
+    guesses = rng.choice(SUMS, test_rows)
+    _write_answers(folder, "ExampleSubmissionRandom.csv", ("id", "class"), guesses, answers, rng)
+    return train_rows, test_rows
+
+
+def _write_composed(
+    path: Path, rows: int, pool: Images, price_of: dict[int, int], rng: np.random.Generator
+) -> np.ndarray:
+    """Write a pickle of images, uint8 (rows, height, width), composed of what has a price; return their sums."""
+    chosen = np.isin(pool.labels, list(price_of))
+    pixels, prices = (
+        pool.pixels[chosen],
+        np.array([price_of[label] for label in pool.labels[chosen].tolist()]),
+    )
+    composition = compose(rng, rows, prices, SUMS, ITEMS, pixels.shape[1:], CANVAS_PIXELS)
+    with path.open("wb") as file:
+        pickle.dump(paint(composition, pixels, CANVAS_PIXELS), file, protocol=PICKLE_PROTOCOL)
+    return composition.sums
+
+
+def _write_answers(
+    folder: Path,
+    sample: str,
+    columns: tuple[str, str],
+    guesses: np.ndarray,
+    answers: np.ndarray,
+    rng: np.random.Generator,
+) -> None:
+    """Write the sample submission, and the solution that tells public from private rows."""
+    ids = np.arange(len(answers))
+    usage = np.full(len(answers), "Private", object)
+    usage[rng.permutation(len(answers))[: round(PUBLIC_SHARE * len(answers))]] = "Public"
+    _write_csv(folder / sample, {columns[0]: ids, columns[1]: guesses})
+    _write_csv(folder / "solution.csv", {columns[0]: ids, columns[1]: answers, "Usage": usage})
+
+
+def _write_csv(path: Path, columns: dict[str, np.ndarray]) -> None:
+    pd.DataFrame(columns).to_csv(path, index=False, lineterminator="\n")
+
+
+FORMS: dict[str, Callable[..., tuple[int, int]]] = {"fashion": _fashion, "price_sum": _price_sum}
+
+
+if __name__ == "__main__":
+    run("replica", replica)

@@ -1,0 +1,23 @@
+"""Stage `roster`: which members compete in each task, so that an ensemble follows when one comes or goes."""
+
+from pipeline import paths
+from pipeline.config import Params
+from pipeline.contracts import BadInput, save_json, writing
+from pipeline.stage import run
+
+
+def roster(params: Params) -> str:
+    """Write the names of each task's members."""
+    names = {task: [name for name, m in params.members.items() if m.task == task] for task in params.tasks}
+    for task, members in names.items():
+        if not members:
+            raise BadInput(f"{paths.PARAMS}: tasks.{task} has no entry in members, expected at least one")
+    with writing(paths.ROSTER) as part:
+        part.mkdir()
+        for task, members in names.items():
+            save_json(part / paths.roster(task).name, members)
+    return "; ".join(f"{task} has {', '.join(members)}" for task, members in names.items())
+
+
+if __name__ == "__main__":
+    run("roster", roster, keyed=False)

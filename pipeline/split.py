@@ -1,0 +1,40 @@
+"""Stage `split`: the folds of a task, made once and shared by all its members."""
+
+import numpy as np
+import pandas as pd
+
+from features.folds import ClassTooSmall, assign_folds
+from pipeline import paths
+from pipeline.config import Params
+from pipeline.contracts import BadInput, align, blame, load_array, load_json, writing
+from pipeline.stage import run, task_of
+
+
+def split(params: Params, key: str) -> str:
+    """Write `folds.csv` of the task."""
+    options, folder = task_of(params, key).split, paths.images(key)
+    labels, groups = load_array(folder / "train_labels.npy"), load_array(folder / "train_groups.npy")
+    try:
+        folds = assign_folds(labels, groups, options.count, options.holdout_share, options.seed)
+    except ClassTooSmall as error:
+        label = load_json(folder / "about.json")["classes"][error.index]
+        raise BadInput(
+            f"{folder}: class {label!r} has {error.rows} distinct images, expected at least {error.needed} "
+            f"for tasks.{key}.split.count {options.count}"
+        ) from error
+    with writing(paths.folds(key)) as part:
+        pd.DataFrame({"id": load_array(folder / "train_ids.npy"), "fold": folds}).to_csv(part, index=False)
+    sizes = ", ".join(str(int((folds == fold).sum())) for fold in range(options.count))
+    return f"{len(folds)} rows in {options.count} fold(s) of {sizes} validation rows"
+
+
+def load_folds(key: str) -> np.ndarray:
+    """Return the fold (n,) of every training row, in the order of the task's images."""
+    path, ids = paths.folds(key), load_array(paths.images(key) / "train_ids.npy")
+    table = pd.read_csv(path, dtype={"id": str} if ids.dtype.kind == "U" else None)
+    with blame(path):
+        return table["fold"].to_numpy()[align(ids, table["id"].to_numpy(ids.dtype))]
+
+
+if __name__ == "__main__":
+    run("split", split)

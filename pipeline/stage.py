@@ -1,0 +1,60 @@
+"""How every stage starts and ends: one key, one line of what it made, one sentence where it cannot."""
+
+import sys
+import time
+from collections.abc import Callable
+
+from pipeline.config import Params, load_params
+from pipeline.contracts import BadInput
+from pipeline.paths import PARAMS
+
+
+def run(stage: str, function: Callable[..., str], keyed: bool = True) -> None:
+    """Run `function(params, key)`, or `function(params)` where the stage is not `keyed`, as a command.
+
+    The function returns what it made, which is printed with the seconds that it took. What the user can mend ends as
+    one sentence on stderr with exit status 1; a bug ends as a traceback.
+    """
+    started = time.monotonic()
+    try:
+        keys = _keys(stage, sys.argv[1:], keyed)
+        made = function(load_params(PARAMS), *keys)
+    except BadInput as error:
+        _fail(stage, str(error))
+    except OSError as error:
+        named = error.filename is not None
+        _fail(stage, f"{error.filename}: {_lower(error.strerror)}" if named else str(error))
+    except MemoryError:
+        _fail(stage, "out of memory; free some, or use fewer or smaller images")
+    print(f"{' '.join([stage, *keys])}: {made} in {time.monotonic() - started:.1f} s", flush=True)
+
+
+def task_of(params: Params, key: str):  # noqa: ANN201
+    """Return the task of that name, or name the known ones."""
+    return _entry("tasks", params.tasks, key)
+
+
+def member_of(params: Params, key: str):  # noqa: ANN201
+    """Return the member of that name, or name the known ones."""
+    return _entry("members", params.members, key)
+
+
+def _entry(kind: str, entries: dict, key: str):  # noqa: ANN202
+    if key not in entries:
+        raise BadInput(f"{PARAMS}: {kind} has no entry {key!r}; it has {', '.join(entries) or 'none'}")
+    return entries[key]
+
+
+def _keys(stage: str, arguments: list[str], keyed: bool) -> list[str]:
+    if len(arguments) != int(keyed):
+        raise BadInput(f"usage: python -m pipeline.{stage}{' KEY' if keyed else ''}")
+    return arguments
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _fail(stage: str, sentence: str) -> None:
+    print(f"{stage}: error: {sentence}", file=sys.stderr, flush=True)
+    sys.exit(1)

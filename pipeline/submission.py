@@ -1,0 +1,48 @@
+"""Stage `submission`: the ensemble's test probabilities as the CSV that the Kaggle client uploads, checked."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline import paths
+from pipeline.config import Params
+from pipeline.contracts import BadInput, align, blame, writing
+from pipeline.predictions import load_predictions
+from pipeline.readers.csv_table import read_text, sniff
+from pipeline.readers.raw import tidy
+from pipeline.stage import run, task_of
+from submissions.build import build
+from submissions.check import check
+
+
+def submission(params: Params, key: str) -> str:
+    """Write `paths.submission(key)` in the form of the sample submission."""
+    task = task_of(params, key).ingest
+    sample_path, test_path = Path(task.folder, task.sample_submission), paths.ensemble(key) / "test.npz"
+    sample, test = read_csv(sample_path), load_predictions(test_path)
+    with blame(sample_path):
+        sample_ids = tidy(sample.iloc[:, 0].to_numpy())
+    with blame(f"{test_path} against {sample_path}"):
+        rows = align(sample_ids, test.ids)
+        made = build(sample, test.probabilities[rows], test.classes)
+    path = paths.submission(key)
+    with writing(path) as part, blame(path):
+        made.to_csv(part, index=False, lineterminator="\n")
+        check(read_csv(part), sample, test.classes)
+    return f"{len(made)} rows, columns {' and '.join(made.columns)}, checked, in {path}"
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Return a CSV with a header and at least two columns as text, cell by cell as it is written.
+
+    Raises:
+        BadInput: no such table, or no rows.
+    """
+    table = sniff(path)
+    if table.names is None or table.width < 2:
+        raise BadInput(f"{path}: expected a header and two columns, the id and the label")
+    return read_text(table).set_axis(table.names, axis=1)
+
+
+if __name__ == "__main__":
+    run("submission", submission)

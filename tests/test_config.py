@@ -1,0 +1,101 @@
+import copy
+import dataclasses
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.config import Augment, Member, Training, load_params, parse
+from pipeline.contracts import BadInput
+
+GOOD = {
+    "tasks": {
+        "shoes": {
+            "ingest": {
+                "folder": "data/raw/shoes",
+                "train": {"images": "train.csv"},
+                "test": {"images": "test.csv"},
+                "sample_submission": "sample.csv",
+                "classes": "5..7",
+            },
+            "prepare": {},
+            "split": {"count": 3},
+            "predict": {},
+            "ensemble": {},
+        }
+    },
+    "members": {"shoes-cnn": {"task": "shoes", "architecture": "cnn", "training": {"learning_rate": "1e-3"}}},
+}
+
+
+def load(tmp_path, tree):
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(tree))
+    return load_params(path)
+
+
+def test_a_good_file_gives_frozen_entries_with_defaults(tmp_path):
+    params = load(tmp_path, GOOD)
+    assert params.tasks["shoes"].ingest.classes == (5, 6, 7)
+    assert params.members["shoes-cnn"].training == Training(learning_rate=0.001)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        params.members["shoes-cnn"].task = "other"
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "sentence"),
+    [
+        ("members.shoes-cnn.epochs", 3, r"members\.shoes-cnn\.epochs: unknown key; legal are task, architecture"),
+        ("members.shoes-cnn.architecture", "cnm", r"architecture: 'cnm' is unknown; known are cnn, resnet"),
+        ("members.shoes-cnn.task", "shoe", r"'shoe' is not a task; known are shoes"),
+        ("members.shoes-cnn.training.optimiser", "lion", r"optimiser: 'lion' is not one of sgd, adam, adamw, rmsprop"),
+        ("members.shoes-cnn.training.epochs", "ten", r"training\.epochs: 'ten' is not a whole number"),
+        ("members.shoes-cnn.training.epochs", 0, r"expected epochs and batch_size of at least 1"),
+        ("members.shoes-cnn.input", "items", r"'items' needs tasks\.shoes\.prepare\.items"),
+        ("tasks.shoes.split.count", 0, r"tasks\.shoes\.split: expected count >= 1"),
+        ("tasks.shoes.split", None, r"tasks\.shoes\.split: None is not a mapping"),
+        ("tasks.shoes.ingest.classes", "5-7", r"classes: '5-7' is not a list"),
+        ("tasks.shoes.ingest.classes", "a..b", r"classes: 'a\.\.b' is not a range like 5\.\.13"),
+        ("tasks.shoes.prepare.resize_pixels", [64], r"resize_pixels: \[64\] is not a list of 2"),
+        ("taskz", {}, r"taskz: unknown key; legal are tasks, members, replicas"),
+    ],
+)
+def test_a_bad_entry_is_one_sentence(tmp_path, where, value, sentence):
+    tree = copy.deepcopy(GOOD)
+    *parents, last = where.split(".")
+    node = tree
+    for key in parents:
+        node = node[key]
+    node[last] = value
+    with pytest.raises(BadInput, match=sentence) as error:
+        load(tmp_path, tree)
+    assert str(error.value).startswith(str(tmp_path / "params.yaml"))
+
+
+def test_a_missing_block_is_named(tmp_path):
+    tree = copy.deepcopy(GOOD)
+    del tree["tasks"]["shoes"]["split"]
+    with pytest.raises(BadInput, match=r"tasks\.shoes\.split: missing key"):
+        load(tmp_path, tree)
+
+
+def test_what_is_not_yaml_is_named(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text("tasks: [")
+    with pytest.raises(BadInput, match="not readable as YAML"):
+        load_params(path)
+
+
+@given(
+    st.builds(
+        Member,
+        task=st.text(),
+        architecture=st.text(),
+        options=st.dictionaries(st.text(min_size=1), st.integers() | st.lists(st.integers())),
+        augment=st.builds(Augment, flip=st.booleans(), shift_pixels=st.integers(0, 9)),
+        training=st.builds(Training, epochs=st.integers(1, 99), learning_rate=st.floats(0, 1)),
+    )
+)
+def test_a_member_survives_being_written_and_read(member):
+    assert parse(Member, dataclasses.asdict(member), "") == member

@@ -1,0 +1,165 @@
+"""Stage prepare: reshaped images with ids beside them, statistics of training images alone, and an audit."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from pipeline import paths
+from pipeline.config import load_params
+from pipeline.contracts import BadInput, load_json, save_array, save_json
+from pipeline.prepare import prepare
+
+RANDOM = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def arrays(train, test, labels=None, classes=(5, 6)):
+    folder = paths.arrays("t")
+    folder.mkdir(parents=True, exist_ok=True)
+    labels = np.arange(len(train)) % len(classes) if labels is None else np.array(labels)
+    save_array(folder / "train_images.npy", train)
+    save_array(folder / "test_images.npy", test)
+    save_array(folder / "train_labels.npy", labels.astype(np.int64))
+    save_array(folder / "train_ids.npy", np.array([f"r{row}" for row in range(len(train))]))
+    save_array(folder / "test_ids.npy", np.arange(len(test)) + 100)
+    save_json(folder / "about.json", {"classes": list(classes), "image": list(train.shape[1:])})
+
+
+def run(**options):
+    split = {"images": "x"}
+    ingest = {"folder": "raw", "train": split, "test": split, "sample_submission": "s.csv"}
+    task = {"ingest": ingest, "prepare": options, "split": {}, "predict": {}, "ensemble": {}}
+    Path("params.yaml").write_text(yaml.safe_dump({"tasks": {"t": task}, "members": {}}))
+    return prepare(load_params(Path("params.yaml")), "t")
+
+
+def made(name):
+    path = paths.images("t") / name
+    return load_json(path) if path.suffix == ".json" else np.load(path)
+
+
+def some(rows, shape=(4, 6, 3)):
+    return RANDOM.integers(0, 256, (rows, *shape)).astype(np.uint8)
+
+
+def test_without_options_images_are_copied_with_ids_and_labels():
+    train, test = some(5), some(3)
+    arrays(train, test)
+    run()
+    np.testing.assert_array_equal(made("train_images.npy"), train)
+    np.testing.assert_array_equal(made("test_images.npy"), test)
+    assert made("train_ids.npy").tolist() == ["r0", "r1", "r2", "r3", "r4"]
+    assert made("test_ids.npy").tolist() == [100, 101, 102]
+    assert made("train_labels.npy").tolist() == [0, 1, 0, 1, 0]
+    assert made("about.json") == {"classes": [5, 6], "image": [4, 6, 3], "items": None}
+
+
+def test_resize_comes_before_pad():
+    arrays(np.full((2, 4, 6, 1), 80, np.uint8), np.full((1, 4, 6, 1), 80, np.uint8))
+    run(resize_pixels=[2, 2], pad_pixels=[4, 6])
+    for split in ("train", "test"):
+        image = made(f"{split}_images.npy")[0, ..., 0]
+        assert image.shape == (4, 6) and (image[1:3, 2:4] == 80).all() and image.sum() == 320
+    assert made("about.json")["image"] == [4, 6, 1]
+
+
+def test_images_larger_than_the_padding_leave_nothing_behind():
+    arrays(some(2), some(1))
+    with pytest.raises(BadInput, match="artifacts/t/arrays: images of 4x6 are larger than pad_pixels 4x4"):
+        run(pad_pixels=[4, 4])
+    assert [path.name for path in Path("artifacts/t").iterdir()] == ["arrays"]
+
+
+def test_statistics_are_of_the_training_images_as_models_see_them():
+    train = some(7)
+    arrays(train, some(3))
+    run(pad_pixels=[8, 8])
+    padded = made("train_images.npy").astype(float)
+    found = made("statistics.json")["images"]
+    np.testing.assert_allclose(found["mean"], padded.mean(axis=(0, 1, 2)))
+    np.testing.assert_allclose(found["std"], padded.std(axis=(0, 1, 2)))
+    assert made("images_mean.npy").dtype == np.float32
+    np.testing.assert_allclose(made("images_mean.npy"), padded.mean(axis=0), rtol=1e-6)
+
+
+def test_test_images_have_no_part_in_the_statistics():
+    train = some(6)
+    arrays(train, some(3))
+    run()
+    before = {name: (paths.images("t") / name).read_bytes() for name in ("statistics.json", "images_mean.npy")}
+    arrays(train, some(5))
+    run()
+    assert before == {name: (paths.images("t") / name).read_bytes() for name in before}
+
+
+@pytest.mark.parametrize("name", ["train_images", "train_labels", "train_ids"])
+def test_the_digest_knows_every_part_of_the_training_data(name):
+    train = some(4)
+    arrays(train, some(2))
+    run()
+    before = made("statistics.json")["digest"]
+    path = paths.arrays("t") / f"{name}.npy"
+    save_array(path, np.load(path)[::-1])
+    run()
+    assert made("statistics.json")["digest"] != before
+
+
+def test_the_audit_finds_what_is_wrong():
+    train, test = some(6), some(3)
+    train[3], train[5], test[1] = train[0], train[0], train[0]
+    train[2], test[2] = 17, 0
+    arrays(train, test, labels=[0, 1, 1, 0, 1, 1])
+    assert "3 training images have a copy" in run()
+    found = made("audit.json")
+    assert found["rows"] == {"train": 6, "test": 3}
+    assert found["balance"] == {"5": 2, "6": 4}
+    assert found["duplicates_within_train"] == {"groups": 1, "rows": 3, "examples": [["r0", "r3", "r5"]]}
+    across = found["duplicates_across_train_and_test"]
+    assert across["test_rows"] == 1 and across["examples"] == [{"train": ["r0", "r3", "r5"], "test": [101]}]
+    assert found["conflicting_labels"]["examples"] == [{"ids": ["r0", "r3", "r5"], "labels": [5, 5, 6]}]
+    assert found["constant_images"] == {
+        "train": {"rows": 1, "examples": ["r2"]},
+        "test": {"rows": 1, "examples": [102]},
+    }
+    assert made("train_groups.npy").tolist() == [0, 1, 2, 0, 4, 0]
+
+
+def test_chunks_make_no_difference(monkeypatch):
+    train, test = some(9), some(4)
+    train[7] = train[1]
+    arrays(train, test)
+    run(resize_pixels=[3, 3])
+    whole = {path.name: path.read_bytes() for path in paths.images("t").iterdir()}
+    shutil.rmtree(paths.images("t"))
+    monkeypatch.setattr("pipeline.contracts.CHUNK_BYTES", 100)
+    run(resize_pixels=[3, 3])
+    assert whole.keys() == {path.name for path in paths.images("t").iterdir()}
+    for name in whole.keys() - {"statistics.json"}:  # sums of floats differ in the last digit
+        assert (paths.images("t") / name).read_bytes() == whole[name], name
+
+
+def test_items_are_cropped_and_have_statistics_of_their_own():
+    pytest.importorskip("features.items")
+    train = np.zeros((4, 10, 20, 1), np.uint8)
+    for row in range(4):
+        train[row, 1:4, 1:4], train[row, 5:8, 12:15] = 100, 200
+    arrays(train, train[:2])
+    run(items={"count": 2, "size_pixels": [4, 4], "prices": [1, 2]})
+    assert made("train_items.npy").shape == (4, 2, 4, 4, 1) and made("test_items.npy").shape == (2, 2, 4, 4, 1)
+    assert made("train_items.npy").sum() == train.sum()
+    assert made("about.json")["items"] == {"count": 2, "size_pixels": [4, 4], "prices": [1, 2]}
+    items = made("train_items.npy").astype(float)
+    np.testing.assert_allclose(made("statistics.json")["items"]["mean"], items.mean(axis=(0, 1, 2, 3)))
+    assert made("items_mean.npy").shape == (4, 4, 1)
+
+
+def test_missing_arrays_are_named():
+    with pytest.raises(FileNotFoundError, match=r"artifacts/t/arrays/about\.json"):
+        run()

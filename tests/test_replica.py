@@ -1,0 +1,186 @@
+"""Stage `replica`: a competition's own files, balanced, seeded, whole or not there at all."""
+
+import gzip
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.items import crop_items
+from pipeline import sources
+from pipeline.config import Params, Replica
+from pipeline.contracts import BadInput
+from pipeline.replica import replica, write_pixels
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _in_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FASHION_MNIST_DIR", raising=False)
+
+
+def _make(key="made", **options) -> Path:
+    replica(Params({}, {}, {key: Replica(**options)}), key)
+    return Path("data/replica", key)
+
+
+def _items_of(folder: Path, name: str) -> set[bytes]:
+    images = pickle.loads(Path(folder, name).read_bytes())
+    crops = crop_items(images[..., None], 3, (28, 28)).reshape(-1, 28 * 28)
+    return {crop.tobytes() for crop in crops}
+
+
+def test_price_sum_has_the_competitions_files():
+    folder = _make(form="price_sum", train_rows=92, test_rows=20)
+    names = ["ExampleSubmissionRandom.csv", "Test.pkl", "Train.pkl", "TrainLabels.csv", "solution.csv"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    train, test = (pickle.loads(Path(folder, name).read_bytes()) for name in ("Train.pkl", "Test.pkl"))
+    assert (train.shape, test.shape, train.dtype) == ((92, 64, 128), (20, 64, 128), np.uint8)
+    labels = pd.read_csv(folder / "TrainLabels.csv")
+    assert labels["id"].tolist() == list(range(92))
+    assert labels["class"].value_counts().sort_index().to_dict() == {5: 11, 6: 11, **dict.fromkeys(range(7, 14), 10)}
+    assert (folder / "TrainLabels.csv").read_bytes().startswith(b"id,class\n0,")
+    solution, sample = (pd.read_csv(folder / name) for name in ("solution.csv", "ExampleSubmissionRandom.csv"))
+    assert list(solution) == ["id", "class", "Usage"] and list(sample) == ["id", "class"]
+    assert solution["Usage"].value_counts().to_dict() == {"Private": 14, "Public": 6}
+    assert set(sample["class"]) <= set(range(5, 14)) and (sample["class"] != solution["class"]).any()
+
+
+@pytest.mark.parametrize(("pool", "shares"), [("shared", True), ("disjoint", False)])
+def test_pools(pool, shares):
+    folder = _make(form="price_sum", train_rows=900, test_rows=200, pool=pool)
+    common = _items_of(folder, "Train.pkl") & _items_of(folder, "Test.pkl")
+    assert (len(common) > 100) == shares
+
+
+def test_fashion_has_the_competitions_files():
+    folder = _make(form="fashion", train_rows=50)
+    train, test, sample, solution = (
+        pd.read_csv(folder / name) for name in ("train.csv", "testX.csv", "sample_submission.csv", "solution.csv")
+    )
+    assert list(train)[:3] == ["Id", "Label", "pixel1"] and train.shape == (50, 786)
+    assert list(test)[:2] == ["Id", "pixel1"] and test.shape == (360, 785)  # all that the source has
+    assert list(sample) == ["Id", "Label"] and list(solution) == ["Id", "Label", "Usage"]
+    assert test["Id"].tolist() == sample["Id"].tolist() == solution["Id"].tolist()
+    digits = sources.load_source("digits")
+    known = {image.tobytes(): label for image, label in zip(digits.train.pixels, digits.train.labels, strict=True)}
+    images = train.iloc[:, 2:].to_numpy(np.uint8)
+    assert [known[image.tobytes()] for image in images] == train["Label"].tolist()
+
+
+def test_a_seed_gives_the_same_bytes_and_another_seed_others():
+    options = {"form": "price_sum", "train_rows": 30, "test_rows": 10}
+    first, again, other = _make("a", **options), _make("b", **options), _make("c", seed=1, **options)
+    for path in first.iterdir():
+        assert path.read_bytes() == (again / path.name).read_bytes()
+    assert (first / "Train.pkl").read_bytes() != (other / "Train.pkl").read_bytes()
+
+
+def test_pixels_are_written_as_pandas_would(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (11, 3, 5)).astype(np.uint8)
+    write_pixels(tmp_path / "fast.csv", pixels, {"Id": np.arange(11), "Label": np.arange(11) % 3})
+    frame = pd.DataFrame(pixels.reshape(11, 15), columns=[f"pixel{i}" for i in range(1, 16)])
+    frame.insert(0, "Id", range(11))
+    frame.insert(1, "Label", np.arange(11) % 3)
+    assert (tmp_path / "fast.csv").read_text() == frame.to_csv(index=False)
+
+
+def test_digits_are_split_for_good_and_by_class():
+    digits = sources.load_source("digits")
+    assert len(digits.train.labels) + len(digits.test.labels) == 1797
+    shares = np.bincount(digits.test.labels) / np.bincount(digits.train.labels)
+    assert shares.min() > 0.23 and shares.max() < 0.27
+    assert digits.train.pixels.max() > 240 and (digits.train.pixels == 0).mean() > 0.3
+
+
+def _command(key: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "pipeline.replica", key]
+    return subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)}, check=False)
+
+
+def test_the_command_names_an_unknown_key_and_form():
+    Path("params.yaml").write_text("tasks: {}\nmembers: {}\nreplicas: {a: {form: fashion, train_rows: 10}}\n")
+    made, unknown = _command("a"), _command("b")
+    assert made.returncode == 0 and made.stdout.startswith("replica a: 10 training and 360 test images")
+    assert unknown.returncode == 1 and "has no entry 'b'; it has a" in unknown.stderr
+    Path("params.yaml").write_text("tasks: {}\nmembers: {}\nreplicas: {a: {form: cubes}}\n")
+    form = _command("a")
+    assert form.returncode == 1 and "'cubes' is not one of fashion, price_sum" in form.stderr
+    assert "Traceback" not in unknown.stderr + form.stderr
+
+
+@pytest.mark.parametrize("rows", [0, 1438])
+def test_rows_that_the_source_lacks_leave_nothing(rows):
+    with pytest.raises(BadInput, match=rf"replicas.made: train_rows: {rows} is not within 1..1437"):
+        _make(form="fashion", train_rows=rows)
+    assert not list(Path("data/replica").iterdir())
+
+
+def _idx(data: np.ndarray) -> bytes:
+    return bytes([0, 0, 8, data.ndim]) + np.array(data.shape, ">u4").tobytes() + data.tobytes()
+
+
+def _write_fashion_mnist(folder: Path, rows: int) -> None:
+    rng = np.random.default_rng(0)
+    for name in sources.FASHION_MNIST_SHA256:
+        images = rng.integers(1, 256, (rows, 28, 28)).astype(np.uint8)
+        data = images if "images" in name else (np.arange(rows) % 10).astype(np.uint8)
+        Path(folder, name).write_bytes(gzip.compress(_idx(data)))
+
+
+def test_fashion_mnist_from_a_folder(tmp_path, monkeypatch):
+    _write_fashion_mnist(tmp_path, 20)
+    monkeypatch.setenv("FASHION_MNIST_DIR", str(tmp_path))
+    folder = _make(form="fashion", source="fashion-mnist")
+    assert pd.read_csv(folder / "train.csv")["Label"].value_counts().to_dict() == dict.fromkeys(range(10), 2)
+    assert (
+        len(
+            pickle.loads(
+                (
+                    _make("p", form="price_sum", source="fashion-mnist", train_rows=9, test_rows=9) / "Test.pkl"
+                ).read_bytes()
+            )
+        )
+        == 9
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (gzip.compress(_idx(np.zeros((20, 28, 28), np.uint8))[:-7]), "holds 15673 values, expected 15680"),
+        (gzip.compress(_idx(np.zeros((20, 28, 28), np.uint8)))[:-9], "not a whole gzip file"),
+        (gzip.compress(b"hello"), "starts with 68656c6c, expected 00000803"),
+        (gzip.compress(_idx(np.zeros(20, np.uint8))), "starts with 00000801, expected 00000803"),
+        (b"no gzip", "not a whole gzip file"),
+        (gzip.compress(_idx(np.zeros((19, 28, 28), np.uint8))), "20 labels, expected one for each of 19"),
+    ],
+)
+def test_a_broken_idx_file_is_named(tmp_path, monkeypatch, data, expected):
+    _write_fashion_mnist(tmp_path, 20)
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(data)
+    monkeypatch.setenv("FASHION_MNIST_DIR", str(tmp_path))
+    with pytest.raises(BadInput, match=expected) as caught:
+        _make(form="fashion", source="fashion-mnist")
+    assert "ubyte.gz: " in str(caught.value) and not Path("data/replica").exists()
+
+
+def test_no_internet_says_what_to_set(monkeypatch):
+    monkeypatch.setattr(sources, "FASHION_MNIST_URL", "http://127.0.0.1:9")
+    with pytest.raises(BadInput, match="set FASHION_MNIST_DIR to a folder"):
+        sources.load_source("fashion-mnist")
+    assert not list(sources.FASHION_MNIST_FOLDER.iterdir())
+
+
+def test_another_download_is_not_kept(tmp_path, monkeypatch):
+    _write_fashion_mnist(tmp_path, 20)
+    monkeypatch.setattr(sources, "FASHION_MNIST_URL", tmp_path.as_uri())
+    with pytest.raises(BadInput, match=r"expected 11790711787b.*nothing was kept"):
+        sources.load_source("fashion-mnist")
+    assert not list(sources.FASHION_MNIST_FOLDER.iterdir())
