@@ -1,0 +1,72 @@
+"""Tiny competitions for the tests: raw files and a `params.yaml` in a folder of their own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+ROOT = Path(__file__).parent.parent
+TINY = {"cnn": {"stem_filters": 4, "filters": [8, 8]}, "resnet": {"stem_filters": 4, "filters": [8, 8]}}
+
+
+def task(folder: str, **changes) -> dict:
+    """Return a task of CSVs."""
+    return {
+        "ingest": {
+            "folder": folder,
+            "train": {"images": "train.csv"},
+            "test": {"images": "test.csv"},
+            "sample_submission": "sample.csv",
+        },
+        "prepare": {},
+        "split": {"count": 3},
+        "predict": {},
+        "ensemble": {},
+    } | changes
+
+
+def member(name: str, architecture: str = "cnn", **changes) -> dict:
+    """Return a small member that trains in a second."""
+    training = {"epochs": 2, "batch_size": 16, "learning_rate": 5e-3} | changes.pop("training", {})
+    return {"task": name, "architecture": architecture, "options": TINY[architecture], "training": training} | changes
+
+
+def write_blobs(folder: Path, rows: int = 60, test_rows: int = 12, classes: int = 3, seed: int = 0) -> None:
+    """Write raw CSVs of 12x12 images, where the class is the place of a bright square."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True)
+    labels = np.arange(rows + test_rows) % classes
+    images = rng.integers(0, 60, (rows + test_rows, 12, 12))
+    for image, label in zip(images, labels, strict=True):
+        image[4 * label : 4 * label + 4, 2:8] += 180
+    table = pd.DataFrame(images.reshape(len(images), -1), columns=[f"pixel{i}" for i in range(144)])
+    table.insert(0, "Id", np.arange(len(table)))
+    table.insert(1, "Label", labels)
+    table[:rows].to_csv(folder / "train.csv", index=False)
+    table[rows:].drop(columns="Label").to_csv(folder / "test.csv", index=False)
+    table[rows:][["Id", "Label"]].assign(Label=0).to_csv(folder / "sample.csv", index=False)
+    usage = ["Public", "Private", "Private"] * (test_rows // 3)
+    table[rows:][["Id", "Label"]].assign(Usage=usage).to_csv(folder / "solution.csv", index=False)
+
+
+def write_params(root: Path, tasks: dict, members: dict, **others) -> None:
+    """Write `params.yaml`."""
+    tree = {"tasks": tasks, "members": members, "replicas": {}} | others
+    (root / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
+
+
+def stage(root: Path, name: str, *keys: str) -> subprocess.CompletedProcess:
+    """Run a stage as a command in `root`."""
+    command = [sys.executable, "-m", f"pipeline.{name}", *keys]
+    return subprocess.run(command, cwd=root, env=environment(), capture_output=True, text=True, check=False)
+
+
+def environment() -> dict[str, str]:
+    """Return an environment in which commands find the project's packages and this interpreter's scripts."""
+    import os
+
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}

@@ -1,0 +1,280 @@
+"""The whole pipeline as its users run it: `dvc repro` in a repository of its own, on a tiny replica.
+
+The tests share one repository and run in order, each on what the one before left.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+from tests.projects import ROOT, TINY, environment
+
+FILES = ("pipeline", "features", "models", "submissions", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore")
+AROUND = {"roster", "report"}
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    """A fresh copy of the project under git and DVC, with both tasks made tiny."""
+    root = tmp_path_factory.mktemp("podium")
+    for name in FILES:
+        source = ROOT / name
+        shutil.copytree(source, root / name) if source.is_dir() else shutil.copy(source, root / name)
+    (root / ".dvc").mkdir()
+    for name in ("config", ".gitignore"):
+        shutil.copy(ROOT / ".dvc" / name, root / ".dvc" / name)
+    edit(root, make_tiny)
+    run(root, "git", "init", "--quiet")
+    commit(root)
+    return root
+
+
+def make_tiny(params):
+    params["replicas"]["fashion"] |= {"train_rows": 90, "test_rows": 30}
+    params["replicas"]["price_sum"] |= {"train_rows": 90, "test_rows": 30}
+    for entry in params["members"].values():
+        entry["options"] = TINY[entry["architecture"]]
+        entry["training"] |= {"epochs": 1, "batch_size": 32}
+
+
+def edit(root, change):
+    path = root / "params.yaml"
+    params = yaml.safe_load(path.read_text())
+    change(params)
+    path.write_text(yaml.safe_dump(params, sort_keys=False))
+
+
+def run(root, *command, check=True):
+    done = subprocess.run(command, cwd=root, env=repository_environment(), capture_output=True, text=True, check=False)
+    assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+def repository_environment():
+    names = {"GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@t", "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@t"}
+    return {k: v for k, v in environment().items() if k != "PYTHONPATH"} | names
+
+
+def commit(root):
+    run(root, "git", "add", "--all")
+    run(root, "git", "commit", "--quiet", "--message", "state")
+
+
+def ran(output):
+    return set(re.findall(r"Running stage '([^']+)'", output))
+
+
+def behind(task):
+    return {f"ensemble@{task}", f"submission@{task}", f"score@{task}", *AROUND}
+
+
+def stages_of(member):
+    return {f"{stage}@{member}" for stage in ("tune", "train", "predict")}
+
+
+def history(root, member, fold):
+    task = member.partition("-")[0]
+    return pd.read_csv(root / f"artifacts/{task}/members/{member}/fold-{fold}.csv").drop(columns="seconds")
+
+
+def test_one_command_makes_both_submissions(repository):
+    run(repository, "dvc", "repro")
+    fashion = pd.read_csv(repository / "submissions/fashion.csv")
+    sample = pd.read_csv(repository / "data/replica/fashion/sample_submission.csv")
+    assert list(fashion.columns) == list(sample.columns) == ["Id", "Label"]
+    assert (fashion["Id"] == sample["Id"]).all()
+    prices = pd.read_csv(repository / "submissions/price_sum.csv")
+    assert list(prices.columns) == ["id", "class"]
+    assert prices["class"].between(5, 13).all()
+    score = json.loads((repository / "artifacts/price_sum/score.json").read_text())
+    solution = pd.read_csv(repository / "data/replica/price_sum/solution.csv")
+    assert score["all"]["score"] == pytest.approx((solution["class"] == prices["class"]).mean())
+    summary = (repository / "report/summary.md").read_text()
+    for text in ("fashion-cnn", "fashion-resnet", "price_sum-cnn", "price_sum-resnet", "private score"):
+        assert text in summary
+    assert summary.count("ensemble (greedy)") == 2
+
+
+def test_again_nothing_runs(repository):
+    assert ran(run(repository, "dvc", "repro")) == set()
+    run(repository, "dvc", "status", "--quiet")
+
+
+def test_a_changed_option_reruns_its_member_and_what_follows(repository):
+    edit(repository, lambda p: p["members"]["fashion-cnn"]["training"].update(learning_rate=1e-3))
+    stages = ran(run(repository, "dvc", "repro"))
+    assert stages_of("fashion-cnn") | {"ensemble@fashion"} <= stages
+    assert stages <= stages_of("fashion-cnn") | behind("fashion")
+
+
+def test_members_come_and_go(repository):
+    def add(params):
+        params["members"]["fashion-second"] = {**params["members"]["fashion-cnn"], "normalise": "unit"}
+
+    edit(repository, add)
+    stages = ran(run(repository, "dvc", "repro"))
+    assert stages_of("fashion-second") | {"ensemble@fashion"} <= stages
+    assert stages <= stages_of("fashion-second") | behind("fashion")
+    ensemble = repository / "artifacts/fashion/ensemble/ensemble.json"
+    assert "fashion-second" in json.loads(ensemble.read_text())["weights"]
+
+    edit(repository, lambda p: p["members"].pop("fashion-second"))
+    stages = ran(run(repository, "dvc", "repro"))
+    assert "ensemble@fashion" in stages
+    assert stages <= behind("fashion")
+    assert "fashion-second" not in json.loads(ensemble.read_text())["weights"]
+    assert "fashion-second" not in (repository / "report/summary.md").read_text()
+
+
+def test_single_stages_and_what_follows_them(repository):
+    assert ran(run(repository, "dvc", "repro", "--force", "-s", "split@fashion")) == {"split@fashion"}
+    edit(repository, lambda p: p["tasks"]["fashion"]["ensemble"].update(method="mean"))
+    stages = ran(run(repository, "dvc", "repro", "--downstream", "ensemble@fashion"))
+    assert "ensemble@fashion" in stages
+    assert stages <= behind("fashion")
+
+
+def test_an_experiment_sets_an_option(repository):
+    commit(repository)
+    run(repository, "dvc", "exp", "run", "-S", "tasks.fashion.ensemble.method=greedy")
+    assert json.loads((repository / "artifacts/fashion/ensemble/ensemble.json").read_text())["method"] == "greedy"
+
+
+def test_two_members_train_at_once(repository):
+    for name in ("fashion-resnet", "price_sum-resnet"):
+        edit(repository, lambda p, name=name: p["members"][name]["training"].update(epochs=2))
+        run(repository, "dvc", "repro", "-s", f"tune@{name}")
+    command = ["dvc", "--wait-for-lock", "repro", "-s"]
+    both = [
+        subprocess.Popen([*command, f"train@{name}"], cwd=repository, env=repository_environment())
+        for name in ("fashion-resnet", "price_sum-resnet")
+    ]
+    assert [process.wait(300) for process in both] == [0, 0]
+    assert len(history(repository, "fashion-resnet", 0)) == len(history(repository, "price_sum-resnet", 2)) == 2
+
+
+def test_a_killed_run_goes_on_where_it_was(repository):
+    edit(repository, lambda p: p["members"]["fashion-cnn"]["training"].update(epochs=12, batch_size=4))
+    state = repository / ".resume/fashion/fashion-cnn"
+    with (repository / "first.log").open("w") as log:
+        first = subprocess.Popen(
+            ["dvc", "repro", "train@fashion-cnn"],
+            cwd=repository,
+            env=repository_environment(),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    wait_for(lambda: list(state.glob("*/fold-0/model.keras")) and list(state.glob("*/fold-1/state.npz")), first)
+    os.kill(first.pid, signal.SIGKILL)  # dvc alone: what it started must end by itself
+    first.wait()
+    wait_for(lambda: not group_lives(first.pid), None)
+    (finished,) = state.glob("*/fold-0/model.keras")
+    written = finished.stat().st_mtime_ns
+    trained = lines_of((repository / "first.log").read_text())
+    assert ("1", "12") in trained
+    assert not (repository / "artifacts/fashion/members/fashion-cnn").exists()
+
+    again = lines_of(run(repository, "dvc", "repro", "train@fashion-cnn"))
+    assert not {epoch for fold, epoch in again if fold == "1"}, "a finished fold was trained again"
+    assert len(set(trained) & set(again)) <= 1, "more than one epoch was lost"
+    assert written < time.time_ns()
+    assert not state.exists()
+    resumed = [history(repository, "fashion-cnn", fold) for fold in range(3)]
+    run(repository, "dvc", "repro", "--force", "-s", "train@fashion-cnn")
+    for fold, table in enumerate(resumed):
+        pd.testing.assert_frame_equal(table, history(repository, "fashion-cnn", fold), rtol=1e-4)
+
+
+def wait_for(condition, process, seconds=240):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        assert process is None or process.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.02)
+
+
+def group_lives(group):
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def lines_of(output):
+    """Return (fold, epoch) of each epoch that a log tells of."""
+    return re.findall(r"fold (\d)/3 +epoch +(\d+)/12", output)
+
+
+def test_a_new_competition_is_one_entry(repository):
+    rng = np.random.default_rng(0)
+    kinds = ["ant", "bee", "cat", "dog", "eel", "fox", "gnu"]
+    raw = repository / "data/raw/animals"
+    for index in range(7 * 9):
+        folder = raw / "train" / kinds[index % 7]
+        save_animal(folder / f"{index}.png", index % 7, rng)
+    for index in range(14):
+        save_animal(raw / "test" / f"t{index}.png", index % 7, rng)
+    sample = pd.DataFrame({"file": [f"t{i}.png" for i in range(14)], "animal": "ant"})
+    sample.to_csv(raw / "sample.csv", index=False)
+
+    def add(params):
+        params["tasks"]["animals"] = {
+            "ingest": {
+                "folder": "data/raw/animals",
+                "train": {"images": "train"},
+                "test": {"images": "test"},
+                "sample_submission": "sample.csv",
+            },
+            "prepare": {},
+            "split": {"count": 3},
+            "predict": {"flip": True},
+            "ensemble": {},
+        }
+        params["members"]["animals-cnn"] = {
+            "task": "animals",
+            "architecture": "cnn",
+            "options": TINY["cnn"],
+            "training": {"epochs": 12, "batch_size": 8, "learning_rate": 5e-3},
+        }
+
+    edit(repository, add)
+    run(repository, "dvc", "repro", "submission@animals", "score@animals")
+    made = pd.read_csv(repository / "submissions/animals.csv")
+    assert list(made.columns) == ["file", "animal"]
+    assert (made["file"] == sample["file"]).all()
+    assert (made["animal"] == [kinds[i % 7] for i in range(14)]).mean() > 0.5
+    assert "unknown" in (repository / "artifacts/animals/score.json").read_text()
+
+
+def save_animal(path, kind, rng):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = rng.integers(0, 60, (20, 24, 3), dtype=np.uint8)
+    pixels[2 * kind : 2 * kind + 6, :, kind % 3] += 180
+    Image.fromarray(pixels).save(path)
+
+
+def test_a_copy_without_git_works(repository, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(repository, copy, ignore=shutil.ignore_patterns(".git", "tmp"))
+    assert "core.no_scm" in (ROOT / "README.md").read_text()
+    run(copy, "dvc", "config", "--local", "core.no_scm", "true")
+    assert ran(run(copy, "dvc", "repro", "--force", "-s", "roster")) == {"roster"}
+
+
+def test_bad_input_stops_the_run_with_one_sentence(repository):
+    edit(repository, lambda p: p["members"]["fashion-cnn"].update(epochs=3))
+    output = run(repository, "dvc", "repro", check=False)
+    assert "error: params.yaml: members.fashion-cnn.epochs: unknown key; legal are task, architecture" in output
+    assert "Traceback" not in output

@@ -1,0 +1,97 @@
+"""The rules of the house, held by reading and importing the code."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.projects import ROOT
+
+PACKAGES = ("features", "models", "submissions", "pipeline")
+TRAINING = ("train", "predict")
+KERAS_FREE = ("replica", "ingest", "prepare", "split", "roster", "tune", "ensemble", "submission", "score", "report")
+
+
+def modules(package):
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def imported(path):
+    """Return the top-level names of all packages that a file imports, at its top or inside functions."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module.partition(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("package", ["features", "models", "submissions"])
+def test_imports_go_one_way(package):
+    others = set(PACKAGES) - {package}
+    for path in modules(package):
+        assert not imported(path) & others, path
+
+
+def test_no_backend_is_imported_by_name():
+    for package in PACKAGES:
+        for path in modules(package):
+            assert not imported(path) & {"tensorflow", "torch", "jax"}, path
+
+
+def test_features_know_neither_files_nor_keras():
+    for path in modules("features"):
+        assert not imported(path) & {"pathlib", "os", "keras"}, path
+
+
+@pytest.mark.parametrize("stage", KERAS_FREE)
+def test_stages_around_training_never_import_keras(stage):
+    code = f"import sys, pipeline.{stage}; print([m for m in ('keras', 'tensorflow') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_stage_is_a_module_and_is_covered_here():
+    import yaml
+
+    stages = set(yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"])
+    assert stages == {*KERAS_FREE, *TRAINING}
+    assert all((ROOT / "pipeline" / f"{stage}.py").exists() for stage in stages)
+
+
+def test_only_score_reads_the_answers():
+    named = [path.name for path in modules("pipeline") if "solution.csv" in path.read_text()]
+    assert set(named) <= {"score.py", "replica.py"}
+
+
+def test_test_images_are_read_by_ingest_prepare_and_predict_alone():
+    readers = {path.stem for path in modules("pipeline") if '"test"' in path.read_text()}
+    assert readers <= {"ingest", "prepare", "predict", "ensemble", "replica", "config"}
+
+
+def test_no_pickle_is_loaded_unrestricted():
+    for package in PACKAGES:
+        for path in modules(package):
+            code = path.read_text()
+            for forbidden in ("pickle.load(", "pickle.loads(", "allow_pickle=True", "read_pickle(path: str"):
+                assert forbidden not in code, f"{path}: {forbidden}"
+
+
+def test_files_hold_one_idea():
+    for package in PACKAGES:
+        for path in modules(package):
+            assert len(path.read_text().splitlines()) <= 300, path
+            assert ast.get_docstring(ast.parse(path.read_text())) or not path.read_text(), path
+
+
+def test_the_readme_names_commands_that_exist():
+    readme, makefile = (ROOT / "README.md").read_text(), (ROOT / "Makefile").read_text()
+    for target in ("repro", "test"):
+        assert f"make {target}" in readme
+        assert f"\n{target}:" in makefile
+    for name in ("params.yaml", "dvc.yaml", "benchmarks/params.yaml", "benchmarks/RESULTS.md"):
+        assert name in readme
+        assert Path(ROOT, name).exists()

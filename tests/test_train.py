@@ -1,0 +1,241 @@
+"""Training through its stages, in this process, on a competition that is learnt in seconds."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline import (
+    ensemble,
+    fit,
+    ingest,
+    paths,
+    predict,
+    prepare,
+    report,
+    resume,
+    roster,
+    score,
+    split,
+    submission,
+    tune,
+)
+from pipeline import train as training_stage
+from pipeline.config import load_params
+from pipeline.contracts import BadInput
+from pipeline.predictions import load_predictions
+from tests.projects import member, task, write_blobs, write_params
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """Return a function that writes members of the task `blobs` and brings it to its folds."""
+    monkeypatch.chdir(tmp_path)
+    write_blobs(tmp_path / "raw")
+
+    def with_members(members, **changes):
+        write_params(tmp_path, {"blobs": task("raw", **changes)}, members)
+        params = load_params(paths.PARAMS)
+        for run in (ingest.ingest, prepare.prepare, split.split):
+            run(params, "blobs")
+        roster.roster(params)
+        for name in members:
+            tune.tune(params, name)
+        return params
+
+    return with_members
+
+
+def models_of(name="m"):
+    return {p.name: p for p in paths.models("blobs", name).iterdir()}
+
+
+def test_every_fold_leaves_a_model_and_a_history(project):
+    params = project({"m": member("blobs", training={"epochs": 5})})
+    said = training_stage.train(params, "m")
+    assert "3 model(s)" in said
+    assert set(models_of()) == {"run.json", *(f"fold-{k}.{kind}" for k in range(3) for kind in ("keras", "csv"))}
+    history = pd.read_csv(models_of()["fold-0.csv"])
+    assert list(history["epoch"]) == [1, 2, 3, 4, 5]
+    assert history["loss"].iloc[-1] < history["loss"].iloc[0]
+    assert {"learning_rate", "accuracy", "val_loss", "val_accuracy", "seconds"} <= set(history)
+    assert not paths.resume("blobs", "m").exists()
+
+
+def test_out_of_fold_rows_come_from_models_that_did_not_see_them(project, monkeypatch):
+    params = project({"m": member("blobs", training={"epochs": 1})})
+    seen = {}
+    batches = fit.TrainingBatches
+
+    def noted(images, targets, rows, batch_size, augment, seeds):
+        seen.setdefault(seeds[1], set()).update(rows.tolist())
+        return batches(images, targets, rows, batch_size, augment, seeds)
+
+    monkeypatch.setattr(fit, "TrainingBatches", noted)
+    training_stage.train(params, "m")
+    folds = split.load_folds("blobs")
+    assert set(seen) == {0, 1, 2}
+    for fold, rows in seen.items():
+        assert rows == set(np.flatnonzero(folds != fold).tolist())
+
+
+class Killed(BaseException):
+    """Stands for a kill between two epochs."""
+
+
+def train_with_kills(params, monkeypatch, epochs_between_kills):
+    """Train `m`, dying again and again right after some epochs' state was saved; return how often."""
+    saved, save = [0], resume.save_state
+
+    def dying(*arguments):
+        save(*arguments)
+        saved[0] += 1
+        if saved[0] % epochs_between_kills == 0:
+            raise Killed
+
+    monkeypatch.setattr(fit, "save_state", dying)
+    kills = 0
+    while True:
+        try:
+            training_stage.train(params, "m")
+            monkeypatch.setattr(fit, "save_state", save)
+            return kills, saved[0]
+        except Killed:
+            kills += 1
+
+
+EVERYTHING = {
+    "epochs": 5,
+    "schedule": "plateau",
+    "plateau_patience_epochs": 1,
+    "plateau_factor": 0.5,
+    "early_stopping_patience_epochs": 4,
+    "ema_momentum": 0.9,
+    "weight_decay": 0.01,
+    "label_smoothing": 0.1,
+}
+
+
+@pytest.mark.parametrize("training", [EVERYTHING, {"epochs": 4, "optimiser": "sgd", "train_on_all": True}])
+def test_a_killed_run_ends_as_if_nothing_had_happened(project, monkeypatch, training):
+    changes = {"augment": {"flip": True, "shift_pixels": 1, "erase_pixels": 3}, "training": training}
+    entry = member("blobs", **changes)
+    entry["options"] = {**entry["options"], "dropout": 0.3}
+    params = project({"m": entry})
+    training_stage.train(params, "m")
+    predict.predict(params, "m")
+    whole = load_predictions(paths.predictions("blobs", "m") / "oof.npz")
+    whole_test = load_predictions(paths.predictions("blobs", "m") / "test.npz")
+    kills, epochs = train_with_kills(params, monkeypatch, 3)
+    assert kills >= 3
+    assert epochs == sum(run["epochs"] for run in json.loads(models_of()["run.json"].read_text())["runs"])
+    predict.predict(params, "m")
+    resumed = load_predictions(paths.predictions("blobs", "m") / "oof.npz")
+    assert np.allclose(resumed.probabilities, whole.probabilities, atol=1e-5)
+    resumed_test = load_predictions(paths.predictions("blobs", "m") / "test.npz")
+    assert np.allclose(resumed_test.probabilities, whole_test.probabilities, atol=1e-5)
+
+
+def test_changed_options_do_not_take_up_an_old_state(project, monkeypatch):
+    params = project({"m": member("blobs", training={"epochs": 3})})
+    monkeypatch.setattr(fit, "save_state", lambda *a: (resume.save_state(*a), (_ for _ in ()).throw(Killed))[0])
+    with pytest.raises(Killed):
+        training_stage.train(params, "m")
+    monkeypatch.setattr(fit, "save_state", resume.save_state)
+    params = project({"m": member("blobs", training={"epochs": 3, "learning_rate": 1e-4})})
+    training_stage.train(params, "m")
+    history = pd.read_csv(models_of()["fold-0.csv"])
+    assert history["learning_rate"].max() <= 1e-4
+
+
+def test_the_best_epoch_is_kept(project):
+    params = project({"m": member("blobs", training={"epochs": 6, "schedule": "constant", "learning_rate": 0.05})})
+    training_stage.train(params, "m")
+    predict.predict(params, "m")
+    runs = json.loads(models_of()["run.json"].read_text())["runs"]
+    oof = load_predictions(paths.predictions("blobs", "m") / "oof.npz")
+    folds, labels = split.load_folds("blobs"), np.load(paths.images("blobs") / "train_labels.npy")
+    for fold, run in enumerate(runs):
+        history = pd.read_csv(models_of()[f"fold-{fold}.csv"])
+        assert run["val_loss"] == pytest.approx(history["val_loss"].min())
+        right = oof.probabilities[folds == fold].argmax(1) == labels[folds == fold]
+        assert right.mean() == pytest.approx(run["val_accuracy"])
+
+
+def test_early_stopping_stops(project):
+    settings = {"epochs": 30, "schedule": "constant", "learning_rate": 1e-9, "early_stopping_patience_epochs": 2}
+    params = project({"m": member("blobs", training={**settings, "monitor": "val_accuracy"})})
+    training_stage.train(params, "m")
+    assert len(pd.read_csv(models_of()["fold-0.csv"])) < 10
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_trains_and_predicts_float32(project, precision):
+    params = project({"m": member("blobs", training={"precision": precision, "epochs": 1})}, split={"count": 1})
+    training_stage.train(params, "m")
+    predict.predict(params, "m")
+    assert load_predictions(paths.predictions("blobs", "m") / "test.npz").probabilities.dtype == np.float32
+
+
+def test_one_fold_and_train_on_all_reach_a_submission(project):
+    members = {
+        "m": member("blobs", training={"epochs": 12, "train_on_all": True}),
+        "r": member("blobs", "resnet", training={"epochs": 12, "optimiser": "rmsprop", "schedule": "cosine"}),
+    }
+    changes = {"split": {"count": 1, "holdout_share": 0.25}, "predict": {"shift_pixels": 1}}
+    params = project(members, **changes)
+    for name in members:
+        training_stage.train(params, name)
+        predict.predict(params, name)
+    assert set(models_of()) == {"run.json", "fold-0.keras", "fold-0.csv", "all.keras", "all.csv"}
+    assert len(load_predictions(paths.predictions("blobs", "m") / "oof.npz").ids) == 15
+    for run in (ensemble.ensemble, submission.submission, score.score):
+        run(params, "blobs")
+    report.report(params)
+    assert json.loads(paths.score("blobs").read_text())["all"]["score"] > 0.8
+    summary = paths.SUMMARY.read_text()
+    assert all(word in summary for word in ("| blobs | m ", "ensemble (greedy)", "out-of-fold accuracy"))
+
+
+def test_a_removed_member_leaves_the_ensemble(project):
+    members = {name: member("blobs", training={"epochs": 1}) for name in ("m", "n")}
+    params = project(members)
+    for name in members:
+        training_stage.train(params, name)
+        predict.predict(params, name)
+    ensemble.ensemble(params, "blobs")
+    params = project({"n": members["n"]})
+    ensemble.ensemble(params, "blobs")
+    made = json.loads((paths.ensemble("blobs") / "ensemble.json").read_text())
+    assert made["weights"] == {"n": 1.0}
+
+
+def test_predictions_of_other_rows_are_refused_by_name(project):
+    params = project({"m": member("blobs", training={"epochs": 1})})
+    training_stage.train(params, "m")
+    predict.predict(params, "m")
+    path = paths.predictions("blobs", "m") / "oof.npz"
+    arrays = dict(np.load(path))
+    arrays["ids"] = arrays["ids"] + 1
+    np.savez(path, **arrays)
+    with pytest.raises(BadInput, match="id 0 is missing"):
+        ensemble.ensemble(params, "blobs")
+
+
+def test_an_option_of_no_architecture_is_one_sentence(project):
+    entry = member("blobs")
+    entry["options"] = {"width": 3}
+    params = project({"m": entry})
+    with pytest.raises(BadInput, match=r"params\.yaml: option 'width' of cnn is unknown; legal are"):
+        training_stage.train(params, "m")
+    assert not paths.models("blobs", "m").exists()
+
+
+def test_a_class_with_fewer_rows_than_folds_is_named(project, tmp_path):
+    project({"m": member("blobs")})
+    table = pd.read_csv(tmp_path / "raw/train.csv")
+    table = table[(table["Label"] != 2) | (table["Id"] < 6)]
+    table.to_csv(tmp_path / "raw/train.csv", index=False)
+    with pytest.raises(BadInput, match=r"class 2 has 2 distinct images, expected at least 3 for tasks\.blobs\.split"):
+        project({"m": member("blobs")})
