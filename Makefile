@@ -5,7 +5,7 @@ ENVIRONMENT := $(VENV)/.podium-installed
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: repro test lint full clean
+.PHONY: repro test lint
 
 repro: $(ENVIRONMENT)  ## raw files in, submissions and a table of scores out
 	dvc repro

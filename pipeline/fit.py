@@ -11,18 +11,14 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-import models
 from features.ensembling import accuracy, log_loss
-from models import wrap
 from models.optimisers import optimiser, schedule
-from models.sums import PriceSums
-from pipeline.batches import PredictionBatches, TrainingBatches, steps_per_epoch
+from pipeline.batches import TrainingBatches, steps_per_epoch
 from pipeline.config import Member
 from pipeline.contracts import load_array, load_json, writing
+from pipeline.network import build_model, predict_logits
 from pipeline.progress import Progress
 from pipeline.resume import load_state, save_state
-
-PREDICTION_BATCH = 512
 
 
 @dataclass(frozen=True)
@@ -42,6 +38,7 @@ class FoldJob:
 def train_fold(job: FoldJob) -> None:
     """Train the job's model, unless that is done, from its last whole epoch on."""
     if (job.folder / "model.keras").exists():
+        print(f"{job.title}  finished before, kept", flush=True)
         return
     training = job.member.training
     keras.config.set_dtype_policy(training.precision)
@@ -68,28 +65,6 @@ def train_fold(job: FoldJob) -> None:
             progress.epoch_done(row, best_epoch(history, training.monitor) == epoch)
     trainer.set_weights(best_weights)
     _finish(job, model, history)
-
-
-def build_model(member: Member, images: Path) -> keras.Model:
-    """Return a member's fresh model, from uint8 pixels as they lie in `images` to float32 logits (batch, classes)."""
-    about, statistics = load_json(images / "about.json"), load_json(images / "statistics.json")[member.input]
-    pixel_mean = load_array(images / f"{member.input}_mean.npy")
-    scale, offset = wrap.affine(member.normalise, statistics["mean"], statistics["std"], pixel_mean)
-    classes = about["classes"]
-    if member.input == "images":
-        network = models.build(member.architecture, pixel_mean.shape, len(classes), member.options)
-        return wrap.on_images(network, scale, offset)
-    items = about["items"]
-    network = models.build(member.architecture, pixel_mean.shape, len(items["prices"]), member.options)
-    return wrap.on_items(network, scale, offset, items["count"], PriceSums(items["prices"], classes))
-
-
-def predict_logits(
-    model: keras.Model, images: np.ndarray, rows: np.ndarray, mirrored: bool = False, by_pixels: int = 0
-) -> np.ndarray:
-    """Return logits float32 (len(rows), classes) of one view of some rows."""
-    batches = PredictionBatches(images, rows, PREDICTION_BATCH, mirrored, by_pixels)
-    return model.predict(batches, verbose=0)
 
 
 def best_epoch(history: list[dict], monitor: str) -> int:

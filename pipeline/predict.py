@@ -1,5 +1,7 @@
 """Stage `predict`: out-of-fold and test probabilities of a member, averaged over views."""
 
+import shutil
+
 import numpy as np
 from scipy.special import softmax
 
@@ -9,7 +11,7 @@ from pipeline import paths
 from pipeline.backend import keras  # before what imports Keras itself
 from pipeline.config import Member, Params, Predict
 from pipeline.contracts import load_array, load_json, save_json, writing
-from pipeline.fit import predict_logits
+from pipeline.network import predict_logits
 from pipeline.predictions import Predictions, save_predictions
 from pipeline.split import load_folds
 from pipeline.stage import member_of, run, task_of
@@ -38,6 +40,7 @@ def predict(params: Params, key: str) -> str:
         save_predictions(part / "oof.npz", Predictions(ids, oof, classes))
         save_predictions(part / "test.npz", Predictions(load_array(folder / "test_ids.npy"), test, classes))
         save_json(part / "metrics.json", metrics)
+    shutil.rmtree(paths.resume(name, key), ignore_errors=True)  # the models are safe with DVC by now
     return f"{len(rows)} out-of-fold rows with accuracy {metrics['accuracy']:.4f}, {len(test)} test rows"
 
 

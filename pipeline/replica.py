@@ -32,8 +32,6 @@ def replica(params: Params, key: str) -> str:
         known = ", ".join(params.replicas) or "none"
         raise BadInput(f"{paths.PARAMS}: replicas has no entry {key!r}; it has {known}")
     wanted = params.replicas[key]
-    if wanted.form not in FORMS:
-        raise BadInput(f"{paths.PARAMS}: replicas.{key}.form: {wanted.form!r} is not one of {', '.join(FORMS)}")
     source = load_source(wanted.source)
     rng = np.random.default_rng(wanted.seed)
     with writing(paths.replica(key)) as folder, blame(f"{paths.PARAMS}: replicas.{key}"):

@@ -49,7 +49,7 @@ def _ensemble_row(task: str) -> dict:
         "out-of-fold accuracy": f"{made['honest_accuracy']:.4f} ± {made['standard_error']:.4f}",
     }
     for part in ("public", "private"):
-        if part in scores:
+        if scores.get(part, {}).get("score") is not None:
             row[f"{part} score"] = f"{scores[part]['score']:.4f} ± {scores[part]['standard_error']:.4f}"
     return row
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from pipeline import paths
@@ -44,7 +45,7 @@ def _check_columns(solution: pd.DataFrame, submission: pd.DataFrame) -> None:
         raise ValueError(f"no column {missing[0]!r}, which the submission has; it has {list(solution.columns)}")
 
 
-def _join(key: str, submission: pd.DataFrame, solution_path: Path, solution: pd.DataFrame):  # noqa: ANN202
+def _join(key: str, submission: pd.DataFrame, solution_path: Path, solution: pd.DataFrame) -> np.ndarray:
     """Return the rows of the submission in the order of the solution."""
     id_ = submission.columns[0]
     with blame(f"{paths.submission(key)} against {solution_path}"):

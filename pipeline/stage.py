@@ -3,10 +3,13 @@
 import sys
 import time
 from collections.abc import Callable
+from typing import NoReturn, TypeVar
 
-from pipeline.config import Params, load_params
+from pipeline.config import Member, Params, Task, load_params
 from pipeline.contracts import BadInput
 from pipeline.paths import PARAMS
+
+Entry = TypeVar("Entry")
 
 
 def run(stage: str, function: Callable[..., str], keyed: bool = True) -> None:
@@ -29,17 +32,17 @@ def run(stage: str, function: Callable[..., str], keyed: bool = True) -> None:
     print(f"{' '.join([stage, *keys])}: {made} in {time.monotonic() - started:.1f} s", flush=True)
 
 
-def task_of(params: Params, key: str):  # noqa: ANN201
+def task_of(params: Params, key: str) -> Task:
     """Return the task of that name, or name the known ones."""
     return _entry("tasks", params.tasks, key)
 
 
-def member_of(params: Params, key: str):  # noqa: ANN201
+def member_of(params: Params, key: str) -> Member:
     """Return the member of that name, or name the known ones."""
     return _entry("members", params.members, key)
 
 
-def _entry(kind: str, entries: dict, key: str):  # noqa: ANN202
+def _entry(kind: str, entries: dict[str, Entry], key: str) -> Entry:
     if key not in entries:
         raise BadInput(f"{PARAMS}: {kind} has no entry {key!r}; it has {', '.join(entries) or 'none'}")
     return entries[key]
@@ -55,6 +58,6 @@ def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _fail(stage: str, sentence: str) -> None:
+def _fail(stage: str, sentence: str) -> NoReturn:
     print(f"{stage}: error: {sentence}", file=sys.stderr, flush=True)
     sys.exit(1)

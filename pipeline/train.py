@@ -8,23 +8,36 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 
-import models
 from pipeline import paths
 from pipeline.backend import keras  # before what imports Keras itself
 from pipeline.config import Member, Params
 from pipeline.contracts import blame, save_json, writing
-from pipeline.fit import FoldJob, best_epoch, build_model, train_fold
+from pipeline.fit import FoldJob, best_epoch, train_fold
 from pipeline.jobs import run_jobs
+from pipeline.network import build_model
 from pipeline.resume import digest, end_with_dvc
 from pipeline.split import load_folds
 from pipeline.stage import member_of, run
 from pipeline.tune import load_tuned
 
 ALL_ROWS = "all"
+CODE = (  # what trained weights depend on beside the architecture's own file; dvc.yaml names the same
+    "features/augment.py",
+    "models/layers.py",
+    "models/optimisers.py",
+    "models/sums.py",
+    "models/wrap.py",
+    "pipeline/batches.py",
+    "pipeline/fit.py",
+    "pipeline/network.py",
+)
 
 
 def train(params: Params, key: str) -> str:
-    """Train the member's folds, each from where it stood, and publish models, histories and `run.json`."""
+    """Train the member's folds, each from where it stood, and publish models, histories and `run.json`.
+
+    What a killed run needs stays until `predict`, which DVC runs only once it has taken these outs over.
+    """
     end_with_dvc()
     task = member_of(params, key).task
     member, state = load_tuned(task, key), paths.resume(task, key)
@@ -46,17 +59,15 @@ def train(params: Params, key: str) -> str:
                 shutil.copy(job.folder / "model.keras", part / f"{job.folder.name}.keras")
                 shutil.copy(job.folder / "history.csv", part / f"{job.folder.name}.csv")
             save_json(part / "run.json", {**summary, "runs": runs})
-        shutil.rmtree(state)
     accuracies = [row["val_accuracy"] for row in runs if "val_accuracy" in row]
     return f"{len(jobs)} model(s) of {parameters:,} parameters, validation accuracy {np.mean(accuracies):.4f}"
 
 
 def _key(member: Member, task: str) -> str:
     """Return a hash of all that the models depend on: data, folds, options, code and library."""
-    images, code = paths.images(task), Path(__file__).parent
-    sources = [Path(models.__file__).parent / f"{name}.py" for name in (member.architecture, "layers", "wrap", "sums")]
+    images, root = paths.images(task), Path(__file__).parent.parent
     files = [images / "statistics.json", images / "about.json", paths.folds(task)]
-    files += [*sources, code / "fit.py", code / "batches.py"]
+    files += [root / "models" / f"{member.architecture}.py", *(root / name for name in CODE)]
     values = {k: v for k, v in asdict(member).items() if k != "trials"}
     return digest([values, keras.__version__, keras.backend.backend()], files)
 

@@ -62,6 +62,15 @@ def test_every_stage_is_a_module_and_is_covered_here():
     assert all((ROOT / "pipeline" / f"{stage}.py").exists() for stage in stages)
 
 
+def test_dvc_and_resuming_agree_on_what_weights_depend_on():
+    import yaml
+
+    from pipeline.train import CODE
+
+    deps = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["train"]["do"]["deps"]
+    assert {dep for dep in deps if dep.endswith(".py")} == {"models/${item.architecture}.py", *CODE}
+
+
 def test_only_score_reads_the_answers():
     named = [path.name for path in modules("pipeline") if "solution.csv" in path.read_text()]
     assert set(named) <= {"score.py", "replica.py"}
@@ -92,6 +101,6 @@ def test_the_readme_names_commands_that_exist():
     for target in ("repro", "test"):
         assert f"make {target}" in readme
         assert f"\n{target}:" in makefile
-    for name in ("params.yaml", "dvc.yaml", "benchmarks/params.yaml", "benchmarks/RESULTS.md"):
+    for name in ("params.yaml", "benchmarks/params.yaml", "benchmarks/RESULTS.md"):
         assert name in readme
         assert Path(ROOT, name).exists()

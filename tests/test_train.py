@@ -1,6 +1,7 @@
 """Training through its stages, in this process, on a competition that is learnt in seconds."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -60,6 +61,7 @@ def test_every_fold_leaves_a_model_and_a_history(project):
     assert list(history["epoch"]) == [1, 2, 3, 4, 5]
     assert history["loss"].iloc[-1] < history["loss"].iloc[0]
     assert {"learning_rate", "accuracy", "val_loss", "val_accuracy", "seconds"} <= set(history)
+    predict.predict(params, "m")
     assert not paths.resume("blobs", "m").exists()
 
 
@@ -82,6 +84,15 @@ def test_out_of_fold_rows_come_from_models_that_did_not_see_them(project, monkey
 
 class Killed(BaseException):
     """Stands for a kill between two epochs."""
+
+
+def test_a_kill_before_dvc_takes_the_models_over_costs_nothing(project, monkeypatch):
+    params = project({"m": member("blobs", training={"epochs": 1})})
+    training_stage.train(params, "m")
+    shutil.rmtree(paths.models("blobs", "m"))  # as DVC does before it runs the stage again
+    monkeypatch.setattr(fit, "_epoch", None)  # any further epoch would fail
+    training_stage.train(params, "m")
+    assert "fold-2.keras" in models_of()
 
 
 def train_with_kills(params, monkeypatch, epochs_between_kills):

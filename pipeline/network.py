@@ -1,0 +1,37 @@
+"""A member's network, from uint8 pixels to logits, and its use."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import models
+from models import wrap
+from models.sums import PriceSums
+from pipeline.batches import PredictionBatches
+from pipeline.config import Member
+from pipeline.contracts import load_array, load_json
+
+PREDICTION_BATCH = 512
+
+
+def build_model(member: Member, images: Path) -> keras.Model:
+    """Return a member's fresh model, from uint8 pixels as they lie in `images` to float32 logits (batch, classes)."""
+    about, statistics = load_json(images / "about.json"), load_json(images / "statistics.json")[member.input]
+    pixel_mean = load_array(images / f"{member.input}_mean.npy")
+    scale, offset = wrap.affine(member.normalise, statistics["mean"], statistics["std"], pixel_mean)
+    classes = about["classes"]
+    if member.input == "images":
+        network = models.build(member.architecture, pixel_mean.shape, len(classes), member.options)
+        return wrap.on_images(network, scale, offset)
+    items = about["items"]
+    network = models.build(member.architecture, pixel_mean.shape, len(items["prices"]), member.options)
+    return wrap.on_items(network, scale, offset, items["count"], PriceSums(items["prices"], classes))
+
+
+def predict_logits(
+    model: keras.Model, images: np.ndarray, rows: np.ndarray, mirrored: bool = False, by_pixels: int = 0
+) -> np.ndarray:
+    """Return logits float32 (len(rows), classes) of one view of some rows."""
+    batches = PredictionBatches(images, rows, PREDICTION_BATCH, mirrored, by_pixels)
+    return model.predict(batches, verbose=0)
