@@ -15,7 +15,7 @@ from features.ensembling import accuracy, log_loss
 from models.optimisers import optimiser, schedule
 from pipeline.batches import TrainingBatches, steps_per_epoch
 from pipeline.config import Member
-from pipeline.contracts import load_array, load_json, writing
+from pipeline.contracts import BadInput, load_array, load_json, writing
 from pipeline.network import build_model, predict_logits
 from pipeline.progress import Progress
 from pipeline.resume import load_state, save_state
@@ -57,10 +57,10 @@ def train_fold(job: FoldJob) -> None:
             with _averaged(trainer, bool(training.ema_momentum)):
                 row |= _validate(job, trainer)
                 if best_epoch(history, training.monitor) == epoch:
-                    best_weights = [np.asarray(w) for w in trainer.get_weights()]
+                    best_weights = _copies(trainer.weights)
             for watcher in watchers:
                 watcher.on_epoch_end(epoch, row)
-            groups = {"weights": trainer.get_weights(), "optimiser": _values(trainer.optimizer.variables)}
+            groups = {"weights": _copies(trainer.weights), "optimiser": _copies(trainer.optimizer.variables)}
             save_state(job.folder / "state.npz", history, {**groups, "best": best_weights})
             progress.epoch_done(row, best_epoch(history, training.monitor) == epoch)
     trainer.set_weights(best_weights)
@@ -123,11 +123,17 @@ def _watchers(member: Member, trainer: keras.Model, history: list[dict]) -> list
 def _epoch(job: FoldJob, trainer: keras.Model, epoch: int, progress: Progress) -> dict:
     training, images = job.member.training, load_array(job.images / f"train_{job.member.input}.npy")
     seeds = (training.seed, job.fold, epoch)
-    _reseed(trainer, seeds)
     started = time.monotonic()
     targets = one_hot(job.images)
     batches = TrainingBatches(images, targets, job.training_rows, training.batch_size, job.member.augment, seeds)
-    logs = trainer.fit(batches, epochs=1, shuffle=False, verbose=0, callbacks=[progress.batches()]).history
+    # Inside `fit`, because the first one of a process may draw random numbers before it begins.
+    reseed = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: _reseed(trainer, seeds))
+    logs = trainer.fit(batches, shuffle=False, verbose=0, callbacks=[reseed, progress.batches()]).history
+    if not np.isfinite(logs["loss"][0]):
+        raise BadInput(
+            f"{job.title}: the loss is {logs['loss'][0]} in epoch {epoch + 1}, expected a finite number; "
+            f"lower learning_rate, now {training.learning_rate:g}"
+        )
     return {
         "epoch": epoch + 1,
         "learning_rate": float(np.asarray(trainer.optimizer.learning_rate)),
@@ -158,7 +164,7 @@ def _averaged(trainer: keras.Model, on: bool) -> Iterator[None]:
     if not on:
         yield
         return
-    raw = trainer.get_weights()
+    raw = _copies(trainer.weights)
     trainer.optimizer.finalize_variable_values(trainer.trainable_variables)
     yield
     trainer.set_weights(raw)
@@ -187,8 +193,8 @@ def _restore(path: Path, trainer: keras.Model) -> tuple[list[dict], list[np.ndar
     return history, groups["best"]
 
 
-def _values(variables: list) -> list[np.ndarray]:
-    return [np.asarray(keras.ops.convert_to_numpy(variable)) for variable in variables]
+def _copies(variables: list) -> list[np.ndarray]:
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]  # PyTorch hands out views
 
 
 def _finish(job: FoldJob, model: keras.Model, history: list[dict]) -> None:

@@ -6,18 +6,12 @@ deletes, in a folder named by a hash of all that the result depends on.
 
 import hashlib
 import json
-import os
-import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import psutil
 
 from pipeline.contracts import writing
-
-POLL_SECONDS = 1.0
 
 
 def digest(values: Sequence, files: Sequence[Path]) -> str:
@@ -45,37 +39,3 @@ def load_state(path: Path) -> tuple[list[dict], dict[str, list[np.ndarray]]] | N
             if name != "history":
                 groups.setdefault(name.partition("/")[0], []).append(saved[name])
         return json.loads(str(saved["history"])), groups
-
-
-def end_with_dvc() -> None:
-    """End this process soon after the `dvc` that started it is gone.
-
-    A killed `dvc repro` does not take its children with it, and a child that trains on would write where the next
-    `dvc repro` does. Without a `dvc` above this process, nothing is watched.
-    """
-    chain = []
-    for ancestor in psutil.Process().parents():
-        chain.append(ancestor)
-        if _is_dvc(ancestor):
-            threading.Thread(target=_end_after, args=(chain,), daemon=True).start()
-            return
-
-
-def _is_dvc(process: psutil.Process) -> bool:
-    try:
-        return any(Path(word).name in ("dvc", "dvc.exe") for word in process.cmdline()[:3])
-    except psutil.Error:
-        return False
-
-
-def _end_after(chain: list[psutil.Process]) -> None:
-    while all(_is_alive(process) for process in chain):
-        time.sleep(POLL_SECONDS)
-    os._exit(1)
-
-
-def _is_alive(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False

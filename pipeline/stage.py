@@ -7,6 +7,7 @@ from typing import NoReturn, TypeVar
 
 from pipeline.config import Member, Params, Task, load_params
 from pipeline.contracts import BadInput
+from pipeline.orphans import end_with_dvc
 from pipeline.paths import PARAMS
 
 Entry = TypeVar("Entry")
@@ -18,6 +19,7 @@ def run(stage: str, function: Callable[..., str], keyed: bool = True) -> None:
     The function returns what it made, which is printed with the seconds that it took. What the user can mend ends as
     one sentence on stderr with exit status 1; a bug ends as a traceback.
     """
+    end_with_dvc()
     started = time.monotonic()
     try:
         keys = _keys(stage, sys.argv[1:], keyed)

@@ -15,7 +15,7 @@ from pipeline.contracts import blame, save_json, writing
 from pipeline.fit import FoldJob, best_epoch, train_fold
 from pipeline.jobs import run_jobs
 from pipeline.network import build_model
-from pipeline.resume import digest, end_with_dvc
+from pipeline.resume import digest
 from pipeline.split import load_folds
 from pipeline.stage import member_of, run
 from pipeline.tune import load_tuned
@@ -38,7 +38,6 @@ def train(params: Params, key: str) -> str:
 
     What a killed run needs stays until `predict`, which DVC runs only once it has taken these outs over.
     """
-    end_with_dvc()
     task = member_of(params, key).task
     member, state = load_tuned(task, key), paths.resume(task, key)
     state.mkdir(parents=True, exist_ok=True)

@@ -3,8 +3,9 @@
 import dataclasses
 
 from pipeline import paths
-from pipeline.config import Member, Params, parse
+from pipeline.config import Member, Params
 from pipeline.contracts import BadInput, blame, load_json, save_json, writing
+from pipeline.parsing import parse
 from pipeline.stage import member_of, run
 
 

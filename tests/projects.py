@@ -1,6 +1,6 @@
 """Tiny competitions for the tests: raw files and a `params.yaml` in a folder of their own."""
 
-import subprocess
+import os
 import sys
 from pathlib import Path
 
@@ -58,15 +58,7 @@ def write_params(root: Path, tasks: dict, members: dict, **others) -> None:
     (root / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
 
 
-def stage(root: Path, name: str, *keys: str) -> subprocess.CompletedProcess:
-    """Run a stage as a command in `root`."""
-    command = [sys.executable, "-m", f"pipeline.{name}", *keys]
-    return subprocess.run(command, cwd=root, env=environment(), capture_output=True, text=True, check=False)
-
-
 def environment() -> dict[str, str]:
     """Return an environment in which commands find the project's packages and this interpreter's scripts."""
-    import os
-
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}

@@ -6,8 +6,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config import Augment, Member, Training, load_params, parse
+from pipeline.config import Augment, Member, Training, load_params
 from pipeline.contracts import BadInput
+from pipeline.parsing import parse
 
 GOOD = {
     "tasks": {
@@ -51,6 +52,8 @@ def test_a_good_file_gives_frozen_entries_with_defaults(tmp_path):
         ("members.shoes-cnn.task", "shoe", r"'shoe' is not a task; known are shoes"),
         ("members.shoes-cnn.training.optimiser", "lion", r"optimiser: 'lion' is not one of sgd, adam, adamw, rmsprop"),
         ("members.shoes-cnn.training.epochs", "ten", r"training\.epochs: 'ten' is not a whole number"),
+        ("members.shoes-cnn.augment", {"shift_pixels": -2}, r"augment\.shift_pixels: -2 is not 0 or more"),
+        ("members.shoes-cnn.training.learning_rate", "fast", r"learning_rate: 'fast' is not a number"),
         ("members.shoes-cnn.training.epochs", 0, r"expected epochs and batch_size of at least 1"),
         ("members.shoes-cnn.input", "items", r"'items' needs tasks\.shoes\.prepare\.items"),
         ("tasks.shoes.split.count", 0, r"tasks\.shoes\.split: expected count >= 1"),

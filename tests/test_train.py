@@ -243,6 +243,14 @@ def test_an_option_of_no_architecture_is_one_sentence(project):
     assert not paths.models("blobs", "m").exists()
 
 
+def test_a_diverging_fold_is_loud(project):
+    settings = {"optimiser": "sgd", "learning_rate": 1e30, "schedule": "constant", "epochs": 5}
+    params = project({"m": member("blobs", training=settings)})
+    with pytest.raises(BadInput, match=r"m  fold 1/3: the loss is (nan|inf) in epoch \d, expected a finite number"):
+        training_stage.train(params, "m")
+    assert not paths.models("blobs", "m").exists()
+
+
 def test_a_class_with_fewer_rows_than_folds_is_named(project, tmp_path):
     project({"m": member("blobs")})
     table = pd.read_csv(tmp_path / "raw/train.csv")
