@@ -3,7 +3,6 @@ VENV ?= .venv
 PYTHON ?= python3
 ENVIRONMENT := $(VENV)/.podium-installed
 export PATH := $(abspath $(VENV))/bin:$(PATH)
-export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .PHONY: repro test lint
 

@@ -1,5 +1,6 @@
 """Keras, imported without the pages that its backend writes to a terminal."""
 
+import logging
 import os
 import sys
 import tempfile
@@ -9,6 +10,7 @@ from types import ModuleType
 def _import_quietly() -> ModuleType:
     """Import Keras with stderr held back at the file descriptor, where native code writes; show it if that fails."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # a function traced anew for each fold's model is no news
     sys.stderr.flush()
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as held_back:
