@@ -13,54 +13,43 @@ from pipeline.stage import run, task_of
 
 def ensemble(params: Params, key: str) -> str:
     """Write the ensemble's weights, scores, `oof.npz` and `test.npz`."""
-    options, members = task_of(params, key).ensemble, load_json(paths.roster(key))
-    oof, test = (_stack(key, members, split) for split in ("oof", "test"))
-    labels, folds = _truth(key, oof)
-    stacked_oof, stacked_test = (np.stack([p.probabilities for p in each]) for each in (oof, test))
-    weights = fit_weights(stacked_oof, labels, options.method, options.rounds)
-    honest = honest_blend(stacked_oof, labels, folds, options.method, options.rounds)
+    options, members, folder = task_of(params, key).ensemble, load_json(paths.roster(key)), paths.images(key)
+    folds, classes = load_folds(key), load_json(folder / "about.json")["classes"]
+    rows = np.flatnonzero(folds >= 0)
+    ids, test_ids = load_array(folder / "train_ids.npy")[rows], load_array(folder / "test_ids.npy")
+    labels, folds = load_array(folder / "train_labels.npy")[rows], folds[rows]
+    oof, test = _stack(key, members, "oof", ids, classes), _stack(key, members, "test", test_ids, classes)
+    weights = fit_weights(oof, labels, options.method, options.rounds)
+    honest = honest_blend(oof, labels, folds, options.method, options.rounds)
     score = accuracy(honest, labels)
     with writing(paths.ensemble(key)) as part:
         part.mkdir()
-        save_predictions(part / "oof.npz", Predictions(oof[0].ids, honest, oof[0].classes))
-        blended = blend(stacked_test, weights)
-        save_predictions(part / "test.npz", Predictions(test[0].ids, blended, test[0].classes))
+        save_predictions(part / "oof.npz", Predictions(ids, honest, classes))
+        save_predictions(part / "test.npz", Predictions(test_ids, blend(test, weights), classes))
         summary = {
             "method": options.method,
             "weights": dict(zip(members, weights.tolist(), strict=True)),
             "honest_accuracy": score,
             "honest_log_loss": log_loss(honest, labels),
             "standard_error": float(np.sqrt(score * (1 - score) / len(labels))),
-            "optimistic_accuracy": accuracy(blend(stacked_oof, weights), labels),
+            "optimistic_accuracy": accuracy(blend(oof, weights), labels),
         }
         save_json(part / "ensemble.json", summary)
     shares = ", ".join(f"{name} {weight:.2f}" for name, weight in summary["weights"].items())
     return f"{shares}; out-of-fold accuracy {score:.4f}, weights fitted on other folds"
 
 
-def _stack(key: str, members: list[str], split: str) -> list[Predictions]:
-    """Return every member's predictions, in the order of the first member's ids."""
-    made: list[Predictions] = []
+def _stack(key: str, members: list[str], split: str, ids: np.ndarray, classes: list) -> np.ndarray:
+    """Return every member's probabilities, float32 (members, rows, classes), in the order of `ids`."""
+    stacked = []
     for member in members:
         path = paths.predictions(key, member) / f"{split}.npz"
-        each = load_predictions(path)
-        first = made[0] if made else each
-        if each.classes != first.classes:
-            raise BadInput(f"{path}: classes {each.classes} are not those of {members[0]}, {first.classes}")
+        made = load_predictions(path)
+        if made.classes != classes:
+            raise BadInput(f"{path}: classes {made.classes}, expected those of the task, {classes}")
         with blame(path):
-            rows = align(first.ids, each.ids)
-        made.append(Predictions(first.ids, each.probabilities[rows], each.classes))
-    return made
-
-
-def _truth(key: str, oof: list[Predictions]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the labels and folds of the out-of-fold rows."""
-    folder, folds = paths.images(key), load_folds(key)
-    ids, labels = load_array(folder / "train_ids.npy"), load_array(folder / "train_labels.npy")
-    validated = np.flatnonzero(folds >= 0)
-    with blame(paths.folds(key)):
-        rows = validated[align(oof[0].ids, ids[validated])]
-    return labels[rows], folds[rows]
+            stacked.append(made.probabilities[align(ids, made.ids)])
+    return np.stack(stacked)
 
 
 if __name__ == "__main__":

@@ -230,7 +230,7 @@ def test_predictions_of_other_rows_are_refused_by_name(project):
     arrays = dict(np.load(path))
     arrays["ids"] = arrays["ids"] + 1
     np.savez(path, **arrays)
-    with pytest.raises(BadInput, match="id 0 is missing"):
+    with pytest.raises(BadInput, match=r"predictions/m/oof\.npz: id 0 is missing"):
         ensemble.ensemble(params, "blobs")
 
 
