@@ -6,6 +6,10 @@ import numpy as np
 from features.augment import augmented, view
 from pipeline.config import Augment
 
+# Keras's own threads: its other way on TensorFlow is an autotuned tf.data pipeline, whose thread sleeps for doubling
+# pauses, and an epoch's end sometimes waits until it wakes, up to a minute.
+FEEDING = {"workers": 2, "max_queue_size": 16}
+
 
 class TrainingBatches(keras.utils.PyDataset):
     """One epoch of (uint8 images, one-hot float32 labels); rows that fill no whole batch wait for the next epoch."""
@@ -19,7 +23,7 @@ class TrainingBatches(keras.utils.PyDataset):
         augment: Augment,
         seeds: tuple[int, ...],
     ) -> None:
-        super().__init__()
+        super().__init__(**FEEDING)
         self.images, self.targets, self.augment, self.seeds = images, targets, augment, seeds
         self.batch_size = min(batch_size, len(rows))
         self.order = np.random.default_rng(seeds).permutation(rows)
@@ -50,7 +54,7 @@ class PredictionBatches(keras.utils.PyDataset):
         mirrored: bool = False,
         by_pixels: int = 0,
     ) -> None:
-        super().__init__()
+        super().__init__(**FEEDING)
         self.images, self.rows, self.batch_size = images, rows, batch_size
         self.mirrored, self.by_pixels = mirrored, by_pixels
 
