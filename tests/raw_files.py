@@ -1,0 +1,39 @@
+"""Raw files as users have them: written, packed and read."""
+
+import gzip
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from hypothesis import settings
+
+from pipeline.config import Split
+from pipeline.readers.formats import read_split
+
+QUICK = settings(max_examples=100, deadline=None)
+
+
+def read(path, image=None, scale=1.0, labelled=False, **columns):
+    return read_split(Path(path), Split(str(path), **columns), image, scale, labelled)
+
+
+def write(path, data):
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    return path
+
+
+def zipped(data, name="data"):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def saved(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+PACKINGS = {"plain": bytes, "gzip": gzip.compress, "zip": zipped}

@@ -1,0 +1,81 @@
+"""Folders of images come back with the labels that subfolders or a CSV give them."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.contracts import BadInput
+from tests.raw_files import read, write
+
+
+def picture(path, value=9, mode="L", size=(3, 2)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, (value,) * 3 if isinstance(value, int) else value).convert(mode).save(path)
+
+
+def test_a_flat_folder_is_sorted_by_number(tmp_path):
+    for number in (10, 9, 1):
+        picture(tmp_path / f"img{number}.png", number)
+    picture(tmp_path / ".hidden.png")
+    write(tmp_path / "notes.txt", "not an image")
+    raw = read(tmp_path)
+    assert raw.files == ("img1.png", "img9.png", "img10.png") and raw.labels is None
+    assert raw.images.shape == (3, 2, 3, 1) and raw.images[:, 0, 0, 0].tolist() == [1, 9, 10]
+
+
+def test_subfolders_are_labels(tmp_path):
+    for name in ("dog/1.png", "cat/1.jpg", "cat/2.BMP"):
+        picture(tmp_path / name)
+    raw = read(tmp_path)
+    assert raw.files == ("cat/1.jpg", "cat/2.BMP", "dog/1.png")
+    assert raw.labels.tolist() == ["cat", "cat", "dog"]
+    picture(tmp_path / "stray.png")
+    with pytest.raises(BadInput, match=r"stray\.png"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+def test_colour_modes(tmp_path, mode):
+    picture(tmp_path / "a.png", (255, 0, 0), mode)
+    assert read(tmp_path).images[0, 0, 0].tolist() == [255, 0, 0]
+    assert read(tmp_path, image=(2, 3, 1)).images.shape == (1, 2, 3, 1)
+
+
+def test_a_grey_palette_is_grey(tmp_path):
+    picture(tmp_path / "a.png", 51, "P")
+    assert read(tmp_path).images.tolist() == [[[[51]] * 3] * 2]
+
+
+def test_colour_after_grey_is_an_error(tmp_path):
+    picture(tmp_path / "1.png")
+    picture(tmp_path / "2.png", (255, 0, 0), "RGB")
+    with pytest.raises(BadInput, match=r"2\.png: a colour image.*declare image"):
+        read(tmp_path)
+    assert read(tmp_path, image=(2, 3, 3)).images.shape == (2, 2, 3, 3)
+
+
+def test_an_image_of_another_size_is_named(tmp_path):
+    picture(tmp_path / "1.png")
+    picture(tmp_path / "2.png", size=(4, 4))
+    with pytest.raises(BadInput, match=r"2\.png: the image is 4x4, expected 2x3"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.bmp"])
+def test_a_corrupt_image_is_named(tmp_path, name):
+    picture(tmp_path / name, size=(40, 40))
+    whole = (tmp_path / name).read_bytes()
+    for data in (whole[: len(whole) // 2], b"", b"nonsense"):
+        with pytest.raises(BadInput, match=name):
+            read(write(tmp_path / name, data).parent)
+
+
+def test_deep_pixels_are_refused(tmp_path):
+    Image.fromarray(np.full((2, 3), 60000, np.uint16)).save(tmp_path / "deep.png")
+    with pytest.raises(BadInput, match=r"deep\.png.*8 bits"):
+        read(tmp_path)
+
+
+def test_a_folder_without_images_is_an_error(tmp_path):
+    with pytest.raises(BadInput, match=f"{tmp_path}: no images"):
+        read(tmp_path)

@@ -1,0 +1,131 @@
+"""Pickles of every protocol come back as the array that was written, and nothing in them is run."""
+
+import os
+import pickle
+import struct
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from pipeline.contracts import BadInput
+from pipeline.readers.pickles import read_pickle
+from tests.raw_files import PACKINGS, QUICK, read, write
+
+# What Python 2 and its numpy wrote for array([[1, 2], [3, 200]], uint8).
+PYTHON2_PROTOCOL0 = (
+    b"cnumpy.core.multiarray\n_reconstruct\np0\n(cnumpy\nndarray\np1\n(I0\ntp2\nS'b'\np3\ntp4\nRp5\n"
+    b"(I1\n(I2\nI2\ntp6\ncnumpy\ndtype\np7\n(S'u1'\np8\nI0\nI1\ntp9\nRp10\n"
+    b"(I3\nS'|'\np11\nNNNI-1\nI-1\nI0\ntp12\nbI00\nS'\\x01\\x02\\x03\\xc8'\np13\ntp14\nb."
+)
+PYTHON2_PROTOCOL2 = (
+    b"\x80\x02cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
+    b"(K\x01K\x02K\x02\x86cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNN"
+    b"J\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T\x04\x00\x00\x00\x01\x02\x03\xc8tb."
+)
+
+
+ARRAYS = hnp.arrays(
+    st.sampled_from([np.uint8, np.dtype(">u2"), np.int64, np.float32, bool]),
+    hnp.array_shapes(min_dims=3, max_dims=4, max_side=5),
+)
+
+
+@QUICK
+@given(array=ARRAYS, protocol=st.integers(0, 5), fortran=st.booleans(), packing=st.sampled_from(sorted(PACKINGS)))
+def test_pickles_of_every_protocol_come_back(folder, array, protocol, fortran, packing):
+    array = np.asfortranarray(array) if fortran else array
+    found = read_pickle(write(folder / "any.pkl", PACKINGS[packing](pickle.dumps(array, protocol))))
+    assert found.dtype == array.dtype
+    np.testing.assert_array_equal(found, array)
+
+
+@pytest.mark.parametrize("data", [PYTHON2_PROTOCOL0, PYTHON2_PROTOCOL2])
+def test_pickles_of_python_2_come_back(tmp_path, data):
+    raw = read(write(tmp_path / "Train.pkl", data), image=(2, 1))
+    np.testing.assert_array_equal(raw.images, np.array([[[[1]], [[2]]], [[[3]], [[200]]]], np.uint8))
+
+
+class Malicious:
+    def __init__(self, command):
+        self.command = command
+
+    def __reduce__(self):
+        return os.system, (self.command,)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_a_pickle_that_would_run_a_command_does_not(tmp_path, protocol):
+    trace = tmp_path / "it-ran"
+    path = write(tmp_path / "evil.pkl", pickle.dumps(Malicious(f"touch {trace}"), protocol))
+    with pytest.raises(BadInput, match=r"evil\.pkl: the pickle holds (posix|nt)\.system, expected a numpy array"):
+        read(path)
+    assert not trace.exists()
+    with path.open("rb") as file:  # the same bytes are live to the ordinary unpickler
+        pickle.load(file)
+    assert trace.exists()
+
+
+@pytest.mark.parametrize(
+    ("thing", "found"),
+    [
+        ({"images": 1}, "a dict"),
+        ([np.zeros((2, 2))], "a list"),
+        (pd.DataFrame({"a": [1]}), "pandas"),
+        (np.array([{}, []], object), "dtype 'O8'"),
+        (np.array(["a", "b"]), "dtype 'U1'"),
+        (np.float64(3), "scalar"),
+        (np.ma.masked_array([1]), "numpy.ma"),
+        ("touch", "a str"),
+    ],
+)
+@pytest.mark.parametrize("protocol", [2, 5])
+def test_a_pickle_of_anything_else_is_named(tmp_path, thing, found, protocol):
+    with pytest.raises(BadInput, match=rf"other\.pkl: the pickle holds .*{found}"):
+        read(write(tmp_path / "other.pkl", pickle.dumps(thing, protocol)))
+
+
+def test_only_latin_1_may_be_encoded(tmp_path):
+    path = write(tmp_path / "rot.pkl", b"c_codecs\nencode\n(X\x01\x00\x00\x00aX\x05\x00\x00\x00rot13tR.")
+    with pytest.raises(BadInput, match=r"rot\.pkl: .*'rot13'"):
+        read(path)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_a_truncated_pickle_is_an_error_wherever_it_ends(tmp_path, protocol):
+    whole = pickle.dumps(np.arange(48, dtype=np.uint8).reshape(3, 4, 4), protocol)
+    for end in range(1, len(whole)):
+        with pytest.raises(BadInput, match=r"cut\.pkl"):
+            read(write(tmp_path / "cut.pkl", whole[:end]))
+
+
+@QUICK
+@given(protocol=st.integers(0, 5), place=st.floats(0, 1, exclude_max=True), value=st.integers(0, 255))
+def test_a_pickle_with_a_wrong_byte_is_read_or_refused(folder, protocol, place, value):
+    data = bytearray(pickle.dumps(np.arange(48, dtype=np.uint8).reshape(3, 4, 4), protocol))
+    data[int(place * len(data))] = value
+    path = write(folder / "wrong.pkl", bytes(data))
+    try:
+        found = read_pickle(path)
+    except BadInput as error:
+        assert str(error).startswith(str(path)) and "\n" not in str(error)
+    else:
+        assert found.dtype.kind in "biuf"
+
+
+def test_a_pickle_that_lies_about_its_shape_is_an_error(tmp_path):
+    data = PYTHON2_PROTOCOL2.replace(b"K\x02K\x02\x86", b"K\x02" + b"J" + struct.pack("<i", 10**6) + b"\x86")
+    with pytest.raises(BadInput, match=r"lie\.pkl: truncated or corrupt pickle"):
+        read(write(tmp_path / "lie.pkl", data))
+
+
+def test_npz_and_npy_never_unpickle(tmp_path):
+    objects = np.array([Malicious("true"), None], object)
+    np.savez(tmp_path / "o.npz", x=objects.reshape(2, 1))
+    np.save(tmp_path / "o.npy", objects)
+    for name in ("o.npz", "o.npy"):
+        with pytest.raises(BadInput, match=rf"{name}.*[Oo]bject"):
+            read(tmp_path / name)
