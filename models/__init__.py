@@ -11,7 +11,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import keras
 
-ARCHITECTURES = ("cnn", "resnet")
+ARCHITECTURES = (
+    "alexnet",
+    "cnn",
+    "convnet",
+    "deep_resnet",
+    "feedforward",
+    "inception",
+    "lenet",
+    "modified_resnet",
+    "overlap_cnn",
+    "resnet",
+    "skip_cnn",
+    "traditional_cnn",
+    "vgg",
+)
 
 
 def build(

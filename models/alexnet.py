@@ -1,0 +1,43 @@
+"""AlexNet (Krizhevsky et al., 2012) as reports A and B build it.
+
+Report A: 28x28 images, poolings that keep 5x5 pixels, dense layers of 9 216, 4 096 and 4 096; its deep AlexNet repeats
+the last 256 filters three times more. Report B: 64x64 images, dense layers of 4 096 and 4 096, poolings of stride 2.
+"""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+from models.layers import logits, require_size
+
+
+def build(
+    image_shape: tuple[int, int, int],
+    outputs: int,
+    *,
+    filters: Sequence[int] = (96, 256, 384, 384, 256),
+    units: Sequence[int] = (9216, 4096, 4096),
+    pool_stride_pixels: int = 1,
+    activation: str = "relu",
+    dropout: float = 0.5,
+) -> keras.Model:
+    """Return the network; dropout follows the third convolution, the last pooling and the last hidden layer."""
+    require_size(image_shape, 11)
+    images = keras.Input(image_shape)
+    x = layers.Conv2D(filters[0], 11, strides=4, activation=activation)(images)
+    x = _pooled(x, pool_stride_pixels)
+    x = layers.Conv2D(filters[1], 5, padding="same", activation=activation)(x)
+    x = _pooled(x, pool_stride_pixels)
+    for index, width in enumerate(filters[2:]):
+        x = layers.Conv2D(width, 3, padding="same", activation=activation)(x)
+        if index == 0:
+            x = layers.Dropout(dropout)(x)
+    x = layers.Flatten()(layers.Dropout(dropout)(_pooled(x, pool_stride_pixels)))
+    for width in units:
+        x = layers.Dense(width, activation=activation)(x)
+    return keras.Model(images, logits(layers.Dropout(dropout)(x), outputs), name="alexnet")
+
+
+def _pooled(x: keras.KerasTensor, stride_pixels: int) -> keras.KerasTensor:
+    return layers.MaxPooling2D(3, strides=stride_pixels, padding="same")(x)

@@ -1,0 +1,29 @@
+"""The baseline ConvNet of report E: stacks of two convolutions, batch normalisation, pooling and dropout."""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+from models.layers import logits, require_size
+
+
+def build(
+    image_shape: tuple[int, int, int],
+    outputs: int,
+    *,
+    filters: Sequence[int] = (32, 64),
+    units: int = 512,
+    activation: str = "relu",
+    dropout: float = 0.25,
+) -> keras.Model:
+    """Return the network; each entry of `filters` is one stack, which halves the image."""
+    require_size(image_shape, 2 ** len(filters))
+    images = x = keras.Input(image_shape)
+    for width in filters:
+        for _ in range(2):
+            x = layers.Conv2D(width, 3, padding="same", activation=activation)(x)
+        x = layers.MaxPooling2D(2)(layers.BatchNormalization()(x))
+        x = layers.Dropout(dropout)(x)
+    x = layers.Dense(units, activation=activation)(layers.Flatten()(x))
+    return keras.Model(images, logits(layers.Dropout(dropout)(x), outputs), name="convnet")

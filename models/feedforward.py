@@ -1,0 +1,26 @@
+"""Dense layers on flat pixels: report A's deep feed-forward network (128, 64, 32) and report D's dense ANN."""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+from models.layers import logits
+
+
+def build(
+    image_shape: tuple[int, int, int],
+    outputs: int,
+    *,
+    units: Sequence[int] = (128, 64, 32),
+    activation: str = "relu",
+    dropout: float = 0.0,
+) -> keras.Model:
+    """Return the network; each entry of `units` is one hidden layer, with dropout behind it."""
+    images = keras.Input(image_shape)
+    x = layers.Flatten()(images)
+    for width in units:
+        x = layers.Dense(width, activation=activation)(x)
+        if dropout:
+            x = layers.Dropout(dropout)(x)
+    return keras.Model(images, logits(x, outputs), name="feedforward")

@@ -1,0 +1,33 @@
+"""LeNet-7 of report C, after LeCun et al., "Gradient-based learning applied to document recognition" (1998).
+
+The report gives seven layers and 0.44 M parameters at 64x128: convolution, pooling, convolution, pooling, convolution,
+dense, dense. Widths of 6, 16, 16 and 120 give that count.
+"""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+from models.layers import logits
+
+LEAST_PIXELS = 32  # LeCun et al. pad their images of 28x28 to this, so that strokes at the border are seen
+
+
+def build(
+    image_shape: tuple[int, int, int],
+    outputs: int,
+    *,
+    filters: Sequence[int] = (6, 16, 16),
+    units: int = 120,
+    activation: str = "tanh",
+) -> keras.Model:
+    """Return the network; the 5x5 convolutions are valid, and each but the last is pooled by averages."""
+    images = keras.Input(image_shape)
+    missing = [max(0, LEAST_PIXELS - side) for side in image_shape[:2]]
+    x = layers.ZeroPadding2D([(pixels // 2, pixels - pixels // 2) for pixels in missing])(images)
+    x = layers.Conv2D(filters[0], 5, activation=activation)(x)
+    for width in filters[1:]:
+        x = layers.Conv2D(width, 5, activation=activation)(layers.AveragePooling2D(2)(x))
+    x = layers.Dense(units, activation=activation)(layers.Flatten()(x))
+    return keras.Model(images, logits(x, outputs), name="lenet")

@@ -1,0 +1,29 @@
+"""The 15-layer modified ResNet of report C: no batch normalisation, nothing activated after a block's addition."""
+
+import keras
+from keras import layers
+
+from models.layers import logits, require_size
+
+
+def build(
+    image_shape: tuple[int, int, int],
+    outputs: int,
+    *,
+    filters: int = 64,
+    blocks: int = 4,
+    units: int = 256,
+    activation: str = "relu",
+    dropout: float = 0.5,
+) -> keras.Model:
+    """Return the network: two convolutions and a pooling by three, the residual blocks, a convolution, two dense."""
+    require_size(image_shape, 13)  # minus four, a third, minus two
+    images = keras.Input(image_shape)
+    x = layers.Conv2D(filters // 2, 3, activation=activation)(images)
+    x = layers.MaxPooling2D(3)(layers.Conv2D(filters, 3, activation=activation)(x))
+    for _ in range(blocks):
+        y = layers.Conv2D(filters, 3, padding="same", activation=activation)(x)
+        x = layers.Add()([x, layers.Conv2D(filters, 3, padding="same", activation=activation)(y)])
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(filters, 3, activation=activation)(x))
+    x = layers.Dropout(dropout)(layers.Dense(units, activation=activation)(x))
+    return keras.Model(images, logits(x, outputs), name="modified_resnet")

@@ -1,0 +1,27 @@
+"""The CNN of report A: two 2x2 convolutions whose pooling overlaps (stride 1) and keeps the image's size."""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+from models.layers import logits
+
+
+def build(
+    image_shape: tuple[int, int, int],
+    outputs: int,
+    *,
+    filters: Sequence[int] = (64, 32),
+    units: int = 256,
+    activation: str = "relu",
+    dropout: float = 0.3,
+) -> keras.Model:
+    """Return the network; `dropout` follows every pooling and the dense layer."""
+    images = x = keras.Input(image_shape)
+    for width in filters:
+        x = layers.Conv2D(width, 2, padding="same", activation=activation)(x)
+        x = layers.MaxPooling2D(2, strides=1, padding="same")(x)
+        x = layers.Dropout(dropout)(x)
+    x = layers.Dense(units, activation=activation)(layers.Flatten()(x))
+    return keras.Model(images, logits(layers.Dropout(dropout)(x), outputs), name="overlap_cnn")

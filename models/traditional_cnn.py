@@ -1,0 +1,31 @@
+"""The traditional CNN of report D: convolutions of 5x5, 3x3 and 1x1 pixels, then dense layers."""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+from models.layers import logits, require_size
+
+
+def build(
+    image_shape: tuple[int, int, int],
+    outputs: int,
+    *,
+    filters: Sequence[int] = (32, 64, 128),
+    units: Sequence[int] = (1024, 32),
+    activation: str = "relu",
+    dropouts: Sequence[float] = (0.2, 0.25),
+) -> keras.Model:
+    """Return the network; `dropouts` follow the last convolution and the first dense layer."""
+    require_size(image_shape, 4)
+    first, second, third = filters
+    wide, narrow = units
+    images = keras.Input(image_shape)
+    x = layers.Conv2D(first, 5, padding="same", activation=activation)(images)
+    x = layers.Conv2D(second, 3, padding="same", activation=activation)(layers.MaxPooling2D(2)(x))
+    x = layers.Conv2D(third, 1, activation=activation)(layers.MaxPooling2D(2)(x))
+    x = layers.Flatten()(layers.Dropout(dropouts[0])(x))
+    x = layers.Dropout(dropouts[1])(layers.Dense(wide, activation=activation)(x))
+    x = layers.Dense(narrow, activation=activation)(x)
+    return keras.Model(images, logits(x, outputs), name="traditional_cnn")

@@ -1,0 +1,37 @@
+"""VGG-11, 13, 16 and 19 (Simonyan and Zisserman, 2014; configurations A, B, D and E), of reports B and C."""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+from models.layers import logits
+
+CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+
+
+def build(
+    image_shape: tuple[int, int, int],
+    outputs: int,
+    *,
+    depth: int = 16,
+    filters: Sequence[int] = (64, 128, 256, 512, 512),
+    units: Sequence[int] = (4096, 4096),
+    batch_norm: bool = False,
+    activation: str = "relu",
+    dropout: float = 0.5,
+) -> keras.Model:
+    """Return the network; a pooling of an odd side rounds up, so that images of any size have pixels to the end."""
+    if depth not in CONVOLUTIONS:
+        raise ValueError(f"depth {depth} is not one of {', '.join(map(str, CONVOLUTIONS))}")
+    images = x = keras.Input(image_shape)
+    for width, convolutions in zip(filters, CONVOLUTIONS[depth], strict=True):
+        for _ in range(convolutions):
+            x = layers.Conv2D(width, 3, padding="same", kernel_initializer="he_normal")(x)
+            x = layers.Activation(activation)(layers.BatchNormalization()(x) if batch_norm else x)
+        x = layers.MaxPooling2D(2, padding="same")(x)
+    x = layers.Flatten()(x)
+    for width in units:
+        x = layers.Dense(width, activation=activation, kernel_initializer="he_normal")(x)
+        x = layers.Dropout(dropout)(x)
+    return keras.Model(images, logits(x, outputs), name="vgg")
