@@ -1,71 +1,86 @@
-"""Random changes to a batch of training images that keep their labels: seeded, batched, uint8 in and out."""
+"""Random changes to a batch of training images: seeded, batched, uint8 in and out, each on or off."""
+
+from dataclasses import dataclass
 
 import numpy as np
 
-
-def flip(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return images (n, height, width, channels), each mirrored left to right with probability one half."""
-    mirrored = rng.random(len(images)) < 0.5
-    out = images.copy()
-    out[mirrored] = images[mirrored, :, ::-1]
-    return out
+from features.erasing import cutout, erase
+from features.lighting import light
+from features.mixing import cutmix, mixup, ricap
+from features.warps import flip, matrices, shift, warp
 
 
-def shift(images: np.ndarray, most_pixels: int, rng: np.random.Generator) -> np.ndarray:
-    """Return images moved by up to `most_pixels` either way on each axis; what moves in is black."""
-    n, height, width, channels = images.shape
-    side = 2 * most_pixels + 1
-    padded = np.zeros((n, height + side - 1, width + side - 1, channels), images.dtype)
-    padded[:, most_pixels : most_pixels + height, most_pixels : most_pixels + width] = images
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(1, 2))
-    down, right = rng.integers(0, side, (2, n))
-    return np.ascontiguousarray(np.moveaxis(windows[np.arange(n), down, right], 1, -1))
+@dataclass(frozen=True)
+class Augment:
+    """What is changed, drawn anew every epoch; nothing by default."""
 
-
-def erase(images: np.ndarray, side_pixels: int, rng: np.random.Generator) -> np.ndarray:
-    """Return images with one black square each, its centre anywhere (DeVries and Taylor, "Cutout", 2017)."""
-    n, height, width, _ = images.shape
-    row, column = rng.integers(0, height, n) - side_pixels // 2, rng.integers(0, width, n) - side_pixels // 2
-    rows = (np.arange(height) >= row[:, None]) & (np.arange(height) < row[:, None] + side_pixels)
-    columns = (np.arange(width) >= column[:, None]) & (np.arange(width) < column[:, None] + side_pixels)
-    keep = ~(rows[:, :, None] & columns[:, None, :])
-    return images * keep[..., None].astype(images.dtype)
+    flip: bool = False  # left to right, each image with probability one half
+    alternating_flip: bool = False  # left to right, each image in every other epoch
+    vertical_flip: bool = False
+    shift_pixels: int = 0  # either way on each axis
+    rotation_degrees: float = 0.0  # either way
+    rescale_share: float = 0.0  # between 1 / (1 + share) and 1 + share times as large
+    shear_degrees: float = 0.0  # either way
+    crop_share: float = 0.0  # cut off at most, the rest enlarged
+    brightness_share: float = 0.0  # of 255, either way
+    contrast_share: float = 0.0  # either way
+    erase_probability: float = 0.0  # of a rectangle of noise
+    cutout_pixels: int = 0  # side of a black square
+    mixup_alpha: float = 0.0  # of the Beta distribution of shares; 0 is off, as in the next two
+    cutmix_alpha: float = 0.0
+    ricap_beta: float = 0.0  # where several mix, each batch draws one of them
 
 
 def augmented(
-    images: np.ndarray,
-    rng: np.random.Generator,
-    *,
-    flip_on: bool = False,
-    shift_pixels: int = 0,
-    erase_pixels: int = 0,
+    images: np.ndarray, options: Augment, rng: np.random.Generator, mirrored: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return uint8 images (..., height, width, channels) with each change that is on; leading axes are one batch."""
+    """Return changed uint8 images (n, ..., height, width, channels), whose labels stay.
+
+    Axes between the first and the last three are one batch with the first, so that items of an image change each by
+    itself. `mirrored` (n,) are the images that an alternating flip mirrors.
+    """
     batch = images.reshape(-1, *images.shape[-3:])
-    if flip_on:
-        batch = flip(batch, rng)
-    if shift_pixels:
-        batch = shift(batch, shift_pixels, rng)
-    if erase_pixels:
-        batch = erase(batch, erase_pixels, rng)
+    each = len(batch) // max(1, len(images))
+    if mirrored is not None:
+        batch = flip(batch, np.repeat(mirrored, each))
+    if options.flip:
+        batch = flip(batch, rng.random(len(batch)) < 0.5)
+    if options.vertical_flip:
+        batch = flip(batch, rng.random(len(batch)) < 0.5, axis=1)
+    if options.shift_pixels:
+        batch = shift(batch, options.shift_pixels, rng)
+    warps = {
+        "rotation_degrees": options.rotation_degrees,
+        "rescale_share": options.rescale_share,
+        "shear_degrees": options.shear_degrees,
+        "crop_share": options.crop_share,
+    }
+    if any(warps.values()):
+        batch = warp(batch, matrices(len(batch), rng, **warps))
+    if options.brightness_share or options.contrast_share:
+        batch = light(batch, options.brightness_share, options.contrast_share, rng)
+    if options.erase_probability:
+        batch = erase(batch, options.erase_probability, rng)
+    if options.cutout_pixels:
+        batch = cutout(batch, options.cutout_pixels, rng)
     return batch.reshape(images.shape)
 
 
-def views(flip_on: bool, shift_pixels: int) -> list[tuple[bool, int]]:
-    """Return the views of test-time augmentation as (mirrored, shift in pixels down and right)."""
-    shifts = (0, -shift_pixels, shift_pixels) if shift_pixels else (0,)
-    return [(mirrored, by) for by in shifts for mirrored in ((False, True) if flip_on else (False,))]
+def mixed(
+    images: np.ndarray, targets: np.ndarray, options: Augment, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return images (n, ..., height, width, channels) and targets (n, classes) mixed by one of the ways that are on.
 
-
-def view(images: np.ndarray, mirrored: bool, by_pixels: int) -> np.ndarray:
-    """Return one view of images (..., height, width, channels); what moves in is black."""
-    if mirrored:
-        images = images[..., ::-1, :]
-    if by_pixels == 0:
-        return images
-    out = np.zeros_like(images)
-    source, target = (slice(0, -by_pixels), slice(by_pixels, None))
-    if by_pixels < 0:
-        source, target = (slice(-by_pixels, None), slice(0, by_pixels))
-    out[..., target, target, :] = images[..., source, source, :]
-    return out
+    The items of an image are mixed as its channels are, all in the same shares.
+    """
+    ways = [(mixup, options.mixup_alpha), (cutmix, options.cutmix_alpha), (ricap, options.ricap_beta)]
+    ways = [(way, strength) for way, strength in ways if strength]
+    if not ways:
+        return images, targets
+    way, strength = ways[rng.integers(len(ways))]
+    items = images.reshape(len(images), -1, *images.shape[-3:])  # (n, items, height, width, channels)
+    n, count, height, width, channels = items.shape
+    stacked = np.moveaxis(items, 1, 3).reshape(n, height, width, count * channels)
+    stacked, targets = way(stacked, targets, strength, rng)
+    items = np.moveaxis(stacked.reshape(n, height, width, count, channels), 3, 1)
+    return np.ascontiguousarray(items).reshape(images.shape), targets

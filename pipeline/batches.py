@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 
-from features.augment import augmented, view
-from pipeline.config import Augment
+from features.augment import Augment, augmented, mixed
+from features.views import view
+from features.warps import alternating
 
 # Keras's own threads: its other way on TensorFlow is an autotuned tf.data pipeline, whose thread sleeps for doubling
 # pauses, and an epoch's end sometimes waits until it wakes, up to a minute.
@@ -12,7 +13,10 @@ FEEDING = {"workers": 2, "max_queue_size": 16}
 
 
 class TrainingBatches(keras.utils.PyDataset):
-    """One epoch of (uint8 images, one-hot float32 labels); rows that fill no whole batch wait for the next epoch."""
+    """One epoch of (uint8 images, float32 targets); rows that fill no whole batch wait for the next epoch.
+
+    The last of `seeds` is the epoch.
+    """
 
     def __init__(
         self,
@@ -27,20 +31,17 @@ class TrainingBatches(keras.utils.PyDataset):
         self.images, self.targets, self.augment, self.seeds = images, targets, augment, seeds
         self.batch_size = min(batch_size, len(rows))
         self.order = np.random.default_rng(seeds).permutation(rows)
+        self.mirrored = alternating(len(images), seeds[:-1], seeds[-1]) if augment.alternating_flip else None
 
     def __len__(self) -> int:
         return steps_per_epoch(len(self.order), self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         rows = np.sort(self.order[index * self.batch_size : (index + 1) * self.batch_size])  # in the disk's order
-        changed = augmented(
-            self.images[rows],
-            np.random.default_rng((*self.seeds, index)),
-            flip_on=self.augment.flip,
-            shift_pixels=self.augment.shift_pixels,
-            erase_pixels=self.augment.erase_pixels,
-        )
-        return changed, self.targets[rows]
+        rng = np.random.default_rng((*self.seeds, index))
+        mirrored = None if self.mirrored is None else self.mirrored[rows]
+        changed = augmented(self.images[rows], self.augment, rng, mirrored)
+        return mixed(changed, self.targets[rows], self.augment, rng)
 
 
 class PredictionBatches(keras.utils.PyDataset):

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import yaml
 
+from features.augment import Augment
 from models import ARCHITECTURES
 from pipeline.contracts import BadInput
 from pipeline.parsing import parse
@@ -106,15 +107,6 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Augment:
-    """Random changes to training images that keep their labels; drawn anew every epoch."""
-
-    flip: bool = False
-    shift_pixels: int = 0
-    erase_pixels: int = 0  # side of a square erased at a random place
-
-
-@dataclass(frozen=True)
 class Training:
     """How a member is trained."""
 
@@ -146,7 +138,7 @@ class Member:
     options: dict[str, Any] = field(default_factory=dict)  # of the architecture
     input: Literal["images", "items"] = "images"
     normalise: Literal["standardise", "unit", "pixel_mean"] = "standardise"
-    augment: Augment = Augment()
+    augment: Augment = field(default_factory=Augment)
     training: Training = Training()
     trials: int = 0  # of tuning
 

@@ -5,8 +5,8 @@ import shutil
 import numpy as np
 from scipy.special import softmax
 
-from features.augment import views
 from features.ensembling import accuracy, log_loss
+from features.views import views
 from pipeline import paths
 from pipeline.backend import keras  # before what imports Keras itself
 from pipeline.config import Member, Params, Predict

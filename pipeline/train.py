@@ -23,6 +23,10 @@ from pipeline.tune import load_tuned
 ALL_ROWS = "all"
 CODE = (  # what trained weights depend on beside the architecture's own file; dvc.yaml names the same
     "features/augment.py",
+    "features/erasing.py",
+    "features/lighting.py",
+    "features/mixing.py",
+    "features/warps.py",
     "models/layers.py",
     "models/optimisers.py",
     "models/sums.py",

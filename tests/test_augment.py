@@ -1,24 +1,60 @@
+import dataclasses
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
-from features.augment import augmented, erase, flip, shift, view, views
+from features.augment import Augment, augmented, mixed
+from features.erasing import cutout, erase
+from features.lighting import light
+from features.mixing import cutmix, mixup, ricap
+from features.views import view, views
+from features.warps import alternating, flip, matrices, shift, warp
+
+KEEPING_LABELS = [
+    {"flip": True},
+    {"vertical_flip": True},
+    {"shift_pixels": 1},
+    {"rotation_degrees": 20.0},
+    {"rescale_share": 0.2},
+    {"shear_degrees": 10.0},
+    {"crop_share": 0.3},
+    {"brightness_share": 0.2},
+    {"contrast_share": 0.5},
+    {"erase_probability": 0.5},
+    {"cutout_pixels": 3},
+]
+MIXING = [{"mixup_alpha": 1.0}, {"cutmix_alpha": 1.0}, {"ricap_beta": 0.3}]
+
+
+def rng(seed=1):
+    return np.random.default_rng(seed)
 
 
 @pytest.fixture
 def images():
-    return np.random.default_rng(0).integers(1, 255, (40, 9, 7, 3), dtype=np.uint8)
+    return rng(0).integers(1, 255, (40, 9, 7, 3), dtype=np.uint8)
 
 
-def test_flip_mirrors_some_and_keeps_the_rest(images):
-    out = flip(images, np.random.default_rng(1))
-    same = (out == images).all((1, 2, 3))
-    mirrored = (out == images[:, :, ::-1]).all((1, 2, 3))
-    assert (same | mirrored).all()
-    assert 5 < mirrored.sum() < 35
+def test_flip_mirrors_the_masked_and_keeps_the_rest(images):
+    mask = np.arange(40) % 3 == 0
+    out = flip(images, mask)
+    assert (out[mask] == images[mask, :, ::-1]).all()
+    assert (out[~mask] == images[~mask]).all()
+    assert (flip(images, mask, axis=1)[mask] == images[mask, ::-1]).all()
+
+
+def test_an_alternating_flip_shows_both_sides_in_two_epochs():
+    first, second, third = (alternating(1000, (3, 0), epoch) for epoch in (0, 1, 2))
+    assert (first ^ second).all()
+    assert (first == third).all()
+    assert 400 < first.sum() < 600
 
 
 def test_shift_moves_without_wrapping(images):
-    out = shift(images, 2, np.random.default_rng(1))
+    out = shift(images, 2, rng())
     assert out.shape == images.shape
     offsets = set()
     for before, after in zip(images, out, strict=True):
@@ -29,25 +65,119 @@ def test_shift_moves_without_wrapping(images):
     assert len(offsets) > 10
 
 
-def test_erase_blackens_at_most_one_square(images):
-    out = erase(images, 3, np.random.default_rng(1))
+def test_warp_by_a_quarter_turn_is_exact_and_by_nothing_changes_nothing():
+    square = rng(0).integers(0, 256, (5, 8, 8, 1), dtype=np.uint8)
+    identity, turn = np.eye(2, 3)[None].repeat(5, 0), np.array([[[0, -1, 0], [1, 0, 0]]]).repeat(5, 0)
+    assert (warp(square, identity) == square).all()
+    assert (warp(square, turn) == np.rot90(square, k=1, axes=(1, 2))).all()
+
+
+def test_warp_beyond_the_border_is_black(images):
+    aside = np.tile([[[1.0, 0, 9], [0, 1, 0]]], (40, 1, 1))
+    assert not warp(images, aside).any()
+
+
+def test_a_half_pixel_lies_between_its_neighbours():
+    image = np.array([10, 20, 40, 80], np.uint8).reshape(1, 1, 4, 1)
+    half_pixel_right = np.array([[[1.0, 0, 0.25], [0, 1, 0]]])  # a quarter of half the side
+    assert warp(image, half_pixel_right)[0, 0, :3, 0].tolist() == [15, 30, 60]
+
+
+def test_matrices_stay_within_their_options():
+    made = matrices(500, rng(), rotation_degrees=30)
+    angles = np.rad2deg(np.arctan2(made[:, 1, 0], made[:, 0, 0]))
+    assert 25 < np.abs(angles).max() <= 30
+    assert np.allclose(np.linalg.det(made[:, :, :2]), 1)
+    scales = np.sqrt(np.linalg.det(matrices(500, rng(), rescale_share=0.25)[:, :, :2]))
+    assert scales.min() >= 1 / 1.25 and scales.max() <= 1.25
+    cropped = matrices(500, rng(), crop_share=0.4)
+    assert cropped[:, 0, 0].min() >= 0.6
+    assert (np.abs(cropped[:, :, 2]) <= 1 - cropped[:, 0, :1] + 1e-9).all()  # the window stays inside
+
+
+def test_cutout_blackens_at_most_one_square(images):
+    out = cutout(images, 3, rng())
     assert ((out == images) | (out == 0)).all()
     counts = (out[..., 0] == 0).sum((1, 2))
     assert counts.max() == 9
     assert counts.min() >= 2
 
 
-def test_augmentation_is_seeded_and_takes_items(images):
-    items = images.reshape(20, 2, 9, 7, 3)
-    options = {"flip_on": True, "shift_pixels": 1, "erase_pixels": 2}
-    first, again, other = (augmented(items, np.random.default_rng(seed), **options) for seed in (5, 5, 6))
-    assert first.shape == items.shape
-    assert (first == again).all()
-    assert (first != other).any()
+def test_erasing_touches_its_share_of_images_in_one_rectangle(images):
+    assert (erase(images, 0.0, rng()) == images).all()
+    changed = (erase(images, 0.5, rng()) != images).any(axis=3)
+    assert 8 < changed.any((1, 2)).sum() < 32
+    for mask in changed[changed.any((1, 2))]:
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        box = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        assert box.mean() > 0.9  # noise may equal what it covers
+        assert box.size < 0.5 * mask.size
+
+
+def test_light_keeps_the_order_of_pixels(images):
+    out = light(images, 0.2, 0.5, rng())
+    assert (out != images).any()
+    before, after = (each.reshape(40, -1).astype(int) for each in (images, out))
+    order = before.argsort(axis=1)
+    assert (np.diff(np.take_along_axis(after, order, axis=1), axis=1) >= 0).all()
+
+
+def test_mixed_targets_are_the_shares_of_the_pixels():
+    kinds = np.arange(64) % 4
+    images = np.broadcast_to((60 * kinds[:, None, None, None]).astype(np.uint8), (64, 10, 12, 1))
+    targets = np.eye(4, dtype=np.float32)[kinds]
+    for way in (mixup, cutmix, ricap):
+        out, shares = way(images, targets, 1.0, rng())
+        assert (out.shape, out.dtype, shares.dtype) == (images.shape, np.uint8, np.float32)
+        assert np.allclose(shares.sum(axis=1), 1, atol=1e-6)
+        assert np.allclose(out.mean(axis=(1, 2, 3)), shares @ (60 * np.arange(4)), atol=0.51), way
+        assert (shares.max(axis=1) < 1).any()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    images=hnp.arrays(np.uint8, hnp.array_shapes(min_dims=4, max_dims=4, min_side=1, max_side=9)),
+    options=st.sampled_from([{**keeping, **mixing} for keeping in KEEPING_LABELS for mixing in MIXING]),
+    seed=st.integers(0, 999),
+)
+def test_images_of_any_shape_keep_it_and_targets_their_sum(images, options, seed):
+    targets = np.eye(3, dtype=np.float32)[np.arange(len(images)) % 3]
+    out = augmented(images, Augment(**options), rng(seed))
+    out, shares = mixed(out, targets, Augment(**options), rng(seed))
+    assert (out.shape, out.dtype) == (images.shape, np.uint8)
+    assert np.allclose(shares.sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [*KEEPING_LABELS, *MIXING], ids=lambda options: next(iter(options)))
+def test_augmentation_is_seeded_and_takes_items(images, options):
+    items, targets = images.reshape(20, 2, 9, 7, 3), np.eye(20, dtype=np.float32)
+
+    def changed(seed):
+        draws = rng(seed)
+        return mixed(augmented(items, Augment(**options), draws), targets, Augment(**options), draws)[0]
+
+    assert changed(5).shape == items.shape
+    assert (changed(5) == changed(5)).all()
+    assert (changed(5) != changed(6)).any()
+    assert (changed(5) != items).any()
+
+
+def test_every_option_of_augmentation_is_tested():
+    named = {name for options in (*KEEPING_LABELS, *MIXING) for name in options}
+    assert named | {"alternating_flip"} == {field.name for field in dataclasses.fields(Augment)}
+
+
+def test_the_items_of_a_mirrored_image_are_mirrored(images):
+    items, mask = images.reshape(20, 2, 9, 7, 3), np.arange(20) < 3
+    out = augmented(items, Augment(alternating_flip=True), rng(), mask)
+    assert (out[mask] == items[mask, :, :, ::-1]).all()
+    assert (out[~mask] == items[~mask]).all()
 
 
 def test_without_options_nothing_changes(images):
-    assert (augmented(images, np.random.default_rng(0)) == images).all()
+    targets = np.eye(40, dtype=np.float32)
+    assert (augmented(images, Augment(), rng()) == images).all()
+    assert mixed(images, targets, Augment(), rng())[1] is targets
 
 
 def test_views_are_the_product_of_flips_and_shifts(images):

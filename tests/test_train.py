@@ -130,7 +130,7 @@ EVERYTHING = {
 
 @pytest.mark.parametrize("training", [EVERYTHING, {"epochs": 4, "optimiser": "sgd", "train_on_all": True}])
 def test_a_killed_run_ends_as_if_nothing_had_happened(project, monkeypatch, training):
-    changes = {"augment": {"flip": True, "shift_pixels": 1, "erase_pixels": 3}, "training": training}
+    changes = {"augment": {"alternating_flip": True, "shift_pixels": 1, "mixup_alpha": 0.2}, "training": training}
     entry = member("blobs", **changes)
     entry["options"] = {**entry["options"], "dropout": 0.3}
     params = project({"m": entry})
