@@ -40,11 +40,14 @@ def optimiser(
     return made
 
 
-def schedule(name: str, learning_rate: float, steps: int) -> float | optimizers.schedules.LearningRateSchedule:
+def schedule(
+    name: str, learning_rate: float, steps: int, decay: float = 0.0
+) -> float | optimizers.schedules.LearningRateSchedule:
     """Return what an optimiser takes as its learning rate for `steps` batches in all.
 
     `one_cycle` rises from a 25th to `learning_rate` over the first quarter and falls to zero on a cosine (after Smith
-    and Topin, 2017); `cosine` only falls; `constant` and `plateau` stay, the latter until a callback lowers it.
+    and Topin, 2017); `cosine` only falls; `inverse_time` is learning_rate / (1 + decay * step); `constant` and
+    `plateau` stay, the latter until a callback lowers it.
     """
     if name == "one_cycle":
         warmup_steps = int(steps * WARMUP_SHARE)
@@ -56,4 +59,6 @@ def schedule(name: str, learning_rate: float, steps: int) -> float | optimizers.
         )
     if name == "cosine":
         return optimizers.schedules.CosineDecay(learning_rate, steps)
+    if name == "inverse_time":
+        return optimizers.schedules.InverseTimeDecay(learning_rate, decay_steps=1, decay_rate=decay)
     return learning_rate

@@ -10,31 +10,44 @@ import numpy as np
 from keras import layers, ops
 
 
-def on_images(network: keras.Model, scale: np.ndarray, offset: np.ndarray) -> keras.Model:
-    """Return `network` behind a first layer that takes uint8 images (batch, height, width, channels).
+def on_images(
+    network: keras.Model, image_shape: tuple[int, int, int], scale: np.ndarray, offset: np.ndarray
+) -> keras.Model:
+    """Return `network` behind layers that take uint8 images (batch, *image_shape), resized where it wants another size.
 
     Args:
         network: from normalised images to logits.
-        scale, offset: broadcastable to (height, width, channels); the network sees pixels * scale + offset.
+        image_shape: (height, width, channels) of the pixels.
+        scale, offset: broadcastable to `image_shape`; the network sees pixels * scale + offset.
     """
-    images = keras.Input(network.input_shape[1:], dtype="uint8")
-    return keras.Model(images, network(_rescaling(scale, offset)(images)), name="on_images")
+    images = keras.Input(image_shape, dtype="uint8")
+    return keras.Model(images, network(_normalised(images, network, scale, offset)), name="on_images")
 
 
-def on_items(network: keras.Model, scale: np.ndarray, offset: np.ndarray, count: int, sums: keras.Layer) -> keras.Model:
-    """Return a model of uint8 crops (batch, count, height, width, channels) that all pass through one `network`.
+def on_items(
+    network: keras.Model,
+    item_shape: tuple[int, int, int],
+    scale: np.ndarray,
+    offset: np.ndarray,
+    count: int,
+    sums: keras.Layer,
+) -> keras.Model:
+    """Return a model of uint8 crops (batch, count, *item_shape) that all pass through one `network`.
 
     `sums` turns the logits (batch, count, kinds) of the items into those of the image (batch, classes).
     """
-    item_shape = network.input_shape[1:]
     crops = keras.Input((count, *item_shape), dtype="uint8")
     flat = ops.reshape(crops, (-1, *item_shape))
-    logits = network(_rescaling(scale, offset)(flat))
+    logits = network(_normalised(flat, network, scale, offset))
     return keras.Model(crops, sums(ops.reshape(logits, (-1, count, logits.shape[-1]))), name="on_items")
 
 
-def _rescaling(scale: np.ndarray, offset: np.ndarray) -> keras.Layer:
-    return layers.Rescaling(np.asarray(scale).tolist(), np.asarray(offset).tolist(), name="normalise")
+def _normalised(
+    images: keras.KerasTensor, network: keras.Model, scale: np.ndarray, offset: np.ndarray
+) -> keras.KerasTensor:
+    x = layers.Rescaling(np.asarray(scale).tolist(), np.asarray(offset).tolist(), name="normalise")(images)
+    height, width = network.input_shape[1:3]
+    return x if x.shape[1:3] == (height, width) else layers.Resizing(height, width, name="resize")(x)
 
 
 def affine(normalise: str, mean: Sequence[float], std: Sequence[float], pixel_mean: np.ndarray) -> tuple:

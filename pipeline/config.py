@@ -10,6 +10,7 @@ from features.augment import Augment
 from models import ARCHITECTURES
 from pipeline.contracts import BadInput
 from pipeline.parsing import parse
+from pipeline.presets import with_presets
 
 Label = int | str
 
@@ -73,6 +74,7 @@ class Prepare:
 class Folds:
     """The split into folds."""
 
+    preset: str | None = None  # of presets.yaml
     count: int = 5
     holdout_share: float = 0.2  # used where count is 1
     seed: int = 0
@@ -114,7 +116,8 @@ class Training:
     batch_size: int = 128
     optimiser: Literal["sgd", "adam", "adamw", "rmsprop"] = "adamw"
     learning_rate: float = 1e-3  # the peak, where the schedule has one
-    schedule: Literal["constant", "plateau", "cosine", "one_cycle"] = "one_cycle"
+    schedule: Literal["constant", "plateau", "cosine", "one_cycle", "inverse_time"] = "one_cycle"
+    learning_rate_decay: float = 0.0  # a step, of inverse_time
     plateau_factor: float = 0.316
     plateau_patience_epochs: int = 3
     minimum_learning_rate: float = 5e-7
@@ -135,9 +138,11 @@ class Member:
 
     task: str
     architecture: str
+    preset: str | None = None  # of presets.yaml; what the entry says itself goes before
     options: dict[str, Any] = field(default_factory=dict)  # of the architecture
     input: Literal["images", "items"] = "images"
     normalise: Literal["standardise", "unit", "pixel_mean"] = "standardise"
+    resize_pixels: tuple[int, int] | None = None  # (height, width) that the network sees, bilinear
     augment: Augment = field(default_factory=Augment)
     training: Training = Training()
     trials: int = 0  # of tuning
@@ -163,7 +168,7 @@ def load_params(path: Path) -> Params:
     except yaml.YAMLError as error:
         raise BadInput(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
     try:
-        params = parse(Params, tree, "")
+        params = parse(Params, with_presets(tree), "")
         _check(params)
     except ValueError as error:
         raise BadInput(f"{path}: {error}") from error

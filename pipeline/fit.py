@@ -82,7 +82,7 @@ def _compiled(model: keras.Model, member: Member, steps: int) -> keras.Model:
     trainer.compile(
         optimizer=optimiser(
             training.optimiser,
-            schedule(training.schedule, training.learning_rate, steps),
+            schedule(training.schedule, training.learning_rate, steps, training.learning_rate_decay),
             momentum=training.momentum,
             weight_decay=training.weight_decay,
             ema_momentum=training.ema_momentum,

@@ -20,13 +20,14 @@ def build_model(member: Member, images: Path) -> keras.Model:
     about, statistics = load_json(images / "about.json"), load_json(images / "statistics.json")[member.input]
     pixel_mean = load_array(images / f"{member.input}_mean.npy")
     scale, offset = wrap.affine(member.normalise, statistics["mean"], statistics["std"], pixel_mean)
-    classes = about["classes"]
+    shape, classes = pixel_mean.shape, about["classes"]
+    seen_shape = (*(member.resize_pixels or shape[:2]), shape[2])
     if member.input == "images":
-        network = models.build(member.architecture, pixel_mean.shape, len(classes), member.options)
-        return wrap.on_images(network, scale, offset)
+        network = models.build(member.architecture, seen_shape, len(classes), member.options)
+        return wrap.on_images(network, shape, scale, offset)
     items = about["items"]
-    network = models.build(member.architecture, pixel_mean.shape, len(items["prices"]), member.options)
-    return wrap.on_items(network, scale, offset, items["count"], PriceSums(items["prices"], classes))
+    network = models.build(member.architecture, seen_shape, len(items["prices"]), member.options)
+    return wrap.on_items(network, shape, scale, offset, items["count"], PriceSums(items["prices"], classes))
 
 
 def predict_logits(

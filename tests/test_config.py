@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from pipeline.config import Augment, Member, Training, load_params
 from pipeline.contracts import BadInput
 from pipeline.parsing import parse
+from pipeline.presets import PRESETS
+from tests.projects import ROOT
 
 GOOD = {
     "tasks": {
@@ -61,6 +63,12 @@ def test_a_good_file_gives_frozen_entries_with_defaults(tmp_path):
         ("tasks.shoes.ingest.classes", "5-7", r"classes: '5-7' is not a list"),
         ("tasks.shoes.ingest.classes", "a..b", r"classes: 'a\.\.b' is not a range like 5\.\.13"),
         ("tasks.shoes.prepare.resize_pixels", [64], r"resize_pixels: \[64\] is not a list of 2"),
+        (
+            "members.shoes-cnn.preset",
+            "report-z",
+            r"members\.shoes-cnn\.preset: 'report-z' is unknown; known are report-a",
+        ),
+        ("tasks.shoes.split.preset", "report-z", r"tasks\.shoes\.split\.preset: 'report-z' is unknown; known are"),
         ("taskz", {}, r"taskz: unknown key; legal are tasks, members, replicas"),
     ],
 )
@@ -74,6 +82,30 @@ def test_a_bad_entry_is_one_sentence(tmp_path, where, value, sentence):
     with pytest.raises(BadInput, match=sentence) as error:
         load(tmp_path, tree)
     assert str(error.value).startswith(str(tmp_path / "params.yaml"))
+
+
+def test_a_preset_fills_in_what_an_entry_leaves_out(tmp_path):
+    tree = copy.deepcopy(GOOD)
+    tree["members"]["shoes-cnn"] |= {"preset": "report-c", "training": {"learning_rate": "1e-2"}}
+    tree["tasks"]["shoes"]["split"] = {"preset": "report-c", "seed": 3}
+    params = load(tmp_path, tree)
+    member, split = params.members["shoes-cnn"], params.tasks["shoes"].split
+    assert (member.training.optimiser, member.training.batch_size, member.training.learning_rate) == (
+        "rmsprop",
+        64,
+        0.01,
+    )
+    assert (split.count, split.holdout_share, split.seed) == (1, 0.2, 3)
+
+
+@pytest.mark.parametrize("name", yaml.safe_load(PRESETS.read_text()))
+def test_every_preset_is_a_legal_recipe(tmp_path, name):
+    tree = copy.deepcopy(GOOD)
+    tree["members"]["shoes-cnn"] = {"task": "shoes", "architecture": "cnn", "preset": name}
+    tree["tasks"]["shoes"]["split"] = {"preset": name}
+    params = load(tmp_path, tree)
+    assert params.members["shoes-cnn"].training.optimiser in ("adam", "rmsprop")
+    assert params.tasks["shoes"].split.count == 1
 
 
 def test_a_missing_block_is_named(tmp_path):
@@ -102,3 +134,8 @@ def test_what_is_not_yaml_is_named(tmp_path):
 )
 def test_a_member_survives_being_written_and_read(member):
     assert parse(Member, dataclasses.asdict(member), "") == member
+
+
+@pytest.mark.parametrize("name", ["params.yaml", "benchmarks/params.yaml", "benchmarks/reports.yaml"])
+def test_the_configurations_that_come_along_are_legal(name):
+    assert load_params(ROOT / name).members

@@ -64,7 +64,7 @@ PUBLISHED = [  # report, architecture, image shape, outputs, options, parameters
 def test_contract(architecture, options, image_shape, tmp_path):
     keras.utils.set_random_seed(0)
     network = models.build(architecture, image_shape, 7, options)
-    model = wrap.on_images(network, np.float64(1 / 255), np.float64(0))
+    model = wrap.on_images(network, image_shape, np.float64(1 / 255), np.float64(0))
     rng = np.random.default_rng(0)
     kinds = np.arange(14) % 7
     noise = rng.integers(0, 60, (14, *image_shape))
@@ -128,9 +128,16 @@ def test_normalisation_is_the_first_layer(normalise):
     images = rng.integers(0, 256, (50, 6, 5, 3), dtype=np.uint8)
     pixel_mean, mean, std = images.mean(0), images.mean((0, 1, 2)), images.std((0, 1, 2))
     identity = keras.Sequential([keras.Input((6, 5, 3)), keras.layers.Identity()])
-    model = wrap.on_images(identity, *wrap.affine(normalise, mean, std, pixel_mean))
+    model = wrap.on_images(identity, (6, 5, 3), *wrap.affine(normalise, mean, std, pixel_mean))
     expected = {"standardise": (images - mean) / std, "unit": images / 255, "pixel_mean": (images - pixel_mean) / 255}
     assert np.allclose(model.predict(images, verbose=0), expected[normalise], atol=1e-4)
+
+
+def test_a_network_of_another_size_sees_resized_images():
+    identity = keras.Sequential([keras.Input((8, 6, 1)), keras.layers.Identity()])
+    model = wrap.on_images(identity, (4, 3, 1), np.float64(1), np.float64(0))
+    constant = np.full((2, 4, 3, 1), 7, np.uint8)
+    assert np.allclose(model.predict(constant, verbose=0), np.full((2, 8, 6, 1), 7))
 
 
 @pytest.mark.parametrize(("prices", "sums", "count"), [([1, 2, 3, 4, 5], range(5, 14), 3), ([4, 2, 7], [4, 9, 14], 2)])
@@ -160,7 +167,7 @@ def test_a_sum_that_cannot_be_is_refused():
 def test_items_share_one_network(tmp_path):
     network = models.build("cnn", (28, 28, 1), 5, SMALL["cnn"])
     sums = PriceSums([1, 2, 3, 4, 5], range(5, 14))
-    model = wrap.on_items(network, np.float64(1 / 255), np.float64(0), 3, sums)
+    model = wrap.on_items(network, (28, 28, 1), np.float64(1 / 255), np.float64(0), 3, sums)
     crops = np.random.default_rng(0).integers(0, 256, (4, 3, 28, 28, 1), dtype=np.uint8)
     logits = model.predict(crops, verbose=0)
     assert logits.shape == (4, 9)
@@ -177,6 +184,7 @@ def test_schedules_start_peak_and_end_where_they_say():
     assert max(rates) == pytest.approx(1.0, abs=0.05)
     assert rates[100] == pytest.approx(0, abs=1e-6)
     assert float(schedule("cosine", 1.0, 100)(50)) == pytest.approx(0.5, abs=1e-6)
+    assert float(schedule("inverse_time", 1.0, 100, decay=0.1)(10)) == pytest.approx(0.5)
     assert schedule("plateau", 0.1, 100) == 0.1
 
 

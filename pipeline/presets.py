@@ -1,0 +1,48 @@
+"""Named recipes that entries of `params.yaml` take over, except for what they say themselves."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+PRESETS = Path(__file__).with_name("presets.yaml")
+
+
+def with_presets(tree: Any) -> Any:
+    """Return the tree of `params.yaml` with each member's and each split's preset filled in below what it says itself.
+
+    Raises:
+        ValueError: an unknown preset, by name, with the legal ones.
+    """
+    if not isinstance(tree, dict):
+        return tree
+    known = yaml.safe_load(PRESETS.read_text(encoding="utf-8"))
+    members = {
+        name: _filled(entry, "member", f"members.{name}", known) for name, entry in _mapping(tree, "members").items()
+    }
+    tasks = {
+        name: entry | {"split": _filled(entry["split"], "split", f"tasks.{name}.split", known)}
+        if isinstance(entry, dict) and "split" in entry
+        else entry
+        for name, entry in _mapping(tree, "tasks").items()
+    }
+    return tree | ({"members": members} if members else {}) | ({"tasks": tasks} if tasks else {})
+
+
+def _mapping(tree: dict, key: str) -> dict:
+    return tree[key] if isinstance(tree.get(key), dict) else {}
+
+
+def _filled(entry: Any, part: str, where: str, known: dict) -> Any:
+    if not isinstance(entry, dict) or entry.get("preset") is None:
+        return entry
+    if entry["preset"] not in known:
+        raise ValueError(f"{where}.preset: {entry['preset']!r} is unknown; known are {', '.join(known)}")
+    return _merged(known[entry["preset"]][part], entry)
+
+
+def _merged(below: Any, above: Any) -> Any:
+    """Return `above` laid over `below`, mapping by mapping."""
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    return below | {key: _merged(below.get(key), value) for key, value in above.items()}
