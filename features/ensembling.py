@@ -6,7 +6,8 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 
-LEAST_PROBABILITY = 1e-7
+from features.metrics import LEAST_PROBABILITY
+
 MOST_TEMPERATURE = 20.0
 
 
@@ -21,17 +22,6 @@ class Blend:
         """Return the blended probabilities float32 (n, classes) of (members, n, classes)."""
         calibrated = [calibrate(each, t) for each, t in zip(probabilities, self.temperatures, strict=True)]
         return np.tensordot(self.weights, np.stack(calibrated), axes=1).astype(np.float32)
-
-
-def log_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Return the mean negative log-probability of the true class; probabilities (n, classes), labels (n,)."""
-    true = probabilities[np.arange(len(labels)), labels]
-    return float(-np.log(np.maximum(true, LEAST_PROBABILITY)).mean())
-
-
-def accuracy(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Return the share of rows whose largest probability is that of the true class."""
-    return float((probabilities.argmax(axis=1) == labels).mean())
 
 
 def calibrate(probabilities: np.ndarray, temperature: float) -> np.ndarray:

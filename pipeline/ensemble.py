@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from features.ensembling import accuracy, fit_blend, honest_blend, log_loss
+from features.ensembling import fit_blend, honest_blend
+from features.metrics import accuracy, log_loss
 from pipeline import paths
 from pipeline.config import Params
 from pipeline.contracts import BadInput, align, blame, load_array, load_json, save_json, writing

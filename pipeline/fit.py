@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from features.ensembling import accuracy, log_loss
+from features.metrics import accuracy, log_loss
 from models.optimisers import optimiser, schedule
 from pipeline.batches import TrainingBatches, steps_per_epoch
 from pipeline.config import Member

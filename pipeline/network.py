@@ -7,6 +7,7 @@ import numpy as np
 
 import models
 from models import wrap
+from models.cost import flops, weighted_layers
 from models.sums import PriceSums
 from pipeline.batches import PredictionBatches
 from pipeline.config import Member
@@ -28,6 +29,14 @@ def build_model(member: Member, images: Path) -> keras.Model:
     items = about["items"]
     network = models.build(member.architecture, seen_shape, len(items["prices"]), member.options)
     return wrap.on_items(network, shape, scale, offset, items["count"], PriceSums(items["prices"], classes))
+
+
+def size_of(member: Member, images: Path) -> dict[str, int]:
+    """Return a member's parameters, its layers with weights, and the FLOPs of one image's forward pass."""
+    with keras.StatelessScope(initialize_variables=False):  # shapes are all that is asked for
+        model = build_model(member, images)
+    passes = load_json(images / "about.json")["items"]["count"] if member.input == "items" else 1
+    return {"parameters": model.count_params(), "layers": weighted_layers(model), "flops": passes * flops(model)}
 
 
 def predict_logits(

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 from scipy.special import softmax
 
-from features.ensembling import accuracy, log_loss
+from features.metrics import classification
 from features.views import views
 from pipeline import paths
 from pipeline.backend import keras  # before what imports Keras itself
@@ -25,15 +25,7 @@ def predict(params: Params, key: str) -> str:
     member, options, folder = load_tuned(name, key), task_of(params, name).predict, paths.images(name)
     classes, labels = load_json(folder / "about.json")["classes"], load_array(folder / "train_labels.npy")
     rows, oof, test = _probabilities(member, key, options)
-    run_summary = load_json(paths.models(name, key) / "run.json")
-    metrics = {
-        "accuracy": accuracy(oof, labels[rows]),
-        "log_loss": log_loss(oof, labels[rows]),
-        "rows": len(rows),
-        "parameters": run_summary["parameters"],
-        "seconds_per_epoch": float(np.mean([row["seconds_per_epoch"] for row in run_summary["runs"]])),
-        "epochs": float(np.mean([row["epochs"] for row in run_summary["runs"]])),
-    }
+    metrics = {"rows": len(rows), **classification(oof, labels[rows])}
     with writing(paths.predictions(name, key)) as part:
         part.mkdir()
         ids = load_array(folder / "train_ids.npy")[rows]

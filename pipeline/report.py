@@ -1,4 +1,6 @@
-"""Stage `report`: one table of what was trained and what it scored."""
+"""Stage `report`: what was trained and what it scored, in short and in full."""
+
+from pathlib import Path
 
 import pandas as pd
 
@@ -11,34 +13,71 @@ NOTE = (
     "Out-of-fold accuracy is measured on rows that the models, and an ensemble's weights, did not see. Where the\n"
     "task's folder is a replica, public and private scores are replica scores, not Kaggle's; ± is one standard error.\n"
 )
+COMPARISON_NOTE = (
+    "Training loss is that of the optimiser, with augmentation, dropout and label smoothing; validation is without\n"
+    "test-time augmentation, out-of-fold with it. Precision, recall, F1 and ROC AUC (one class against the rest) are\n"
+    "means over the classes, out of fold. FLOPs are of one forward pass; training takes about three times as many.\n"
+    "Test accuracy is that of all test rows where the answers are known, which is on replicas.\n"
+)
+ONE_DIGIT = ("MFLOPs per image", "seconds per epoch")
 
 
 def report(params: Params) -> str:
-    """Write `summary.md` and `summary.csv`."""
-    rows = [row for task in params.tasks for row in (*_member_rows(task), _ensemble_row(task))]
+    """Write `summary` (members and ensembles) and `comparison` (all figures of the members), as Markdown and CSV."""
+    members = pd.DataFrame([_figures(task, name) for task in params.tasks for name in load_json(paths.roster(task))])
+    rows = [row for task in params.tasks for row in (*_member_rows(members, task), _ensemble_row(task))]
     table = pd.DataFrame(rows).fillna("")
     with writing(paths.SUMMARY.parent) as part:
         part.mkdir()
-        table.to_csv(part / "summary.csv", index=False)
-        (part / paths.SUMMARY.name).write_text(f"# Podium\n\n{markdown(table)}\n\n{NOTE}", encoding="utf-8")
+        _save(part / "summary", table, table, f"# Podium\n\n{{}}\n\n{NOTE}")
+        _save(part / "comparison", members, _rounded(members), f"# Members compared\n\n{{}}\n\n{COMPARISON_NOTE}")
     return f"{paths.SUMMARY} with {len(table)} rows"
 
 
-def _member_rows(task: str) -> list[dict]:
-    rows = []
-    for name in load_json(paths.roster(task)):
-        metrics = load_json(paths.predictions(task, name) / "metrics.json")
-        rows.append(
-            {
-                "task": task,
-                "member": name,
-                "out-of-fold accuracy": f"{metrics['accuracy']:.4f}",
-                "parameters": f"{metrics['parameters']:,}",
-                "epochs": f"{metrics['epochs']:.0f}",
-                "seconds per epoch": f"{metrics['seconds_per_epoch']:.1f}",
-            }
-        )
-    return rows
+def _save(stem: Path, table: pd.DataFrame, shown: pd.DataFrame, page: str) -> None:
+    table.to_csv(stem.with_suffix(".csv"), index=False)
+    stem.with_suffix(".md").write_text(page.format(markdown(shown)), encoding="utf-8")
+
+
+def _figures(task: str, name: str) -> dict:
+    """Return a member's figures; those of training are means over its folds."""
+    run_summary = load_json(paths.models(task, name) / "run.json")
+    metrics, scores = load_json(paths.predictions(task, name) / "metrics.json"), load_json(paths.score(task))
+    folds = pd.DataFrame(run_summary["runs"]).mean(numeric_only=True)
+    return {
+        "task": task,
+        "member": name,
+        "architecture": run_summary["architecture"],
+        "layers": run_summary["layers"],
+        "parameters": run_summary["parameters"],
+        "MFLOPs per image": run_summary["flops"] / 1e6,
+        "epochs": folds["epochs"],
+        "seconds per epoch": folds["seconds_per_epoch"],
+        "training loss": folds["loss"],
+        "training accuracy": folds["accuracy"],
+        "validation loss": folds.get("val_loss"),
+        "validation accuracy": folds.get("val_accuracy"),
+        "out-of-fold accuracy": metrics["accuracy"],
+        "precision": metrics["precision"],
+        "recall": metrics["recall"],
+        "F1": metrics["f1"],
+        "ROC AUC": metrics["roc_auc"],
+        "test accuracy": scores.get("members", {}).get(name),
+    }
+
+
+def _rounded(members: pd.DataFrame) -> pd.DataFrame:
+    shown = members.copy()
+    for column in shown.columns[3:]:
+        digits = 0 if column in ("layers", "parameters", "epochs") else 1 if column in ONE_DIGIT else 4
+        shown[column] = ["" if pd.isna(value) else f"{value:,.{digits}f}" for value in shown[column]]
+    return shown
+
+
+def _member_rows(members: pd.DataFrame, task: str) -> list[dict]:
+    shown = _rounded(members)
+    kept = ["task", "member", "out-of-fold accuracy", "parameters", "epochs", "seconds per epoch"]
+    return shown.loc[shown["task"] == task, kept].to_dict("records")
 
 
 def _ensemble_row(task: str) -> dict:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from pipeline import paths
 from pipeline.config import Params
-from pipeline.contracts import align, blame, save_json, writing
+from pipeline.contracts import align, blame, load_json, save_json, writing
 from pipeline.predictions import load_predictions
 from pipeline.readers.raw import tidy
 from pipeline.stage import run, task_of
@@ -33,7 +33,9 @@ def score(params: Params, key: str) -> str:
     usage = solution["Usage"].to_numpy(str) if "Usage" in solution else None
     with blame(solution_path):
         graded = grade(submission[label].to_numpy(str)[rows], solution[label].to_numpy(str), usage)
-    _save(key, {"metric": "accuracy", **graded})
+    id_ = submission.columns[0]
+    members = {name: _member_accuracy(key, name, id_, label, solution) for name in load_json(paths.roster(key))}
+    _save(key, {"metric": "accuracy", **graded, "members": members})
     return ", ".join(_told(part, graded[part]) for part in ("public", "private")) + (
         f"; {solution_path} has no column Usage, so all rows are private" if usage is None else ""
     )
@@ -50,6 +52,17 @@ def _join(key: str, submission: pd.DataFrame, solution_path: Path, solution: pd.
     id_ = submission.columns[0]
     with blame(f"{paths.submission(key)} against {solution_path}"):
         return align(tidy(solution[id_].to_numpy()), tidy(submission[id_].to_numpy()))
+
+
+def _member_accuracy(key: str, name: str, id_: str, label: str, solution: pd.DataFrame) -> float:
+    """Return the accuracy of one member by itself on all rows that count."""
+    path = paths.predictions(key, name) / "test.npz"
+    made = load_predictions(path)
+    with blame(path):
+        rows = align(tidy(solution[id_].to_numpy()), made.ids)
+    labels = np.array(made.classes).astype(str)[made.probabilities.argmax(axis=1)]
+    usage = solution["Usage"].to_numpy(str) if "Usage" in solution else None
+    return grade(labels[rows], solution[label].to_numpy(str), usage)["all"]["score"]
 
 
 def _save(key: str, value: dict) -> None:

@@ -14,7 +14,7 @@ from pipeline.config import Member, Params
 from pipeline.contracts import blame, save_json, writing
 from pipeline.fit import FoldJob, best_epoch, train_fold
 from pipeline.jobs import run_jobs
-from pipeline.network import build_model
+from pipeline.network import size_of
 from pipeline.resume import digest
 from pipeline.split import load_folds
 from pipeline.stage import member_of, run
@@ -25,6 +25,7 @@ CODE = (  # what trained weights depend on beside the architecture's own file; d
     "features/augment.py",
     "features/erasing.py",
     "features/lighting.py",
+    "features/metrics.py",
     "features/mixing.py",
     "features/warps.py",
     "models/layers.py",
@@ -47,14 +48,14 @@ def train(params: Params, key: str) -> str:
     state.mkdir(parents=True, exist_ok=True)
     with FileLock(state.with_suffix(".lock")):  # a run whose dvc was killed needs a moment to end
         with blame(paths.PARAMS):
-            parameters = build_model(member, paths.images(task)).count_params()
+            size = size_of(member, paths.images(task))
         folder = state / _key(member, task)
         jobs = _fold_jobs(member, key, folder)
         run_jobs(train_fold, jobs)
         if member.training.train_on_all:
             jobs.append(_job_on_all(member, key, folder, jobs))
             run_jobs(train_fold, jobs[-1:])
-        summary = {"member": key, "architecture": member.architecture, "parameters": parameters}
+        summary = {"member": key, "architecture": member.architecture, **size}
         runs = [_summary(job) for job in jobs]
         with writing(paths.models(task, key)) as part:
             part.mkdir()
@@ -63,7 +64,7 @@ def train(params: Params, key: str) -> str:
                 shutil.copy(job.folder / "history.csv", part / f"{job.folder.name}.csv")
             save_json(part / "run.json", {**summary, "runs": runs})
     accuracies = [row["val_accuracy"] for row in runs if "val_accuracy" in row]
-    return f"{len(jobs)} model(s) of {parameters:,} parameters, validation accuracy {np.mean(accuracies):.4f}"
+    return f"{len(jobs)} model(s) of {size['parameters']:,} parameters, validation accuracy {np.mean(accuracies):.4f}"
 
 
 def _key(member: Member, task: str) -> str:

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from features.ensembling import accuracy, calibrate, fit_blend, fit_temperature, honest_blend, log_loss
+from features.ensembling import calibrate, fit_blend, fit_temperature, honest_blend
+from features.metrics import accuracy, log_loss
 
 
 def members_of(skills, n=600, classes=4, seed=0):
@@ -11,13 +12,6 @@ def members_of(skills, n=600, classes=4, seed=0):
     noise = rng.normal(size=(len(skills), n, classes))
     truth = np.eye(classes)[labels]
     return np.stack([softmax(skill * truth + each, axis=1) for skill, each in zip(skills, noise, strict=True)]), labels
-
-
-def test_log_loss_and_accuracy_of_known_rows():
-    probabilities = np.array([[0.5, 0.5], [0.25, 0.75]])
-    assert log_loss(probabilities, np.array([0, 0])) == pytest.approx((np.log(2) + np.log(4)) / 2)
-    assert accuracy(probabilities, np.array([0, 0])) == 0.5
-    assert np.isfinite(log_loss(np.array([[1.0, 0.0]]), np.array([1])))
 
 
 def test_greedy_prefers_the_better_and_never_does_worse_than_one_member():

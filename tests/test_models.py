@@ -10,6 +10,7 @@ from scipy.special import softmax
 
 import models
 from models import ARCHITECTURES, wrap
+from models.cost import flops, weighted_layers
 from models.optimisers import optimiser, schedule
 from models.sums import PriceSums
 
@@ -198,3 +199,13 @@ def test_weight_decay_spares_biases(name):
     made.apply([ops.zeros_like(v) for v in model.trainable_variables], model.trainable_variables)
     assert np.abs(ops.convert_to_numpy(dense.kernel)).sum() < np.abs(before).sum()
     assert np.allclose(ops.convert_to_numpy(dense.bias), 1)
+
+
+def test_cost_of_a_network_counted_by_hand():
+    images = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, strides=2, padding="same")(images)  # 4x4 places, 3 * 3 * 3 * 4 weights
+    x = keras.layers.DepthwiseConv2D(3, padding="same")(x)  # 4x4 places, 3 * 3 * 4 weights
+    inner = keras.Model(images, keras.layers.Dense(5)(keras.layers.Flatten()(x)))  # 64 * 5 weights
+    outer = keras.Model(images, inner(images))
+    assert weighted_layers(outer) == 3
+    assert flops(outer) == 2 * (16 * 108 + 16 * 36 + 320)

@@ -26,6 +26,13 @@ def _score(solution: str | None, submission: str = SUBMISSION) -> tuple[str, dic
     paths.ensemble("t").mkdir(parents=True, exist_ok=True)
     known = Predictions(np.arange(4), np.ones((4, 3)) / 3, [5, 6, 7])
     save_predictions(paths.ensemble("t") / "test.npz", known)
+    members = {"good": [0, 1, 2, 0], "bad": [1, 1, 1, 1]}  # classes by id
+    for name, kinds in members.items():
+        paths.predictions("t", name).mkdir(parents=True, exist_ok=True)
+        one_hot = np.eye(3)[kinds[::-1]]
+        save_predictions(paths.predictions("t", name) / "test.npz", Predictions(np.arange(4)[::-1], one_hot, [5, 6, 7]))
+    paths.ROSTER.mkdir(parents=True, exist_ok=True)
+    paths.roster("t").write_text(json.dumps(list(members)))
     return score(Params({"t": task}, {}), "t"), json.loads(paths.score("t").read_text())
 
 
@@ -42,6 +49,11 @@ def test_public_and_private_rows_are_scored_apart():
     assert result["private"]["standard_error"] == pytest.approx(math.sqrt(2 / 9 / 3))
     assert result["all"]["score"] == 0.75 and result["all"]["rows"] == 4
     assert made == "public 1.0000 ± 0.0000 (1 rows), private 0.6667 ± 0.2722 (3 rows)"
+
+
+def test_every_member_is_scored_by_itself_on_the_rows_that_count():
+    _, result = _score("Id,Label,Usage\n3,5,Public\n2,7,Ignored\n1,6,Private\n0,5,Private\n")
+    assert result["members"] == {"good": 1.0, "bad": pytest.approx(1 / 3)}
 
 
 def test_without_usage_all_is_private_and_said_so():
