@@ -103,6 +103,11 @@ def test_one_command_makes_both_submissions(repository):
     for text in ("fashion-cnn", "fashion-resnet", "price_sum-cnn", "price_sum-resnet", "private score"):
         assert text in summary
     assert summary.count("ensemble (greedy)") == 2
+    comparison = pd.read_csv(repository / "report/comparison.csv").set_index("member")
+    assert len(comparison) == 4
+    assert comparison.notna().all(axis=None)
+    assert (comparison[["layers", "parameters", "MFLOPs per image", "training loss", "F1"]] > 0).all(axis=None)
+    assert comparison.loc["price_sum-cnn", "test accuracy"] == pytest.approx(score["members"]["price_sum-cnn"])
 
 
 def test_again_nothing_runs(repository):
