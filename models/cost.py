@@ -2,9 +2,19 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import keras
 from keras import layers
+
+
+@contextmanager
+def without_weights() -> Iterator[None]:
+    """Let networks built inside the block have shapes but no weights, for those that are only looked at."""
+    with keras.StatelessScope(initialize_variables=False):
+        yield
+    # Keras notes such variables down, keeps them, and would draw their values at the end of the next scope.
+    keras.utils.clear_session(free_memory=False)
 
 
 def weighted_layers(model: keras.Model) -> int:

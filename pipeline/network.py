@@ -7,7 +7,7 @@ import numpy as np
 
 import models
 from models import wrap
-from models.cost import flops, weighted_layers
+from models.cost import flops, weighted_layers, without_weights
 from models.sums import PriceSums
 from pipeline.batches import PredictionBatches
 from pipeline.config import Member
@@ -33,10 +33,10 @@ def build_model(member: Member, images: Path) -> keras.Model:
 
 def size_of(member: Member, images: Path) -> dict[str, int]:
     """Return a member's parameters, its layers with weights, and the FLOPs of one image's forward pass."""
-    with keras.StatelessScope(initialize_variables=False):  # shapes are all that is asked for
-        model = build_model(member, images)
     passes = load_json(images / "about.json")["items"]["count"] if member.input == "items" else 1
-    return {"parameters": model.count_params(), "layers": weighted_layers(model), "flops": passes * flops(model)}
+    with without_weights():
+        model = build_model(member, images)
+        return {"parameters": model.count_params(), "layers": weighted_layers(model), "flops": passes * flops(model)}
 
 
 def predict_logits(
