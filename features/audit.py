@@ -28,9 +28,15 @@ def constant_rows(parts: Iterable[np.ndarray]) -> np.ndarray:
 
 
 def balance(labels: np.ndarray, classes: list[int | str]) -> dict[str, int]:
-    """Return how many rows of `labels` (n,) int64 each class has, by its own label."""
-    counts = np.bincount(labels, minlength=len(classes)).tolist()
-    return {str(label): count for label, count in zip(classes, counts, strict=True)}
+    """Return how many rows each class has, by its own label; `labels` are indices (n,) or indicators (n, classes)."""
+    counts = labels.sum(axis=0) if labels.ndim == 2 else np.bincount(labels, minlength=len(classes))
+    return {str(label): count for label, count in zip(classes, counts.tolist(), strict=True)}
+
+
+def labels_per_image(labels: np.ndarray) -> dict[str, int]:
+    """Return how many rows of the label sets (n, classes) have how many labels."""
+    sizes, counts = np.unique(labels.sum(axis=1), return_counts=True)
+    return {str(size): count for size, count in zip(sizes.tolist(), counts.tolist(), strict=True)}
 
 
 def duplicates_within(digests: list[bytes], ids: np.ndarray) -> dict[str, Any]:

@@ -21,6 +21,7 @@ ARCHITECTURES = (
     "lenet",
     "modified_resnet",
     "overlap_cnn",
+    "pretrained",
     "resnet",
     "skip_cnn",
     "traditional_cnn",

@@ -19,11 +19,11 @@ Label = int | str
 class Replica:
     """A competition's raw files made from a labelled image set (stage `replica`)."""
 
-    form: Literal["fashion", "price_sum"]
+    form: Literal["fashion", "price_sum", "item_kinds"]
     source: Literal["digits", "fashion-mnist"] = "digits"
-    train_rows: int | None = None  # None: all that the source has; for price_sum 60 000 and 10 000
+    train_rows: int | None = None  # None: all that the source has; composed, 60 000 and 10 000
     test_rows: int | None = None
-    pool: Literal["shared", "disjoint"] = "shared"
+    pool: Literal["shared", "disjoint"] = "shared"  # of items, where images are composed of them
     seed: int = 0
 
 
@@ -35,6 +35,7 @@ class Split:
     labels: str | None = None  # a CSV, where the labels do not lie with the images
     id_column: int | str | None = None
     label_column: int | str | None = None
+    label_separator: str | None = None  # " " where an image has a set of labels, written in one cell; may be empty
     images_key: str | None = None  # of an npz
     labels_key: str | None = None
 
@@ -115,6 +116,7 @@ class Training:
     epochs: int = 10
     batch_size: int = 128
     optimiser: Literal["sgd", "adam", "adamw", "rmsprop"] = "adamw"
+    loss: Literal["cross_entropy", "nll", "binary_cross_entropy"] = "cross_entropy"  # of one label an image
     learning_rate: float = 1e-3  # the peak, where the schedule has one
     schedule: Literal["constant", "plateau", "cosine", "one_cycle", "inverse_time"] = "one_cycle"
     learning_rate_decay: float = 0.0  # a step, of inverse_time
@@ -128,6 +130,9 @@ class Training:
     monitor: Literal["val_loss", "val_accuracy"] = "val_loss"
     early_stopping_patience_epochs: int = 0  # 0: none
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    frozen_epochs: int = 0  # the first ones, in which of a pretrained network only the last layer learns
+    tuned_layers: int = 4  # convolutions of a pretrained network that learn after them, the last ones
+    tuned_learning_rate: float = 1e-5  # after them
     train_on_all: bool = False  # a last model on all rows makes the test predictions
     seed: int = 0
 
@@ -185,6 +190,12 @@ def _check(params: Params) -> None:
             raise ValueError(f"members.{name}.architecture: {member.architecture!r} is unknown; known are {known}")
         if member.input == "items" and params.tasks[member.task].prepare.items is None:
             raise ValueError(f"members.{name}.input: 'items' needs tasks.{member.task}.prepare.items, which is missing")
+        if member.architecture == "pretrained" and member.normalise != "unit":
+            raise ValueError(
+                f"members.{name}.normalise: {member.normalise!r}, expected 'unit' for a pretrained network"
+            )
+        if member.training.frozen_epochs and member.architecture != "pretrained":
+            raise ValueError(f"members.{name}.training.frozen_epochs: needs architecture 'pretrained'")
         if min(member.training.epochs, member.training.batch_size) < 1:
             raise ValueError(f"members.{name}.training: expected epochs and batch_size of at least 1")
     for name, task in params.tasks.items():

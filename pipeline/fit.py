@@ -9,16 +9,16 @@ from pathlib import Path
 import keras
 import numpy as np
 import pandas as pd
-from scipy.special import softmax
 
 from features.metrics import accuracy, log_loss
-from models.optimisers import optimiser, schedule
+from features.targets import one_hot, probabilities
 from pipeline.batches import TrainingBatches, steps_per_epoch
 from pipeline.config import Member
 from pipeline.contracts import BadInput, load_array, load_json, writing
 from pipeline.network import build_model, predict_logits
 from pipeline.progress import Progress
 from pipeline.resume import load_state, save_state
+from pipeline.trainer import Phase, compiled, phases, watchers
 
 
 @dataclass(frozen=True)
@@ -45,26 +45,42 @@ def train_fold(job: FoldJob) -> None:
     keras.utils.set_random_seed(_seed(training.seed, job.fold))
     model = build_model(job.member, job.images)
     steps = steps_per_epoch(len(job.training_rows), training.batch_size)
-    trainer = _compiled(model, job.member, steps * job.epochs)
-    history, best_weights = _restore(job.folder / "state.npz", trainer)
-    watchers = _watchers(job.member, trainer, history)
+    history, groups = load_state(job.folder / "state.npz") or ([], {})
+    if history:
+        model.set_weights(groups["weights"])
     with Progress(job.title, job.epochs, steps) as progress:
-        for epoch in range(len(history), job.epochs):
-            if trainer.stop_training:
-                break
-            row = _epoch(job, trainer, epoch, progress)
-            history.append(row)
-            with _averaged(trainer, bool(training.ema_momentum)):
-                row |= _validate(job, trainer)
-                if best_epoch(history, training.monitor) == epoch:
-                    best_weights = _copies(trainer.weights)
-            for watcher in watchers:
-                watcher.on_epoch_end(epoch, row)
-            groups = {"weights": _copies(trainer.weights), "optimiser": _copies(trainer.optimizer.variables)}
-            save_state(job.folder / "state.npz", history, {**groups, "best": best_weights})
-            progress.epoch_done(row, best_epoch(history, training.monitor) == epoch)
-    trainer.set_weights(best_weights)
+        for phase in phases(training, job.epochs):
+            if len(history) < phase.stop_epoch:
+                trainer = compiled(model, training, phase, steps, labels_of(job.images).ndim == 2)
+                if len(history) > phase.start_epoch:
+                    _set(trainer.optimizer.variables, groups["optimiser"])
+                groups = _train_phase(job, trainer, phase, history, groups, progress)
+    model.set_weights(groups["best"])
     _finish(job, model, history)
+
+
+def _train_phase(
+    job: FoldJob, trainer: keras.Model, phase: Phase, history: list[dict], groups: dict, progress: Progress
+) -> dict[str, list[np.ndarray]]:
+    """Train from the first epoch that `history` lacks, which grows, and return the last state saved."""
+    training = job.member.training
+    watching = watchers(training, trainer, history[phase.start_epoch :], phase.stop_epoch == job.epochs)
+    for epoch in range(len(history), phase.stop_epoch):
+        if trainer.stop_training:
+            break
+        row = _epoch(job, trainer, epoch, progress)
+        history.append(row)
+        with _averaged(trainer, bool(training.ema_momentum)):
+            row |= _validate(job, trainer)
+            best = best_epoch(history, training.monitor) == epoch
+            best_weights = _copies(trainer.weights) if best else groups["best"]
+        for watcher in watching:
+            watcher.on_epoch_end(epoch - phase.start_epoch, row)
+        groups = {"weights": _copies(trainer.weights), "optimiser": _copies(trainer.optimizer.variables)}
+        groups["best"] = best_weights
+        save_state(job.folder / "state.npz", history, groups)
+        progress.epoch_done(row, best)
+    return groups
 
 
 def best_epoch(history: list[dict], monitor: str) -> int:
@@ -75,56 +91,11 @@ def best_epoch(history: list[dict], monitor: str) -> int:
     return int(values.argmax() if monitor.endswith("accuracy") else np.nan_to_num(values, nan=np.inf).argmin())
 
 
-def _compiled(model: keras.Model, member: Member, steps: int) -> keras.Model:
-    """Return a model that shares `model`'s layers and carries the optimiser, so that `model` is saved without it."""
-    training = member.training
-    trainer = keras.Model(model.inputs, model.outputs)
-    trainer.compile(
-        optimizer=optimiser(
-            training.optimiser,
-            schedule(training.schedule, training.learning_rate, steps, training.learning_rate_decay),
-            momentum=training.momentum,
-            weight_decay=training.weight_decay,
-            ema_momentum=training.ema_momentum,
-        ),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=training.label_smoothing),
-        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-    )
-    trainer.optimizer.build(trainer.trainable_variables)
-    trainer.stop_training = False
-    return trainer
-
-
-def _watchers(member: Member, trainer: keras.Model, history: list[dict]) -> list[keras.callbacks.Callback]:
-    """Return Keras's own early stopping and plateau callbacks; told the epochs so far, they are where they were."""
-    training, made = member.training, []
-    mode = "max" if training.monitor.endswith("accuracy") else "min"
-    if training.early_stopping_patience_epochs:
-        patience = training.early_stopping_patience_epochs
-        made.append(keras.callbacks.EarlyStopping(training.monitor, patience=patience, mode=mode))
-    if training.schedule == "plateau":
-        made.append(
-            keras.callbacks.ReduceLROnPlateau(
-                training.monitor,
-                factor=training.plateau_factor,
-                patience=training.plateau_patience_epochs,
-                min_lr=training.minimum_learning_rate,
-                mode=mode,
-            )
-        )
-    for watcher in made:
-        watcher.set_model(trainer)
-        watcher.on_train_begin()
-        for epoch, row in enumerate(history):
-            watcher.on_epoch_end(epoch, dict(row))
-    return made
-
-
 def _epoch(job: FoldJob, trainer: keras.Model, epoch: int, progress: Progress) -> dict:
     training, images = job.member.training, load_array(job.images / f"train_{job.member.input}.npy")
     seeds = (training.seed, job.fold, epoch)
     started = time.monotonic()
-    targets = one_hot(job.images)
+    targets = one_hot(labels_of(job.images), len(load_json(job.images / "about.json")["classes"]))
     batches = TrainingBatches(images, targets, job.training_rows, training.batch_size, job.member.augment, seeds)
     # Inside `fit`, because the first one of a process may draw random numbers before it begins.
     reseed = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: _reseed(trainer, seeds))
@@ -143,19 +114,18 @@ def _epoch(job: FoldJob, trainer: keras.Model, epoch: int, progress: Progress) -
     }
 
 
-def one_hot(images: Path) -> np.ndarray:
-    """Return the targets float32 (n, classes) of the training rows."""
-    classes = len(load_json(images / "about.json")["classes"])
-    return np.eye(classes, dtype=np.float32)[load_array(images / "train_labels.npy")]
+def labels_of(images: Path) -> np.ndarray:
+    """Return the class indices (n,) of all training rows, or of a multi-label task their label sets (n, labels)."""
+    return load_array(images / "train_labels.npy")
 
 
 def _validate(job: FoldJob, trainer: keras.Model) -> dict:
     if not len(job.validation_rows):
         return {}
     images = load_array(job.images / f"train_{job.member.input}.npy")
-    labels = load_array(job.images / "train_labels.npy")[job.validation_rows]
-    probabilities = softmax(predict_logits(trainer, images, job.validation_rows), axis=1)
-    return {"val_loss": log_loss(probabilities, labels), "val_accuracy": accuracy(probabilities, labels)}
+    labels = labels_of(job.images)[job.validation_rows]
+    found = probabilities(predict_logits(trainer, images, job.validation_rows), multi_label=labels.ndim == 2)
+    return {"val_loss": log_loss(found, labels), "val_accuracy": accuracy(found, labels)}
 
 
 @contextmanager
@@ -182,15 +152,9 @@ def _seed(*parts: int) -> int:
     return int(np.random.SeedSequence(parts).generate_state(1)[0])
 
 
-def _restore(path: Path, trainer: keras.Model) -> tuple[list[dict], list[np.ndarray]]:
-    state = load_state(path)
-    if state is None:
-        return [], []
-    history, groups = state
-    trainer.set_weights(groups["weights"])
-    for variable, value in zip(trainer.optimizer.variables, groups["optimiser"], strict=True):
+def _set(variables: list, values: list[np.ndarray]) -> None:
+    for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
-    return history, groups["best"]
 
 
 def _copies(variables: list) -> list[np.ndarray]:

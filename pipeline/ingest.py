@@ -20,7 +20,7 @@ class Rows:
 
     images: np.ndarray  # (n, height, width, channels) uint8
     ids: np.ndarray  # (n,) int64 or text
-    labels: np.ndarray | None  # (n,) int64 indices into the classes
+    labels: np.ndarray | None  # (n,) int64 indices into the classes, or (n, classes) uint8 indicators of label sets
 
 
 def ingest(params: Params, key: str) -> str:
@@ -65,8 +65,11 @@ def _train(task: Ingest) -> tuple[Rows, list[Label]]:
     with blame(path):
         align(ids, ids)
     with blame(source):
-        classes, indices = _classes(labels, task.classes)
-    return Rows(raw.images, ids, indices), classes
+        if task.train.label_separator is None:
+            classes, labels = _classes(labels, task.classes)
+        else:
+            classes, labels = _label_sets(labels, task.classes, task.train.label_separator)
+    return Rows(raw.images, ids, labels), classes
 
 
 def _join(raw: Raw, path: Path, source: Path, split: Split) -> tuple[np.ndarray, np.ndarray]:
@@ -95,6 +98,23 @@ def _classes(labels: np.ndarray, declared: tuple[Label, ...] | None) -> tuple[li
             listed = ", ".join(map(str, classes))
             raise ValueError(f"label {label} in row {row} (counted from 0) is not among the classes {listed}")
     return classes, np.array([order[label] for label in values], np.int64)
+
+
+def _label_sets(
+    texts: np.ndarray, declared: tuple[Label, ...] | None, separator: str
+) -> tuple[list[Label], np.ndarray]:
+    """Return the classes, sorted, and indicators (n, classes) uint8 of those that each row names."""
+    sets = [[name.strip() for name in text.split(separator) if name.strip()] for text in texts.tolist()]
+    rows = np.repeat(np.arange(len(sets)), [len(names) for names in sets])
+    if not len(rows):
+        raise ValueError("every label set is empty, expected labels")
+    classes, indices = _classes(tidy(np.array([name for names in sets for name in names])), declared)
+    indicators = np.zeros((len(sets), len(classes)), np.uint8)
+    np.add.at(indicators, (rows, indices), 1)
+    if indicators.max() > 1:
+        row, index = np.argwhere(indicators > 1)[0]
+        raise ValueError(f"label {classes[index]} stands twice in row {row} (counted from 0)")
+    return classes, indicators
 
 
 def _test(task: Ingest, shape: tuple[int, ...], sample: Path, sample_ids: np.ndarray) -> tuple[Rows, str]:

@@ -3,9 +3,9 @@
 import shutil
 
 import numpy as np
-from scipy.special import softmax
 
-from features.metrics import classification
+from features.metrics import report
+from features.targets import probabilities
 from features.views import views
 from pipeline import paths
 from pipeline.backend import keras  # before what imports Keras itself
@@ -25,7 +25,7 @@ def predict(params: Params, key: str) -> str:
     member, options, folder = load_tuned(name, key), task_of(params, name).predict, paths.images(name)
     classes, labels = load_json(folder / "about.json")["classes"], load_array(folder / "train_labels.npy")
     rows, oof, test = _probabilities(member, key, options)
-    metrics = {"rows": len(rows), **classification(oof, labels[rows])}
+    metrics = {"rows": len(rows), **report(oof, labels[rows])}
     with writing(paths.predictions(name, key)) as part:
         part.mkdir()
         ids = load_array(folder / "train_ids.npy")[rows]
@@ -43,23 +43,25 @@ def _probabilities(member: Member, key: str, options: Predict) -> tuple[np.ndarr
     train, test = (load_array(folder / f"{split}_{member.input}.npy") for split in ("train", "test"))
     rows, classes = np.flatnonzero(folds >= 0), len(load_json(folder / "about.json")["classes"])
     oof, test_sum = np.zeros((len(folds), classes), np.float32), np.zeros((len(test), classes), np.float32)
-    count = folds.max() + 1
+    count, multi_label = folds.max() + 1, load_array(folder / "train_labels.npy").ndim == 2
     for fold in range(count):
         model = keras.saving.load_model(models / f"fold-{fold}.keras")
         held_out = np.flatnonzero(folds == fold)
-        oof[held_out] = _averaged(model, train, held_out, options)
+        oof[held_out] = _averaged(model, train, held_out, options, multi_label)
         if not member.training.train_on_all:
-            test_sum += _averaged(model, test, np.arange(len(test)), options) / count
+            test_sum += _averaged(model, test, np.arange(len(test)), options, multi_label) / count
     if member.training.train_on_all:
         model = keras.saving.load_model(models / f"{ALL_ROWS}.keras")
-        test_sum = _averaged(model, test, np.arange(len(test)), options)
+        test_sum = _averaged(model, test, np.arange(len(test)), options, multi_label)
     return rows, oof[rows], test_sum
 
 
-def _averaged(model: keras.Model, images: np.ndarray, rows: np.ndarray, options: Predict) -> np.ndarray:
+def _averaged(
+    model: keras.Model, images: np.ndarray, rows: np.ndarray, options: Predict, multi_label: bool
+) -> np.ndarray:
     """Return the mean probabilities (len(rows), classes) over the views."""
     seen = views(options.flip, options.shift_pixels)
-    return sum(softmax(predict_logits(model, images, rows, *each), axis=1) for each in seen) / len(seen)
+    return sum(probabilities(predict_logits(model, images, rows, *each), multi_label) for each in seen) / len(seen)
 
 
 if __name__ == "__main__":

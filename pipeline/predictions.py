@@ -14,7 +14,7 @@ class Predictions:
     """Probabilities of a member or an ensemble for some rows."""
 
     ids: np.ndarray  # (n,) int64 or unicode
-    probabilities: np.ndarray  # (n, classes) float32, rows sum to one
+    probabilities: np.ndarray  # (n, classes) float32, rows sum to one except in multi-label tasks
     classes: list  # the labels' own values, one a column
 
 

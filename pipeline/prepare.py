@@ -10,6 +10,7 @@ import numpy as np
 from features import audit
 from features.pixels import pad, resize
 from features.statistics import image_statistics
+from features.targets import distinct
 from pipeline import paths
 from pipeline.config import Items, Params, Prepare
 from pipeline.contracts import (
@@ -118,11 +119,12 @@ def _audit(folder: Path, classes: list[int | str]) -> int:
     report = {
         "rows": {split: len(images[split]) for split in SPLITS},
         "balance": audit.balance(labels, classes),
+        **({"labels_per_image": audit.labels_per_image(labels)} if labels.ndim == 2 else {}),
         "duplicates_within_train": within,
         "duplicates_across_train_and_test": audit.duplicates_across(
             digests["train"], ids["train"], digests["test"], ids["test"]
         ),
-        "conflicting_labels": audit.label_conflicts(digests["train"], ids["train"], labels, classes),
+        "conflicting_labels": audit.label_conflicts(digests["train"], ids["train"], *distinct(labels, classes)),
         "constant_images": {
             split: {"rows": len(rows), "examples": ids[split][rows[: audit.EXAMPLES]].tolist()}
             for split, rows in constant.items()

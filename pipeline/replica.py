@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from features.compose import compose, paint
+from features.compose import Composition, compose, paint
 from pipeline import paths
 from pipeline.config import Params, Replica
 from pipeline.contracts import BadInput, blame, writing
@@ -84,32 +84,55 @@ def write_pixels(path: Path, pixels: np.ndarray, first_columns: dict[str, np.nda
 
 
 def _price_sum(folder: Path, wanted: Replica, source: Source, rng: np.random.Generator) -> tuple[int, int]:
+    return _composed(folder, wanted, source, rng, "class", lambda composition, pool: composition.sums)
+
+
+def _item_kinds(folder: Path, wanted: Replica, source: Source, rng: np.random.Generator) -> tuple[int, int]:
+    """Make a multi-label competition of the price-sum images: which kinds of items are in them."""
+    return _composed(folder, wanted, source, rng, "labels", _kinds)
+
+
+def _kinds(composition: Composition, pool: Images) -> np.ndarray:
+    """Return the labels (n,) of the items of each image as a text, each once, in order."""
+    return np.array([" ".join(map(str, np.unique(row))) for row in pool.labels[composition.items]], object)
+
+
+def _composed(
+    folder: Path,
+    wanted: Replica,
+    source: Source,
+    rng: np.random.Generator,
+    label_column: str,
+    labels_of: Callable[[Composition, Images], np.ndarray],
+) -> tuple[int, int]:
     train_rows = TRAIN_ROWS if wanted.train_rows is None else wanted.train_rows
     test_rows = TEST_ROWS if wanted.test_rows is None else wanted.test_rows
     if min(train_rows, test_rows) < 1:
         raise ValueError(f"train_rows and test_rows are {train_rows} and {test_rows}, expected at least 1")
-    sums = _write_composed(folder / "Train.pkl", train_rows, source.train, source.price_of, rng)
-    _write_csv(folder / "TrainLabels.csv", {"id": np.arange(train_rows), "class": sums})
-    pool = source.train if wanted.pool == "shared" else source.test
-    answers = _write_composed(folder / "Test.pkl", test_rows, pool, source.price_of, rng)
-    guesses = rng.choice(SUMS, test_rows)
-    _write_answers(folder, "ExampleSubmissionRandom.csv", ("id", "class"), guesses, answers, rng)
+    train = _priced(source.train, source.price_of)
+    test = train if wanted.pool == "shared" else _priced(source.test, source.price_of)
+    labels = labels_of(_write_composed(folder / "Train.pkl", train_rows, train, source.price_of, rng), train)
+    _write_csv(folder / "TrainLabels.csv", {"id": np.arange(train_rows), label_column: labels})
+    answers = labels_of(_write_composed(folder / "Test.pkl", test_rows, test, source.price_of, rng), test)
+    guesses = rng.choice(np.unique(answers), test_rows)
+    _write_answers(folder, "ExampleSubmissionRandom.csv", ("id", label_column), guesses, answers, rng)
     return train_rows, test_rows
+
+
+def _priced(images: Images, price_of: dict[int, int]) -> Images:
+    chosen = np.isin(images.labels, list(price_of))
+    return Images(images.pixels[chosen], images.labels[chosen])
 
 
 def _write_composed(
     path: Path, rows: int, pool: Images, price_of: dict[int, int], rng: np.random.Generator
-) -> np.ndarray:
-    """Write a pickle of images, uint8 (rows, height, width), composed of what has a price; return their sums."""
-    chosen = np.isin(pool.labels, list(price_of))
-    pixels, prices = (
-        pool.pixels[chosen],
-        np.array([price_of[label] for label in pool.labels[chosen].tolist()]),
-    )
-    composition = compose(rng, rows, prices, SUMS, ITEMS, pixels.shape[1:], CANVAS_PIXELS)
+) -> Composition:
+    """Write a pickle of images, uint8 (rows, height, width), composed of the pool; return what is in them."""
+    prices = np.array([price_of[label] for label in pool.labels.tolist()])
+    composition = compose(rng, rows, prices, SUMS, ITEMS, pool.pixels.shape[1:], CANVAS_PIXELS)
     with path.open("wb") as file:
-        pickle.dump(paint(composition, pixels, CANVAS_PIXELS), file, protocol=PICKLE_PROTOCOL)
-    return composition.sums
+        pickle.dump(paint(composition, pool.pixels, CANVAS_PIXELS), file, protocol=PICKLE_PROTOCOL)
+    return composition
 
 
 def _write_answers(
@@ -132,7 +155,11 @@ def _write_csv(path: Path, columns: dict[str, np.ndarray]) -> None:
     pd.DataFrame(columns).to_csv(path, index=False, lineterminator="\n")
 
 
-FORMS: dict[str, Callable[..., tuple[int, int]]] = {"fashion": _fashion, "price_sum": _price_sum}
+FORMS: dict[str, Callable[..., tuple[int, int]]] = {
+    "fashion": _fashion,
+    "price_sum": _price_sum,
+    "item_kinds": _item_kinds,
+}
 
 
 if __name__ == "__main__":

@@ -27,7 +27,9 @@ CODE = (  # what trained weights depend on beside the architecture's own file; d
     "features/lighting.py",
     "features/metrics.py",
     "features/mixing.py",
+    "features/targets.py",
     "features/warps.py",
+    "models/freezing.py",
     "models/layers.py",
     "models/optimisers.py",
     "models/sums.py",
@@ -35,6 +37,7 @@ CODE = (  # what trained weights depend on beside the architecture's own file; d
     "pipeline/batches.py",
     "pipeline/fit.py",
     "pipeline/network.py",
+    "pipeline/trainer.py",
 )
 
 

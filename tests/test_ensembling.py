@@ -59,9 +59,3 @@ def test_the_honest_score_does_not_rise_on_noise():
     honest = honest_blend(noise, labels, np.arange(300) % 3, "greedy", 50)
     assert accuracy(optimistic, labels) > 0.6
     assert accuracy(honest, labels) < 0.57
-
-
-def test_a_single_part_is_dealt_out():
-    probabilities, labels = members_of([2.0, 2.0])
-    honest = honest_blend(probabilities, labels, np.zeros(len(labels), int), "greedy", 20)
-    assert np.allclose(honest.sum(1), 1, atol=1e-5)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from features.metrics import accuracy, classification, log_loss
+from features.metrics import accuracy, log_loss, report
 
 
 def test_log_loss_and_accuracy_of_known_rows():
@@ -11,9 +11,9 @@ def test_log_loss_and_accuracy_of_known_rows():
     assert np.isfinite(log_loss(np.array([[1.0, 0.0]]), np.array([1])))
 
 
-def test_classification_of_known_rows():
+def test_report_of_known_rows():
     probabilities = np.array([[0.9, 0.1, 0.0], [0.8, 0.2, 0.0], [0.3, 0.7, 0.0], [0.2, 0.2, 0.6]])
-    found = classification(probabilities, np.array([0, 1, 1, 2]))
+    found = report(probabilities, np.array([0, 1, 1, 2]))
     assert found["accuracy"] == 0.75
     assert found["precision"] == pytest.approx((0.5 + 1 + 1) / 3)
     assert found["recall"] == pytest.approx((1 + 0.5 + 1) / 3)
@@ -22,6 +22,6 @@ def test_classification_of_known_rows():
 
 
 def test_a_class_without_rows_has_no_area_but_all_else():
-    found = classification(np.array([[0.6, 0.4, 0.0], [0.2, 0.8, 0.0]]), np.array([0, 1]))
+    found = report(np.array([[0.6, 0.4, 0.0], [0.2, 0.8, 0.0]]), np.array([0, 1]))
     assert found["roc_auc"] is None
     assert found["accuracy"] == 1.0 and found["recall"] == pytest.approx(2 / 3)

@@ -10,7 +10,7 @@ from scipy.special import softmax
 
 import models
 from models import ARCHITECTURES, wrap
-from models.cost import flops, weighted_layers
+from models.cost import flops, weighted_layers, without_weights
 from models.optimisers import optimiser, schedule
 from models.sums import PriceSums
 
@@ -24,6 +24,7 @@ SMALL = {  # so small that a test trains them; everything else as by default
     "lenet": {"filters": [4, 8], "units": 16},
     "modified_resnet": {"filters": 8, "blocks": 2, "units": 16, "dropout": 0.1},
     "overlap_cnn": {"filters": [8, 8], "units": 32, "dropout": 0.1},
+    "pretrained": {"weights": None, "width": 0.25},
     "resnet": {"stem_filters": 4, "filters": [4, 8], "blocks": 2, "dropout": 0.1},
     "skip_cnn": {"filters": [8, 8, 8], "units": [32, 32], "dropout": 0.1},
     "traditional_cnn": {"filters": [8, 8, 8], "units": [32, 32], "dropouts": [0.1, 0.1]},
@@ -31,7 +32,7 @@ SMALL = {  # so small that a test trains them; everything else as by default
 }
 VARIANTS = [
     ("deep_resnet", {"filters": [4, 4, 8, 8], "small_images": True, "activation": "leaky_relu"}),
-    ("deep_resnet", {"filters": [4, 4, 8, 8], "depth": 50}),
+    ("deep_resnet", {"filters": [4, 4, 4, 4], "depth": 50}),
     ("alexnet", {**SMALL["alexnet"], "pool_stride_pixels": 2}),
     ("vgg", {**SMALL["vgg"], "batch_norm": True}),
 ]
@@ -55,15 +56,19 @@ PUBLISHED = [  # report, architecture, image shape, outputs, options, parameters
 ]
 
 
-@pytest.mark.parametrize(
-    ("architecture", "options", "image_shape"),
-    [
-        *((name, SMALL[name], image_shape) for name in ARCHITECTURES for image_shape in ((19, 23, 1), (28, 28, 3))),
-        *((name, options, (19, 23, 1)) for name, options in VARIANTS),
-    ],
-)
-def test_contract(architecture, options, image_shape, tmp_path):
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_grey_and_colour(architecture, channels):
+    network = models.build(architecture, (28, 30, channels), 5, SMALL[architecture])
+    images = np.random.default_rng(0).random((2, 28, 30, channels), dtype=np.float32)
+    probabilities = softmax(ops.convert_to_numpy(network(images)), axis=1)
+    assert np.allclose(probabilities.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize(("architecture", "options"), [*SMALL.items(), *VARIANTS])
+def test_contract(architecture, options, tmp_path):
     keras.utils.set_random_seed(0)
+    image_shape = (19, 23, 1)
     network = models.build(architecture, image_shape, 7, options)
     model = wrap.on_images(network, image_shape, np.float64(1 / 255), np.float64(0))
     rng = np.random.default_rng(0)
@@ -89,7 +94,7 @@ def test_every_architecture_keeps_the_contract():
 
 @pytest.mark.parametrize(("report", "architecture", "image_shape", "outputs", "options", "count", "within"), PUBLISHED)
 def test_parameter_counts_are_the_published_ones(report, architecture, image_shape, outputs, options, count, within):
-    with keras.StatelessScope(initialize_variables=False):  # no weights are drawn, which would take half a gigabyte
+    with without_weights():  # which would take half a gigabyte
         found = models.build(architecture, image_shape, outputs, options).count_params()
     assert abs(found - count) <= within * count, report
 
@@ -97,11 +102,15 @@ def test_parameter_counts_are_the_published_ones(report, architecture, image_sha
 @pytest.mark.parametrize("image_shape", [(28, 28, 1), (32, 32, 3), (64, 64, 1), (64, 128, 1)])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_usual_image_sizes(architecture, image_shape):
-    with keras.StatelessScope(initialize_variables=False):
-        assert models.build(architecture, image_shape, 7, {}).output_shape == (None, 7)
+    with without_weights():
+        options = {"weights": None} if architecture == "pretrained" else {}
+        assert models.build(architecture, image_shape, 7, options).output_shape == (None, 7)
 
 
-@pytest.mark.parametrize("architecture", sorted(set(ARCHITECTURES) - {"feedforward", "lenet", "overlap_cnn", "vgg"}))
+ANY_SIZE = {"feedforward", "lenet", "overlap_cnn", "pretrained", "vgg"}
+
+
+@pytest.mark.parametrize("architecture", sorted(set(ARCHITECTURES) - ANY_SIZE))
 def test_too_small_images_are_refused_in_one_sentence(architecture):
     with pytest.raises(ValueError, match=rf"{architecture} cannot be built .*\(1, 28, 1\): each side needs at least"):
         models.build(architecture, (1, 28, 1), 3, {})
@@ -109,8 +118,8 @@ def test_too_small_images_are_refused_in_one_sentence(architecture):
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_an_unknown_option_names_the_legal_ones(architecture):
-    with pytest.raises(ValueError, match=r"option 'width' of \w+ is unknown; legal are .*activation"):
-        models.build(architecture, (28, 28, 1), 3, {"width": 3})
+    with pytest.raises(ValueError, match=r"option 'breadth' of \w+ is unknown; legal are .*(activation|backbone)"):
+        models.build(architecture, (28, 28, 1), 3, {"breadth": 3})
 
 
 def test_an_image_too_small_is_one_sentence():
@@ -209,3 +218,11 @@ def test_cost_of_a_network_counted_by_hand():
     outer = keras.Model(images, inner(images))
     assert weighted_layers(outer) == 3
     assert flops(outer) == 2 * (16 * 108 + 16 * 36 + 320)
+
+
+def test_networks_that_are_only_looked_at_never_get_weights():
+    with without_weights():
+        kernel = models.build("feedforward", (28, 28, 1), 10, {}).layers[-1].kernel
+    with keras.StatelessScope():  # its end draws the weights of all networks that Keras knows to lack them
+        pass
+    assert kernel._value is None

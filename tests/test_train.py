@@ -148,6 +148,27 @@ def test_a_killed_run_ends_as_if_nothing_had_happened(project, monkeypatch, trai
     assert np.allclose(resumed_test.probabilities, whole_test.probabilities, atol=1e-5)
 
 
+def test_a_killed_transfer_goes_on_in_its_phase(project, monkeypatch):
+    training = {"epochs": 3, "frozen_epochs": 1, "tuned_layers": 2, "schedule": "constant", "batch_size": 8}
+    training |= {"learning_rate": 0.1, "tuned_learning_rate": 0.2}
+    entry = {"architecture": "pretrained", "options": {"weights": None, "width": 0.25}, "normalise": "unit"}
+    params = project({"m": {"task": "blobs", **entry, "training": training}}, split={"count": 1})
+    training_stage.train(params, "m")
+    whole = pd.read_csv(models_of()["fold-0.csv"]).drop(columns="seconds")
+    assert np.allclose(whole["learning_rate"], [0.1, 0.2, 0.2])
+    assert np.ptp(whole["loss"]) > 1e-3
+    shutil.rmtree(paths.resume("blobs", "m"))
+    assert train_with_kills(params, monkeypatch, 1) == (3, 3)
+    assert np.allclose(pd.read_csv(models_of()["fold-0.csv"]).drop(columns="seconds"), whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["nll", "binary_cross_entropy"])
+def test_losses_learn(project, loss):
+    params = project({"m": member("blobs", training={"epochs": 12, "loss": loss})}, split={"count": 1})
+    training_stage.train(params, "m")
+    assert pd.read_csv(models_of()["fold-0.csv"])["val_accuracy"].max() > 0.8
+
+
 def test_changed_options_do_not_take_up_an_old_state(project, monkeypatch):
     params = project({"m": member("blobs", training={"epochs": 3})})
     monkeypatch.setattr(fit, "save_state", lambda *a: (resume.save_state(*a), (_ for _ in ()).throw(Killed))[0])

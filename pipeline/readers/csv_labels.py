@@ -8,7 +8,7 @@ from pipeline.config import Split
 from pipeline.contracts import BadInput, blame
 from pipeline.readers.columns import named_columns
 from pipeline.readers.csv_table import Table, column_text, read_text, sniff
-from pipeline.readers.raw import tidy
+from pipeline.readers.raw import tidy, tidy_labels
 
 
 def read_labels(path: Path, split: Split) -> tuple[np.ndarray | None, np.ndarray]:
@@ -22,7 +22,7 @@ def read_labels(path: Path, split: Split) -> tuple[np.ndarray | None, np.ndarray
         id_, label = _columns(table, split)
         frame = read_text(table)
         ids = None if id_ is None else tidy(column_text(frame, id_), "id")
-        return ids, tidy(column_text(frame, label), "label")
+        return ids, tidy_labels(column_text(frame, label), split.label_separator)
 
 
 def read_sample_ids(path: Path) -> np.ndarray:

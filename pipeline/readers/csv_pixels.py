@@ -12,7 +12,7 @@ from pipeline.config import Split
 from pipeline.contracts import blame
 from pipeline.readers.columns import Columns, image_columns
 from pipeline.readers.csv_table import Table, column_text, read_chunks, sniff
-from pipeline.readers.raw import Raw, tidy
+from pipeline.readers.raw import Raw, tidy, tidy_labels
 
 
 def read_csv_pixels(path: Path, split: Split, image: tuple[int, ...] | None, scale: float, labelled: bool) -> Raw:
@@ -31,7 +31,12 @@ def read_csv_pixels(path: Path, split: Split, image: tuple[int, ...] | None, sca
         pixels, ids, labels = _read(table, columns, scale)
         images = as_images(pixels, image)
         label_column = None if columns.label is None else table.name(columns.label)
-        return Raw(images, _tidy(ids, "id"), _tidy(labels, "label"), label_column=label_column)
+        return Raw(
+            images,
+            ids=tidy(np.concatenate(ids), "id") if ids else None,
+            labels=tidy_labels(np.concatenate(labels), split.label_separator) if labels else None,
+            label_column=label_column,
+        )
 
 
 def _read(table: Table, columns: Columns, scale: float) -> tuple[np.ndarray, list, list]:
@@ -64,7 +69,3 @@ def _numbers(table: Table, frame: pd.DataFrame, positions: list[int]) -> np.ndar
 def _where(table: Table, first_row: int, positions: list[int] | tuple[int, ...]) -> Callable[[tuple], str]:
     first_line = first_row + (1 if table.names is None else 2)  # as spreadsheets count
     return lambda index: f"row {first_line + index[0]} of the file, column {table.name(positions[index[1]])}"
-
-
-def _tidy(parts: list[np.ndarray], what: str) -> np.ndarray | None:
-    return tidy(np.concatenate(parts), what) if parts else None

@@ -42,6 +42,13 @@ def tidy(values: np.ndarray, what: str = "value") -> np.ndarray:
     return np.array(texts, np.str_)
 
 
+def tidy_labels(values: np.ndarray, separator: str | None) -> np.ndarray:
+    """Return labels (n,) as `tidy` does, or where they are sets with a separator as texts, of which some are empty."""
+    if separator is None:
+        return tidy(values, "label")
+    return np.array([str(value).strip() for value in values.tolist()], np.str_)
+
+
 def _whole(values: np.ndarray, what: str) -> np.ndarray:
     bad = ~np.isfinite(values) | (values != np.round(values))
     if bad.any():

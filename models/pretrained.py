@@ -1,0 +1,75 @@
+"""Networks that learnt ImageNet, with a fresh last layer, of report E: VGG-16, ResNet-50 and MobileNet.
+
+They come from `keras.applications`, with the preprocessing they were trained with. `training.frozen_epochs` of a
+member says how long only the last layer learns.
+"""
+
+import warnings
+from pathlib import Path
+
+import keras
+from keras import applications, layers
+
+from models.freezing import BACKBONE
+from models.layers import logits
+
+LEAST_PIXELS = 32  # a side, of all three
+BACKBONES = {
+    "mobilenet": (applications.MobileNet, applications.mobilenet.preprocess_input),
+    "resnet50": (applications.ResNet50, applications.resnet.preprocess_input),
+    "vgg16": (applications.VGG16, applications.vgg16.preprocess_input),
+}
+
+
+def build(
+    image_shape: tuple[int, int, int],
+    outputs: int,
+    *,
+    backbone: str = "mobilenet",
+    weights: str | None = "imagenet",
+    width: float = 1.0,
+    dropout: float = 0.0,
+) -> keras.Model:
+    """Return the network from images of 0..1; smaller ones than 32 pixels a side are enlarged, grey ones get colours.
+
+    Args:
+        backbone: mobilenet, resnet50 or vgg16.
+        weights: `imagenet` (Keras's download, kept in ~/.keras), a weights file of the backbone without its top, or
+            None for random ones.
+        width: a multiple of the filters, of mobilenet alone.
+
+    Raises:
+        ValueError: the weights are not to be had, or do not fit.
+    """
+    if backbone not in BACKBONES:
+        raise ValueError(f"backbone {backbone!r} is not one of {', '.join(BACKBONES)}")
+    if width != 1 and backbone != "mobilenet":
+        raise ValueError(f"width is an option of mobilenet, not of {backbone}")
+    _, preprocess = BACKBONES[backbone]
+    images = x = keras.Input(image_shape)
+    if image_shape[2] == 1:
+        x = layers.Concatenate(name="grey_to_rgb")([x, x, x])
+    scale = max(1, LEAST_PIXELS / min(image_shape[:2]))
+    size = tuple(round(scale * side) for side in image_shape[:2])
+    if scale > 1:
+        x = layers.Resizing(*size)(x)
+    body = _backbone(backbone, weights, (*size, 3), {"alpha": width} if backbone == "mobilenet" else {})
+    x = layers.Dropout(dropout)(body(preprocess(255 * x)))
+    return keras.Model(images, logits(x, outputs), name="pretrained")
+
+
+def _backbone(backbone: str, weights: str | None, image_shape: tuple[int, ...], options: dict) -> keras.Model:
+    if weights not in (None, "imagenet") and not Path(weights).is_file():
+        raise ValueError(f"weights: no file {weights}, expected a weights file of {backbone} without its top")
+    application, _ = BACKBONES[backbone]
+    try:
+        with warnings.catch_warnings(action="ignore"):  # MobileNet's, that any size of image gets the weights of 224
+            body = application(
+                include_top=False, weights=weights, input_shape=image_shape, pooling="avg", name=BACKBONE, **options
+            )
+    except Exception as error:  # of h5py, urllib and Keras itself
+        reason = str(error).strip().split("\n")[0]
+        if weights == "imagenet":
+            raise ValueError(f"no ImageNet weights of {backbone}: {reason}; name a file of them: weights") from error
+        raise ValueError(f"weights: {weights} has not those of {backbone} without its top: {reason}") from error
+    return body
