@@ -107,6 +107,7 @@ class Task:
     split: Folds
     predict: Predict
     ensemble: Ensemble
+    competition: str | None = None  # Kaggle's name for it; the commands of submissions/ use it, no stage does
 
 
 @dataclass(frozen=True)
@@ -199,5 +200,7 @@ def _check(params: Params) -> None:
         if min(member.training.epochs, member.training.batch_size) < 1:
             raise ValueError(f"members.{name}.training: expected epochs and batch_size of at least 1")
     for name, task in params.tasks.items():
+        if name == "ledger":
+            raise ValueError("tasks.ledger: another name is expected, as submissions/ledger.csv records the uploads")
         if task.split.count < 1 or not 0 < task.split.holdout_share < 1:
             raise ValueError(f"tasks.{name}.split: expected count >= 1 and 0 < holdout_share < 1")

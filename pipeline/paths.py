@@ -5,11 +5,17 @@ from pathlib import Path
 PARAMS = Path("params.yaml")
 ROSTER = Path("artifacts/roster")
 SUMMARY = Path("report/summary.md")
+LEDGER = Path("submissions/ledger.csv")
 
 
 def replica(task: str) -> Path:
     """The made-up raw files of a competition."""
     return Path("data/replica", task)
+
+
+def raw(task: str) -> Path:
+    """The user's own raw files of a competition, as downloaded."""
+    return Path("data/raw", task)
 
 
 def arrays(task: str) -> Path:

@@ -1,5 +1,6 @@
 """Stage `score`: the submission graded as Kaggle would, where the answers are known."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -7,62 +8,115 @@ import pandas as pd
 
 from pipeline import paths
 from pipeline.config import Params
-from pipeline.contracts import align, blame, load_json, save_json, writing
+from pipeline.contracts import BadInput, align, blame, load_json, save_json, writing
 from pipeline.predictions import load_predictions
 from pipeline.readers.raw import tidy
 from pipeline.stage import run, task_of
 from pipeline.submission import read_csv
-from submissions.score import check_answers, grade
+from submissions.grade import check_answers, grade
+from submissions.published import Result, place, published, told
 
 SOLUTION = "solution.csv"
 
 
+@dataclass(frozen=True)
+class Answers:
+    """What is right, from the solution."""
+
+    path: Path
+    id_column: str
+    label_column: str
+    ids: np.ndarray  # (n,)
+    labels: np.ndarray  # (n,) text
+    usage: np.ndarray | None  # (n,) Public, Private or Ignored; None: all rows are private
+
+
 def score(params: Params, key: str) -> str:
-    """Write `paths.score(key)`; the only reader of `solution.csv`."""
-    solution_path = Path(task_of(params, key).ingest.folder, SOLUTION)
-    if not solution_path.exists():
+    """Write `paths.score(key)`."""
+    path = solution_path(params, key)
+    if not path.exists():
         _save(key, {"metric": "accuracy", "answers": "unknown"})
-        return f"no answers at {solution_path}, so no score"
-    submission, solution = read_csv(paths.submission(key)), read_csv(solution_path)
+        return f"no answers at {path}, so no score"
+    submission = read_csv(paths.submission(key))
+    answers = load_answers(params, key, submission.columns)
+    graded = graded_as_kaggle(predicted(paths.submission(key), submission, answers), answers)
+    members = {name: _member_accuracy(key, name, answers) for name in load_json(paths.roster(key))}
+    results, private = rivals(params, key), graded["private"]["score"]
+    if not results or private is None:
+        _save(key, {"metric": "accuracy", **graded, "members": members})
+        return summary(graded, answers)
+    standing = {"place_among_published": place(private, results)}
+    _save(key, {"metric": "accuracy", **graded, "members": members, **standing})
+    return f"{summary(graded, answers)}; {told(private, results)}"
+
+
+def solution_path(params: Params, key: str) -> Path:
+    """Return where a task's answers lie, if they are known."""
+    return Path(task_of(params, key).ingest.folder, SOLUTION)
+
+
+def load_answers(params: Params, key: str, columns: pd.Index) -> Answers:
+    """Return the answers of a task; the only reader of `solution.csv`.
+
+    Args:
+        params: the configuration.
+        key: the task.
+        columns: names of id and label, in this order.
+
+    Raises:
+        BadInput: there is no solution, it has no such columns, or an answer is none of the classes.
+    """
+    path = solution_path(params, key)
+    if not path.exists():
+        raise BadInput(f"{path}: missing, so Kaggle alone can grade a submission of {key}")
+    solution = read_csv(path)
     classes = load_predictions(paths.ensemble(key) / "test.npz").classes
-    with blame(solution_path):
-        _check_columns(solution, submission)
-        label = submission.columns[1]
-        check_answers(solution, label, classes)
-    rows = _join(key, submission, solution_path, solution)
+    with blame(path):
+        missing = [name for name in columns if name not in solution]
+        if missing:
+            raise ValueError(f"no column {missing[0]!r}, which the submission has; it has {list(solution.columns)}")
+        id_column, label_column = columns[:2]
+        check_answers(solution, label_column, classes)
     usage = solution["Usage"].to_numpy(str) if "Usage" in solution else None
-    with blame(solution_path):
-        graded = grade(submission[label].to_numpy(str)[rows], solution[label].to_numpy(str), usage)
-    id_ = submission.columns[0]
-    members = {name: _member_accuracy(key, name, id_, label, solution) for name in load_json(paths.roster(key))}
-    _save(key, {"metric": "accuracy", **graded, "members": members})
+    ids, labels = tidy(solution[id_column].to_numpy()), solution[label_column].to_numpy(str)
+    return Answers(path, id_column, label_column, ids, labels, usage)
+
+
+def predicted(path: Path, submission: pd.DataFrame, answers: Answers) -> np.ndarray:
+    """Return the labels (n,) of a submission, text, in the order of the answers; `path` is named in errors."""
+    with blame(f"{path} against {answers.path}"):
+        rows = align(answers.ids, tidy(submission[answers.id_column].to_numpy()))
+    return submission[answers.label_column].to_numpy(str)[rows]
+
+
+def graded_as_kaggle(labels: np.ndarray, answers: Answers) -> dict:
+    """Return the score of each part, see `submissions.grade.grade`."""
+    with blame(answers.path):
+        return grade(labels, answers.labels, answers.usage)
+
+
+def rivals(params: Params, key: str) -> list[Result]:
+    """Return the published results that a score of this task compares with; none where it is no such replica."""
+    folder = Path(task_of(params, key).ingest.folder)
+    made = next((replica for name, replica in params.replicas.items() if paths.replica(name) == folder), None)
+    return [] if made is None else published(made.form, made.source, made.pool)
+
+
+def summary(graded: dict, answers: Answers) -> str:
+    """Return the public and the private score in words."""
     return ", ".join(_told(part, graded[part]) for part in ("public", "private")) + (
-        f"; {solution_path} has no column Usage, so all rows are private" if usage is None else ""
+        f"; {answers.path} has no column Usage, so all rows are private" if answers.usage is None else ""
     )
 
 
-def _check_columns(solution: pd.DataFrame, submission: pd.DataFrame) -> None:
-    missing = [name for name in submission.columns if name not in solution]
-    if missing:
-        raise ValueError(f"no column {missing[0]!r}, which the submission has; it has {list(solution.columns)}")
-
-
-def _join(key: str, submission: pd.DataFrame, solution_path: Path, solution: pd.DataFrame) -> np.ndarray:
-    """Return the rows of the submission in the order of the solution."""
-    id_ = submission.columns[0]
-    with blame(f"{paths.submission(key)} against {solution_path}"):
-        return align(tidy(solution[id_].to_numpy()), tidy(submission[id_].to_numpy()))
-
-
-def _member_accuracy(key: str, name: str, id_: str, label: str, solution: pd.DataFrame) -> float:
+def _member_accuracy(key: str, name: str, answers: Answers) -> float:
     """Return the accuracy of one member by itself on all rows that count."""
     path = paths.predictions(key, name) / "test.npz"
     made = load_predictions(path)
     with blame(path):
-        rows = align(tidy(solution[id_].to_numpy()), made.ids)
+        rows = align(answers.ids, made.ids)
     labels = np.array(made.classes).astype(str)[made.probabilities.argmax(axis=1)]
-    usage = solution["Usage"].to_numpy(str) if "Usage" in solution else None
-    return grade(labels[rows], solution[label].to_numpy(str), usage)["all"]["score"]
+    return grade(labels[rows], answers.labels, answers.usage)["all"]["score"]
 
 
 def _save(key: str, value: dict) -> None:

@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NoReturn, TypeVar
 
 from pipeline.config import Member, Params, Task, load_params
@@ -21,9 +22,17 @@ def run(stage: str, function: Callable[..., str], keyed: bool = True) -> None:
     """
     end_with_dvc()
     started = time.monotonic()
-    try:
+    with one_sentence(stage):
         keys = _keys(stage, sys.argv[1:], keyed)
         made = function(load_params(PARAMS), *keys)
+    print(f"{' '.join([stage, *keys])}: {made} in {time.monotonic() - started:.1f} s", flush=True)
+
+
+@contextmanager
+def one_sentence(stage: str) -> Iterator[None]:
+    """End the process with one sentence on stderr and exit status 1 where the user can mend what went wrong."""
+    try:
+        yield
     except BadInput as error:
         _fail(stage, str(error))
     except OSError as error:
@@ -31,7 +40,6 @@ def run(stage: str, function: Callable[..., str], keyed: bool = True) -> None:
         _fail(stage, f"{error.filename}: {_lower(error.strerror)}" if named else str(error))
     except MemoryError:
         _fail(stage, "out of memory; free some, or use fewer or smaller images")
-    print(f"{' '.join([stage, *keys])}: {made} in {time.monotonic() - started:.1f} s", flush=True)
 
 
 def task_of(params: Params, key: str) -> Task:

@@ -17,6 +17,16 @@ from submissions.check import check
 
 def submission(params: Params, key: str) -> str:
     """Write `paths.submission(key)` in the form of the sample submission."""
+    made, sample, classes = made_of(params, key)
+    path = paths.submission(key)
+    with writing(path) as part, blame(path):
+        made.to_csv(part, index=False, lineterminator="\n")
+        check(read_csv(part), sample, classes)
+    return f"{len(made)} rows, columns {' and '.join(made.columns)}, checked, in {path}"
+
+
+def made_of(params: Params, key: str) -> tuple[pd.DataFrame, pd.DataFrame, list]:
+    """Return the submission that the ensemble makes, the sample submission, both as text, and the task's classes."""
     task = task_of(params, key).ingest
     sample_path, test_path = Path(task.folder, task.sample_submission), paths.ensemble(key) / "test.npz"
     sample, test = read_csv(sample_path), load_predictions(test_path)
@@ -24,12 +34,7 @@ def submission(params: Params, key: str) -> str:
         sample_ids = tidy(sample.iloc[:, 0].to_numpy())
     with blame(f"{test_path} against {sample_path}"):
         rows = align(sample_ids, test.ids)
-        made = build(sample, test.probabilities[rows], test.classes)
-    path = paths.submission(key)
-    with writing(path) as part, blame(path):
-        made.to_csv(part, index=False, lineterminator="\n")
-        check(read_csv(part), sample, test.classes)
-    return f"{len(made)} rows, columns {' and '.join(made.columns)}, checked, in {path}"
+        return build(sample, test.probabilities[rows], test.classes), sample, test.classes
 
 
 def read_csv(path: Path) -> pd.DataFrame:

@@ -1,1 +1,1 @@
-"""Building, checking and scoring a submission, as functions of data frames; the CSVs land in this folder."""
+"""Submissions: built, checked, graded, sent to Kaggle and kept account of; the CSVs land in this folder."""

@@ -1,52 +1,69 @@
-"""Grading a submission as Kaggle would: accuracy on the public and on the private rows."""
+"""`python -m submissions.score TASK FILE [OTHER]`: any CSV graded as Kaggle would, where the answers are known."""
 
-import math
+import argparse
+from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-USAGES = ("Public", "Private", "Ignored")  # Kaggle's own words
+from pipeline.config import Params
+from pipeline.contracts import BadInput, blame
+from pipeline.score import Answers, graded_as_kaggle, load_answers, predicted, rivals, summary
+from pipeline.stage import task_of
+from pipeline.submission import read_csv
+from submissions.command import run
+from submissions.compare import compare
+from submissions.published import lines, told
 
 
-def grade(predicted: np.ndarray, answers: np.ndarray, usage: np.ndarray | None) -> dict:
-    """Return accuracy, its standard error and the number of rows for `public`, `private` and `all` rows.
-
-    The standard error is that of a proportion, sqrt(p (1 - p) / n). A part without rows has a score of None.
-
-    Args:
-        predicted: labels (n,) as text.
-        answers: labels (n,) as text, in the same order.
-        usage: Public, Private or Ignored (n,); without it all rows are private.
+def score(params: Params, arguments: argparse.Namespace) -> None:
+    """Print the public and private score of a file, its place among the published ones, and whether it beats another.
 
     Raises:
-        ValueError: a usage of another name.
+        BadInput: the answers are not known, or a file is no submission to this task.
     """
-    usage = np.full(len(answers), "Private") if usage is None else usage
-    unknown = ~np.isin(usage, USAGES)
-    if unknown.any():
-        raise ValueError(f"Usage {str(usage[unknown][0])!r} is unknown; known are {', '.join(USAGES)}")
-    hits = predicted == answers
-    return {
-        "public": _accuracy(hits[usage == "Public"]),
-        "private": _accuracy(hits[usage == "Private"]),
-        "all": _accuracy(hits[usage != "Ignored"]),
-    }
+    key, path = arguments.task, arguments.file
+    task = task_of(params, key).ingest
+    answers = load_answers(params, key, read_csv(Path(task.folder, task.sample_submission)).columns)
+    labels = _labels(path, answers)
+    graded = graded_as_kaggle(labels, answers)
+    print(f"{path}: {summary(graded, answers)}")
+    results, private = rivals(params, key), graded["private"]["score"]
+    if results and private is not None:
+        print(f"private score: {told(private, results)}; {lines(results)}")
+    else:
+        print("no medals: no published result is of the same images as this task, or no row is private")
+    if arguments.other is not None:
+        print(_compared(labels, _labels(arguments.other, answers), arguments.other, answers))
 
 
-def check_answers(solution: pd.DataFrame, label_column: str, classes: list[int | str]) -> None:
-    """Raise ValueError where an answer is none of the classes, which no submission could then match."""
-    legal = [str(value) for value in classes]
-    unknown = ~solution[label_column].isin(legal)
-    if unknown.any():
-        row = unknown.argmax()
-        raise ValueError(
-            f"row {row} (counted from 0) has {label_column} {solution[label_column][row]!r}, "
-            f"expected one of {', '.join(legal)}"
-        )
+def _labels(path: Path, answers: Answers) -> np.ndarray:
+    submission = read_csv(path)
+    if list(submission.columns) != [answers.id_column, answers.label_column]:
+        expected = [answers.id_column, answers.label_column]
+        raise BadInput(f"{path}: columns {list(submission.columns)}, expected {expected}")
+    return predicted(path, submission, answers)
 
 
-def _accuracy(hits: np.ndarray) -> dict:
-    if not len(hits):
-        return {"score": None, "standard_error": None, "rows": 0}
-    score = float(hits.mean())
-    return {"score": score, "standard_error": math.sqrt(score * (1 - score) / len(hits)), "rows": len(hits)}
+def _compared(first: np.ndarray, second: np.ndarray, other: Path, answers: Answers) -> str:
+    counts = answers.usage != "Ignored" if answers.usage is not None else np.full(len(first), True)
+    with blame(answers.path):
+        found = compare((first == answers.labels)[counts], (second == answers.labels)[counts])
+    verdict = "within noise" if found.within_noise else "more than noise"
+    return (
+        f"{found.difference:+.4f} from {other}, on {found.rows} rows, public and private: {found.only_first} that it "
+        f"alone has right, {found.only_second} that the other alone has; exact McNemar test p = {found.p_value:.2g}, "
+        f"{verdict}"
+    )
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="python -m submissions.score", description="Grade a CSV as Kaggle would.")
+    parser.add_argument("task", metavar="TASK", help="an entry under tasks in params.yaml")
+    parser.add_argument("file", metavar="FILE", type=Path, help="a submission")
+    parser.add_argument("other", metavar="OTHER", type=Path, nargs="?", help="a submission to compare it with")
+    run("score", score, parser.parse_args(arguments))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,26 +1,36 @@
-"""Stage `score`: accuracy on public and private rows, joined on id."""
+"""Stage and command `score`: accuracy on public and private rows, joined on id, and what it is worth."""
 
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline import paths
-from pipeline.config import Ensemble, Folds, Ingest, Params, Predict, Prepare, Split, Task
+from pipeline.config import Ensemble, Folds, Ingest, Params, Predict, Prepare, Replica, Split, Task
 from pipeline.contracts import BadInput
 from pipeline.predictions import Predictions, save_predictions
 from pipeline.score import score
+from submissions import score as command
+from submissions.compare import compare
+from submissions.published import place, published, told
+from tests.projects import task as a_task
+from tests.projects import write_params
 
 SUBMISSION = "Id,Label\n0,5\n1,6\n2,7\n3,5\n"
 
 
-def _score(solution: str | None, submission: str = SUBMISSION) -> tuple[str, dict]:
-    ingest = Ingest("raw", Split("train.csv"), Split("test.csv"), "sample.csv")
+def _score(
+    solution: str | None, submission: str = SUBMISSION, folder: str = "raw", **replicas: Replica
+) -> tuple[str, dict]:
+    ingest = Ingest(folder, Split("train.csv"), Split("test.csv"), "sample.csv")
     task = Task(ingest, Prepare(), Folds(), Predict(), Ensemble())
-    for path, text in ((Path("raw/solution.csv"), solution), (paths.submission("t"), submission)):
-        path.parent.mkdir(exist_ok=True)
+    for path, text in ((Path(folder, "solution.csv"), solution), (paths.submission("t"), submission)):
+        path.parent.mkdir(parents=True, exist_ok=True)
         if text is not None:
             path.write_text(text)
     paths.ensemble("t").mkdir(parents=True, exist_ok=True)
@@ -33,7 +43,7 @@ def _score(solution: str | None, submission: str = SUBMISSION) -> tuple[str, dic
         save_predictions(paths.predictions("t", name) / "test.npz", Predictions(np.arange(4)[::-1], one_hot, [5, 6, 7]))
     paths.ROSTER.mkdir(parents=True, exist_ok=True)
     paths.roster("t").write_text(json.dumps(list(members)))
-    return score(Params({"t": task}, {}), "t"), json.loads(paths.score("t").read_text())
+    return score(Params({"t": task}, {}, replicas), "t"), json.loads(paths.score("t").read_text())
 
 
 @pytest.fixture(autouse=True)
@@ -94,3 +104,105 @@ def test_other_solutions_are_refused(solution, expected):
 def test_a_submission_with_an_id_twice_is_refused():
     with pytest.raises(BadInput, match="id 0 stands twice"):
         _score("Id,Label\n0,5\n1,5\n2,5\n3,5\n", submission="Id,Label\n0,5\n0,6\n2,7\n3,5\n")
+
+
+@pytest.mark.parametrize(
+    ("replica", "expected"),
+    [
+        (Replica("fashion", "fashion-mnist"), "place 9 after 8 published results, no medal"),
+        (Replica("price_sum", "fashion-mnist"), "place 5 after 4 published results, no medal"),
+    ],
+)
+def test_a_replica_of_the_published_images_has_a_place_among_the_published_results(replica, expected):
+    made, result = _score("Id,Label\n0,5\n1,6\n2,5\n3,6\n", folder="data/replica/r", r=replica)
+    assert made.endswith(f"; {expected}") and f"place {result['place_among_published']} " in expected
+
+
+@pytest.mark.parametrize(
+    "replica",
+    [Replica("fashion"), Replica("price_sum", "digits"), Replica("price_sum", "fashion-mnist", pool="disjoint")],
+)
+def test_other_images_or_other_pools_have_no_place(replica):
+    made, result = _score("Id,Label\n0,5\n1,6\n2,5\n3,6\n", folder="data/replica/r", r=replica)
+    assert "place" not in made and "place_among_published" not in result
+    raw, _ = _score("Id,Label\n0,5\n1,6\n2,5\n3,6\n", folder="data/raw/t", r=Replica("fashion", "fashion-mnist"))
+    assert "place" not in raw
+
+
+def test_of_equal_scores_the_earlier_goes_first():
+    results = published("price_sum", "fashion-mnist", "shared")
+    assert [place(score, results) for score in (0.98, 0.979, 0.97, 0.965, 0.9, 0.5)] == [1, 2, 2, 3, 3, 5]
+    assert told(0.98, results).endswith("gold") and told(0.979, results).endswith("silver")
+    assert told(0.9, results).endswith("bronze") and told(0.81, results).endswith("no medal")
+
+
+def test_published_results_are_shares_and_best_first():
+    for form in ("fashion", "price_sum"):
+        shares = [result.accuracy for result in published(form, "fashion-mnist", "shared")]
+        assert shares == sorted(shares, reverse=True) and 0 < shares[-1] < shares[0] < 1
+
+
+def _project(usage: str = "Private") -> None:
+    """Write a task whose answers are 5 for 40 ids, and two submissions to it."""
+    write_params(Path(), {"t": a_task("data/replica/t")}, {}, replicas={"t": {"form": "fashion"}})
+    Path("data/replica/t").mkdir(parents=True)
+    rows = "".join(f"{number},5\n" for number in range(40))
+    Path("data/replica/t/sample.csv").write_text("Id,Label\n" + rows)
+    Path("data/replica/t/solution.csv").write_text("Id,Label,Usage\n" + rows.replace("\n", f",{usage}\n"))
+    save_predictions(paths.ensemble("t") / "test.npz", Predictions(np.arange(40), np.ones((40, 2)) / 2, [5, 6]))
+    for name, wrong in (("good", 1), ("bad", 12)):
+        labels = [6 if number < wrong else 5 for number in range(40)]
+        text = "".join(f"{number},{labels[number]}\n" for number in reversed(range(40)))
+        Path(f"{name}.csv").write_text("Id,Label\n" + text)
+
+
+def test_any_file_is_graded_and_compared_with_another(capsys):
+    _project()
+    command.main(["t", "good.csv", "bad.csv"])
+    graded, medals, compared = capsys.readouterr().out.splitlines()
+    assert graded == "good.csv: public unknown (no rows), private 0.9750 ± 0.0247 (40 rows)"
+    assert medals.startswith("no medals: no published result is of the same images")
+    assert "+0.2750 from bad.csv, on 40 rows" in compared and "11 that it alone has right, 0 that" in compared
+    assert compared.endswith("exact McNemar test p = 0.00098, more than noise")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["t", "none.csv"], "none.csv: no such file"),
+        (["t", "short.csv"], "short.csv against data/replica/t/solution.csv: id 1 is missing"),
+        (["t", "other.csv"], r"other.csv: columns \['id', 'class'\], expected \['Id', 'Label'\]"),
+        (["t", "good.csv", "ignored.csv"], "ignored.csv: no such file"),
+        (["x", "good.csv"], "tasks has no entry 'x'"),
+    ],
+)
+def test_a_file_that_cannot_be_graded_is_one_sentence(capsys, arguments, expected):
+    _project()
+    Path("short.csv").write_text("Id,Label\n0,5\n")
+    Path("other.csv").write_text("id,class\n0,5\n")
+    with pytest.raises(SystemExit) as ended:
+        command.main(arguments)
+    assert ended.value.code == 1 and re.search(expected, capsys.readouterr().err)
+
+
+def test_without_answers_only_kaggle_can_grade(capsys):
+    _project()
+    Path("data/replica/t/solution.csv").unlink()
+    with pytest.raises(SystemExit):
+        command.main(["t", "good.csv"])
+    assert "data/replica/t/solution.csv: missing, so Kaggle alone can grade" in capsys.readouterr().err
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
+def test_the_paired_test_is_exact_and_symmetric(rows):
+    first, second = np.array(rows).T
+    found, turned = compare(first, second), compare(second, first)
+    b, c = found.only_first, found.only_second
+    tail = sum(math.comb(b + c, k) for k in range(min(b, c) + 1)) / 2 ** (b + c)
+    assert found.p_value == pytest.approx(min(1.0, 2 * tail)) == pytest.approx(turned.p_value)
+    assert found.difference == pytest.approx(first.mean() - second.mean())
+
+
+def test_the_paired_test_wants_the_same_rows():
+    with pytest.raises(ValueError, match="expected the same and at least one"):
+        compare(np.ones(3, bool), np.ones(4, bool))

@@ -11,6 +11,7 @@ from tests.projects import ROOT
 
 PACKAGES = ("features", "models", "submissions", "pipeline")
 TRAINING = ("train", "predict")
+COMMANDS = ("command", "score")  # of submissions/, and what they share
 KERAS_FREE = ("replica", "ingest", "prepare", "split", "roster", "tune", "ensemble", "submission", "score", "report")
 
 
@@ -33,7 +34,15 @@ def imported(path):
 def test_imports_go_one_way(package):
     others = set(PACKAGES) - {package}
     for path in modules(package):
-        assert not imported(path) & others, path
+        if package != "submissions" or path.stem not in COMMANDS:
+            assert not imported(path) & others, path
+
+
+def test_commands_stand_on_the_pipeline_and_the_pipeline_not_on_them():
+    for path in modules("pipeline"):
+        for name in COMMANDS:
+            assert f"submissions.{name} " not in path.read_text(), f"{path} imports a command"
+    assert {path.stem for path in modules("submissions")} > set(COMMANDS)
 
 
 def test_no_backend_is_imported_by_name():
@@ -47,9 +56,9 @@ def test_features_know_neither_files_nor_keras():
         assert not imported(path) & {"pathlib", "os", "keras"}, path
 
 
-@pytest.mark.parametrize("stage", KERAS_FREE)
-def test_stages_around_training_never_import_keras(stage):
-    code = f"import sys, pipeline.{stage}; print([m for m in ('keras', 'tensorflow') if m in sys.modules])"
+@pytest.mark.parametrize("module", [*(f"pipeline.{s}" for s in KERAS_FREE), *(f"submissions.{c}" for c in COMMANDS)])
+def test_what_does_not_train_never_imports_keras_nor_the_kaggle_client(module):
+    code = f"import sys, {module}; print([m for m in ('keras', 'tensorflow', 'kaggle') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

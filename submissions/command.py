@@ -1,0 +1,41 @@
+"""How the commands of this package start and end, and what they ask of a task's entry."""
+
+import argparse
+import re
+import sys
+from collections.abc import Callable
+
+from pipeline.config import Params, load_params
+from pipeline.contracts import BadInput
+from pipeline.paths import PARAMS
+from pipeline.stage import one_sentence, task_of
+from submissions.client import KaggleError
+
+INTERRUPTED = 130  # exit status, as shells have it
+
+
+def run(name: str, function: Callable[[Params, argparse.Namespace], None], arguments: argparse.Namespace) -> None:
+    """Run `function(params, arguments)`; what the user can mend is one sentence and exit status 1, Ctrl-C is 130."""
+    try:
+        with one_sentence(name):
+            try:
+                function(load_params(PARAMS), arguments)
+            except KaggleError as error:
+                raise BadInput(str(error)) from error
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted; the same command may be run again", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def competition_of(params: Params, key: str) -> str:
+    """Return the name that Kaggle knows the task by.
+
+    Raises:
+        BadInput: the task is unknown or has no such name, or it is no name.
+    """
+    name = task_of(params, key).competition
+    if name is None or not re.fullmatch(r"\w[\w-]*", name):
+        expected = "expected the last part of the address of the competition, kaggle.com/competitions/NAME"
+        found = "missing" if name is None else repr(name)
+        raise BadInput(f"{PARAMS}: tasks.{key}.competition: {found}, {expected}")
+    return name

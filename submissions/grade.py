@@ -1,0 +1,52 @@
+"""Grading a submission as Kaggle would: accuracy on the public and on the private rows."""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+USAGES = ("Public", "Private", "Ignored")  # Kaggle's own words
+
+
+def grade(predicted: np.ndarray, answers: np.ndarray, usage: np.ndarray | None) -> dict:
+    """Return accuracy, its standard error and the number of rows for `public`, `private` and `all` rows.
+
+    The standard error is that of a proportion, sqrt(p (1 - p) / n). A part without rows has a score of None.
+
+    Args:
+        predicted: labels (n,) as text.
+        answers: labels (n,) as text, in the same order.
+        usage: Public, Private or Ignored (n,); without it all rows are private.
+
+    Raises:
+        ValueError: a usage of another name.
+    """
+    usage = np.full(len(answers), "Private") if usage is None else usage
+    unknown = ~np.isin(usage, USAGES)
+    if unknown.any():
+        raise ValueError(f"Usage {str(usage[unknown][0])!r} is unknown; known are {', '.join(USAGES)}")
+    hits = predicted == answers
+    return {
+        "public": _accuracy(hits[usage == "Public"]),
+        "private": _accuracy(hits[usage == "Private"]),
+        "all": _accuracy(hits[usage != "Ignored"]),
+    }
+
+
+def check_answers(solution: pd.DataFrame, label_column: str, classes: list[int | str]) -> None:
+    """Raise ValueError where an answer is none of the classes, which no submission could then match."""
+    legal = [str(value) for value in classes]
+    unknown = ~solution[label_column].isin(legal)
+    if unknown.any():
+        row = unknown.argmax()
+        raise ValueError(
+            f"row {row} (counted from 0) has {label_column} {solution[label_column][row]!r}, "
+            f"expected one of {', '.join(legal)}"
+        )
+
+
+def _accuracy(hits: np.ndarray) -> dict:
+    if not len(hits):
+        return {"score": None, "standard_error": None, "rows": 0}
+    score = float(hits.mean())
+    return {"score": score, "standard_error": math.sqrt(score * (1 - score) / len(hits)), "rows": len(hits)}
