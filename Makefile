@@ -4,11 +4,14 @@ PYTHON ?= python3
 ENVIRONMENT := $(VENV)/.podium-installed
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-.PHONY: repro test lint
+.PHONY: repro test lint download
 
 repro: $(ENVIRONMENT)  ## raw files in, submissions and a table of scores out
 	dvc repro
 	@cat report/summary.md
+
+download: $(ENVIRONMENT)  ## the files of TASK's competition, with the kaggle client
+	python -m submissions.download $(TASK)
 
 test: lint  ## the checks and the tests
 	pytest

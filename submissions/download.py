@@ -1,0 +1,122 @@
+"""`python -m submissions.download TASK`: a competition's files from Kaggle, unpacked where the task can read them."""
+
+import argparse
+import shutil
+import zipfile
+from pathlib import Path
+
+import yaml
+from filelock import FileLock, Timeout
+
+from pipeline import paths
+from pipeline.config import Ingest, Params
+from pipeline.contracts import BadInput, blame
+from submissions import client, unpack
+from submissions.command import competition_of, run
+
+LISTED_FILES = 8
+
+
+def download(params: Params, arguments: argparse.Namespace) -> None:
+    """Fetch the files of a task's competition, and say what is to be changed in `params.yaml`.
+
+    The archive waits in a folder of its own until all of it is in place, so an interrupted download goes on.
+
+    Raises:
+        BadInput: the archive is broken, or a file of the user's differs from Kaggle's.
+        KaggleError: Kaggle cannot be reached, or does not give the files.
+    """
+    key = arguments.task
+    competition, target = competition_of(params, key), paths.raw(key)
+    waiting = target.with_name(f".{key}.download")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        held = FileLock(waiting.with_suffix(".lock")).acquire(timeout=0)
+    except Timeout:
+        raise BadInput(f"another download to {target} is on its way; wait for its end") from None
+    with held:
+        client.download(competition, waiting)
+        files = _unpacked(competition, waiting)
+        moved = _moved(files, target, arguments.overwrite)
+        shutil.rmtree(waiting)
+    names = [str(path) for path in unpack.files_of(target)]
+    listed = ", ".join(names[:LISTED_FILES]) + (", ..." if len(names) > LISTED_FILES else "")
+    print(f"download {key}: {len(names)} files in {target} ({listed}), {moved} of them new")
+    print(advice(paths.PARAMS.read_text(encoding="utf-8"), key, params.tasks[key].ingest, target))
+
+
+def _unpacked(competition: str, waiting: Path) -> Path:
+    """Return the folder of the competition's files; what came is a zip of them, or the only one itself."""
+    files = waiting / "files"
+    archives = [path for path in waiting.glob(f"{competition}.*") if path.suffix != ".kaggle-partial"]
+    if len(archives) != 1:
+        shutil.rmtree(waiting)
+        raise BadInput(f"{waiting}: {len(archives)} archives, expected one; nothing was kept")
+    archive = archives[0]
+    if archive.suffix != ".zip" and not zipfile.is_zipfile(archive):
+        names = client.file_names(competition)
+        shutil.rmtree(files, ignore_errors=True)
+        files.mkdir()
+        shutil.copy(archive, files / (Path(names[0]).name if len(names) == 1 else archive.name))
+        return files
+    try:
+        with blame(waiting):
+            unpack.unpack(archive, files)
+    except BadInput as error:
+        shutil.rmtree(waiting)
+        raise BadInput(f"{error}; nothing was kept") from error
+    return files
+
+
+def _moved(files: Path, target: Path, overwrite: bool) -> int:
+    differing = unpack.differing(files, target)
+    if differing and not overwrite:
+        more = f" and {len(differing) - 1} more" if len(differing) > 1 else ""
+        raise BadInput(
+            f"{target / differing[0]}{more}: not the same as Kaggle's, and nothing was replaced; "
+            "move it away, or let --overwrite replace it"
+        )
+    return unpack.move(files, target)
+
+
+def advice(text: str, key: str, task: Ingest, target: Path) -> str:
+    """Return which lines of `params.yaml`, given as its text, make the task read the files in `target`."""
+    changes = []
+    if Path(task.folder) != target:
+        changes.append(f"{_line(text, key, 'folder')}: change {task.folder} to {target}")
+    wanted = {
+        ("train", "images"): task.train.images,
+        ("train", "labels"): task.train.labels,
+        ("test", "images"): task.test.images,
+        ("sample_submission",): task.sample_submission,
+    }
+    for place, name in wanted.items():
+        if name is not None and not (target / name).exists():
+            changes.append(f"{_line(text, key, *place)}: {name} is not among the files, name one that is")
+    if not changes:
+        return f"the task reads them already; `dvc repro submission@{key}` makes the submission"
+    return "\n".join([f"to use them, `dvc repro submission@{key}` after this in {paths.PARAMS}:", *changes])
+
+
+def _line(text: str, key: str, *place: str) -> str:
+    """Return a key of the task's `ingest` block with its line, or the line of the last part that is written there."""
+    node, steps = yaml.compose(text), ("tasks", key, "ingest", *place)
+    line = 0
+    for step in steps:
+        found = [pair for pair in getattr(node, "value", ()) if isinstance(pair, tuple) and pair[0].value == step]
+        if not found:  # it comes from an anchor elsewhere
+            break
+        line, node = found[0][0].start_mark.line + 1, found[0][1]
+    return f"  line {line}, {'.'.join(steps)}"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="python -m submissions.download", description="Get a competition's files.")
+    parser.add_argument("task", metavar="TASK", help="an entry under tasks in params.yaml")
+    parser.add_argument("--overwrite", action="store_true", help="replace files that differ from Kaggle's")
+    run("download", download, parser.parse_args(arguments))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,238 @@
+"""A server on this machine that plays Kaggle for the unmodified client, and fails as it is told to.
+
+The client speaks to http://localhost; `http_proxy` brings its requests here, in absolute form.
+"""
+
+import base64
+import io
+import json
+import threading
+import time
+import zipfile
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+COMPETITION = "clothes-2026"
+USER, KEY = "somebody", "c0ffee-very-secret-key"
+RULES = "You must accept this competition's rules before you'll be able to do this."
+MODIFIED = "Fri, 02 Jan 2026 03:04:05 GMT"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a request gets instead of its answer."""
+
+    status: int = 0  # 0: none, the connection is cut
+    message: str = "no"
+    done: bool = False  # cut only after the request was carried out
+    after_bytes: int | None = None  # cut a download there
+
+
+@dataclass
+class Held:
+    """A submission that the server holds."""
+
+    ref: int
+    name: str
+    data: bytes
+    description: str
+    polls: int  # listings until it is scored
+
+
+@dataclass
+class Kaggle:
+    """State of the server; `failures` are taken one a request, by operation."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    archive: tuple[str, bytes] | None = None  # extension and bytes, in place of a zip of the files
+    submissions: list[Held] = field(default_factory=list)
+    failures: dict[str, list[Failure]] = field(default_factory=dict)
+    log: list[str] = field(default_factory=list)  # operations in the order of their requests
+    holds: dict[str, threading.Event] = field(default_factory=dict)  # operations that wait for an event
+    allowed_a_day: int = 5
+    pending_polls: int = 0
+    unscorable: bool = False
+    hidden: bool = False  # the listing shows nothing
+    leaderboard: tuple[str, ...] = ("0.99", "0.5", "0.25")
+    uploads: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    port: int = 0
+
+    def StartSubmissionUpload(self, asked):
+        token = f"T{len(self.uploads)}"
+        self.uploads[token] = (asked["fileName"], b"")
+        return {"token": token, "createUrl": f"http://localhost:{self.port}/upload/{token}"}
+
+    def CreateSubmission(self, asked):
+        name, data = self.uploads[asked["blobFileTokens"]]
+        ref = 1000 + len(self.submissions)
+        description = asked.get("submissionDescription", "")
+        self.submissions.append(Held(ref, name, data, description, self.pending_polls))
+        return {"message": f"Successfully submitted to {COMPETITION}", "ref": ref}
+
+    def GetSubmissionLimits(self, asked):
+        made = len(self.submissions)
+        return {"numToday": made, "numTotal": made, "numAllowedNow": max(0, self.allowed_a_day - made)}
+
+    def ListSubmissions(self, asked):
+        newest_first = [] if self.hidden else self.submissions[::-1]
+        return {"submissions": [self._shown(each) for each in newest_first[: asked.get("pageSize", 20)]]}
+
+    def _shown(self, held):
+        shown = {
+            "ref": held.ref,
+            "fileName": held.name,
+            "date": "2026-01-02T03:04:05.123Z",
+            "description": held.description,
+            "status": "PENDING" if held.polls else "ERROR" if self.unscorable else "COMPLETE",
+        }
+        if shown["status"] == "COMPLETE":
+            shown |= {"publicScore": "0.75", "privateScore": ""}
+        held.polls = max(0, held.polls - 1)
+        return shown
+
+    def GetLeaderboard(self, asked):
+        date = "2026-01-02T03:04:05.123Z"
+        return {
+            "submissions": [
+                {"teamId": number, "teamName": f"team {number}", "submissionDate": date, "score": score}
+                for number, score in enumerate(self.leaderboard)
+            ]
+        }
+
+    def ListDataFiles(self, asked):
+        date = "2026-01-02T03:04:05.123Z"
+        return {"files": [{"name": n, "totalBytes": len(d), "creationDate": date} for n, d in self.files.items()]}
+
+    def download(self) -> tuple[str, bytes]:
+        """Return the extension and the bytes of the archive."""
+        if self.archive is not None:
+            return self.archive
+        return "zip", zipped(self.files)
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    """Return a zip of files, the same bytes every time."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name), data)
+    return buffer.getvalue()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    kaggle: Kaggle
+
+    def do_POST(self):
+        operation = urlsplit(self.path).path.rpartition("/")[2]
+        asked = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
+        failure = self._begun(operation)
+        expected = "Basic " + base64.b64encode(f"{USER}:{KEY}".encode()).decode()
+        if self.headers.get("Authorization") != expected:
+            return self._json(401, {"code": 401, "message": "Unauthenticated"})
+        if failure is not None and not failure.done:
+            return self._fail(failure)
+        if asked.get("competitionName") != COMPETITION:
+            return self._json(404, {"code": 404, "message": "Competition not found"})
+        if operation.startswith("DownloadDataFile"):
+            return self._redirect(f"http://localhost:{self.kaggle.port}/files/archive.{self.kaggle.download()[0]}")
+        answer = getattr(self.kaggle, operation)(asked)
+        return self._cut() if failure is not None else self._json(200, answer)
+
+    def do_PUT(self):
+        failure = self._begun("PUT")
+        data = self.rfile.read(int(self.headers["Content-Length"]))
+        if failure is not None:
+            return self._fail(failure)
+        token = urlsplit(self.path).path.rpartition("/")[2]
+        self.kaggle.uploads[token] = (self.kaggle.uploads[token][0], data)
+        return self._json(200, {})
+
+    def do_GET(self):
+        failure, (_, data) = self._begun("GET"), self.kaggle.download()
+        start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")[0])
+        self.send_response(206 if start else 200)
+        for name, value in (
+            ("Content-Length", len(data) - start),
+            ("Accept-Ranges", "bytes"),
+            ("Last-Modified", MODIFIED),
+            ("Content-Type", "application/octet-stream"),
+        ):
+            self.send_header(name, str(value))
+        self.end_headers()
+        if failure is None:
+            self.wfile.write(data[start:])
+        else:
+            self.wfile.write(data[start : start + failure.after_bytes])
+            self._cut()
+
+    def _begun(self, operation):
+        self.kaggle.log.append(operation)
+        if operation in self.kaggle.holds:
+            self.kaggle.holds[operation].wait(20)
+        waiting = self.kaggle.failures.get(operation)
+        return waiting.pop(0) if waiting else None
+
+    def _fail(self, failure):
+        if failure.status == 0:
+            self._cut()
+        else:
+            self._json(failure.status, {"code": failure.status, "message": failure.message})
+
+    def _cut(self):
+        self.close_connection = True
+        with suppress(OSError):
+            self.connection.shutdown(2)
+
+    def _json(self, status, value):
+        body = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _redirect(self, url):
+        self.send_response(302)
+        self.send_header("Location", url)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *arguments):
+        pass
+
+    def handle(self):
+        with suppress(OSError):  # a client that was killed
+            super().handle()
+
+
+def serve() -> tuple[Kaggle, ThreadingHTTPServer]:
+    """Start a server on a free port of this machine; the caller shuts it down."""
+    kaggle = Kaggle()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"kaggle": kaggle}))
+    server.daemon_threads = True
+    kaggle.port = server.server_port
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    return kaggle, server
+
+
+def environment(port: int, home: str) -> dict[str, str | None]:
+    """Return the variables that lead the client to the server; None stands for one to remove."""
+    return {
+        "KAGGLE_API_ENVIRONMENT": "LOCALHOST",
+        "http_proxy": f"http://127.0.0.1:{port}",
+        "KAGGLE_USERNAME": USER,
+        "KAGGLE_KEY": KEY,
+        "HOME": home,
+        **dict.fromkeys(("no_proxy", "NO_PROXY", "KAGGLE_API_TOKEN", "KAGGLE_CONFIG_DIR", "XDG_CONFIG_HOME")),
+    }
+
+
+def until(condition, seconds: float = 20) -> None:
+    """Wait for something to become true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came about"
+        time.sleep(0.02)

@@ -1,0 +1,175 @@
+"""`submissions.download` with the real client, against a server that plays Kaggle."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from submissions import download, unpack
+from tests.kaggle_server import COMPETITION, KEY, RULES, Failure, environment, serve, until, zipped
+from tests.projects import ROOT, task, write_params
+
+TARGET = Path("data/raw/shoes")
+FILES = {"train.csv": b"Id,Label,p\n0,1,2\n", "test.csv": b"Id,p\n5,1\n", "sample.csv": b"Id,Label\n5,0\n"}
+
+
+@pytest.fixture
+def kaggle(tmp_path, monkeypatch):
+    """The server, with the working directory a project whose task is to read its files."""
+    kaggle, server = serve()
+    kaggle.files = dict(FILES)
+    for name, value in environment(kaggle.port, str(tmp_path / "home")).items():
+        monkeypatch.delenv(name, raising=False) if value is None else monkeypatch.setenv(name, value)
+    project = tmp_path / "project"
+    project.mkdir()
+    monkeypatch.chdir(project)
+    write_params(Path(), {"shoes": task("data/replica/shoes", competition=COMPETITION)}, {})
+    yield kaggle
+    server.shutdown()
+    server.server_close()
+    for path in project.rglob("*"):
+        assert not path.is_file() or KEY.encode() not in path.read_bytes(), path
+
+
+def run(capsys, *arguments, status=0):
+    ended = 0
+    try:
+        download.main(["shoes", *arguments])
+    except SystemExit as exit_:
+        ended = exit_.code
+    printed = capsys.readouterr()
+    text = printed.out + printed.err
+    assert ended == status, text
+    assert KEY not in text and "Traceback" not in text
+    return text
+
+
+def fetched():
+    return {str(path): (TARGET / path).read_bytes() for path in unpack.files_of(TARGET)}
+
+
+def remains():
+    return [path.name for path in TARGET.parent.iterdir() if path.name not in ("shoes", ".shoes.lock")]
+
+
+def test_files_are_unpacked_and_the_line_to_change_is_named(kaggle, capsys):
+    text = run(capsys)
+    assert fetched() == FILES and remains() == []
+    assert "3 files in data/raw/shoes (sample.csv, test.csv, train.csv), 3 of them new" in text
+    number = 1 + Path("params.yaml").read_text().splitlines().index("      folder: data/replica/shoes")
+    assert f"line {number}, tasks.shoes.ingest.folder: change data/replica/shoes to data/raw/shoes\n" in text
+    assert text.count("line ") == 1
+    Path("params.yaml").write_text(Path("params.yaml").read_text().replace("data/replica/shoes", str(TARGET)))
+    again = run(capsys)
+    assert "0 of them new" in again and "the task reads them already" in again
+
+
+def test_names_that_the_task_does_not_find_are_named_with_their_lines(kaggle, capsys):
+    kaggle.files["testX.csv"] = kaggle.files.pop("test.csv")
+    number = 1 + Path("params.yaml").read_text().splitlines().index("        images: test.csv")
+    assert f"line {number}, tasks.shoes.ingest.test.images: test.csv is not among the files" in run(capsys)
+
+
+def test_archives_within_the_archive_are_unpacked(kaggle, capsys):
+    images = {"train/cat/1.png": b"1", "train/dog/2.png": b"2"}
+    kaggle.files = {
+        "train.csv.zip": zipped({"train.csv": b"one"}),
+        "train.zip": zipped(images | {"__MACOSX/x": b""}),
+        "test.zip": zipped({"3.png": b"3", "4.png": b"4"}),
+        "labels.csv": b"",
+    }
+    run(capsys)
+    single = {"train.csv": b"one", "test/3.png": b"3", "test/4.png": b"4", "labels.csv": b""}
+    assert fetched() == single | images
+
+
+def test_the_only_file_of_a_competition_keeps_its_name(kaggle, capsys):
+    kaggle.files, kaggle.archive = {"everything.csv": b"a,b\n"}, ("csv", b"a,b\n")
+    run(capsys)
+    assert fetched() == kaggle.files
+
+
+def test_a_differing_file_of_the_users_is_kept_unless_told_otherwise(kaggle, capsys):
+    TARGET.mkdir(parents=True)
+    (TARGET / "test.csv").write_bytes(b"mine")
+    (TARGET / "notes.txt").write_bytes(b"mine too")
+    text = run(capsys, status=1)
+    assert "data/raw/shoes/test.csv: not the same as Kaggle's, and nothing was replaced" in text
+    assert fetched() == {"test.csv": b"mine", "notes.txt": b"mine too"}
+    run(capsys, "--overwrite")
+    assert fetched() == FILES | {"notes.txt": b"mine too"} and remains() == []
+    assert kaggle.log.count("GET") == 2  # the client asks for the archive's date, and has it already
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [
+        (Failure(401), "run `kaggle auth login`, or save a token"),
+        (Failure(403, RULES), f"accept the rules at https://www.kaggle.com/competitions/{COMPETITION}/rules"),
+        (
+            Failure(404, "Competition not found"),
+            f"is there a competition at https://www.kaggle.com/competitions/{COMPETITION}",
+        ),
+        (Failure(429, "Too many requests"), "wait a minute"),
+        (Failure(500, "Internal server error"), "try again later"),
+        (Failure(), "Kaggle cannot be reached, or the connection broke; look at the network"),
+    ],
+)
+def test_a_failure_is_one_sentence_that_says_what_to_do(kaggle, capsys, failure, expected):
+    kaggle.failures["DownloadDataFiles"] = [failure]
+    text = run(capsys, status=1)
+    assert text.startswith("download: error: ") and expected in text and text.count("\n") == 1
+    assert not TARGET.exists()
+
+
+def test_without_credentials_it_is_said_how_to_get_them(kaggle, capsys, monkeypatch):
+    monkeypatch.delenv("KAGGLE_KEY")
+    assert "there are no credentials, or it refused them; run `kaggle auth login`" in run(capsys, status=1)
+    assert not kaggle.log
+
+
+def test_without_a_network_it_is_said_so(kaggle, capsys, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert "Kaggle cannot be reached" in run(capsys, status=1)
+
+
+def test_a_cut_download_goes_on_where_it_was(kaggle, capsys):
+    kaggle.files["train.csv"] = os.urandom(3_000_000)
+    kaggle.failures["GET"] = [Failure(after_bytes=2_000_000)]
+    run(capsys)
+    assert fetched() == kaggle.files
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"<html>Log in", "is not readable as zip"),
+        (zipped(FILES)[:-30], "is not readable as zip"),
+        (zipped({"../params.yaml": b"evil"}), "leads out of its folder"),
+        (zipped({"a.zip": b"no zip"}), "a.zip is not readable as zip"),
+    ],
+)
+def test_a_broken_archive_leaves_nothing(kaggle, capsys, data, expected):
+    kaggle.archive = ("zip", data)
+    assert expected in run(capsys, status=1)
+    assert not TARGET.exists() and remains() == []
+
+
+def test_ctrl_c_leaves_no_file_and_the_next_run_goes_on(kaggle, capsys):
+    kaggle.holds["GET"] = held = threading.Event()
+    command = [sys.executable, "-m", "submissions.download", "shoes"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    surroundings = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, env=surroundings, start_new_session=True, **pipes)
+    until(lambda: "GET" in kaggle.log)
+    os.killpg(process.pid, signal.SIGINT)
+    text = process.communicate(timeout=20)[0]
+    assert process.returncode == 130 and text.strip() == "download: interrupted; the same command may be run again"
+    assert not TARGET.exists()
+    held.set()
+    run(capsys)
+    assert fetched() == FILES and remains() == []
