@@ -1,6 +1,32 @@
 """What Kaggle would refuse, found before the upload."""
 
+import csv
+import io
+
 import pandas as pd
+
+
+def parse(data: bytes) -> pd.DataFrame:
+    """Return a submission as text from the bytes of its file, read as strictly as Kaggle might.
+
+    Raises:
+        ValueError: no UTF-8 text separated by commas, or rows of other lengths.
+    """
+    try:
+        rows = list(csv.reader(io.StringIO(data.decode(), newline=""), strict=True))
+    except UnicodeDecodeError:
+        raise ValueError("no UTF-8 text, expected a plain CSV, not a compressed one") from None
+    except csv.Error as error:
+        raise ValueError(f"not readable as CSV ({error})") from None
+    while rows and not rows[-1]:
+        rows.pop()
+    if not rows:
+        raise ValueError("the file is empty")
+    header, *rows = rows
+    for number, row in enumerate(rows):
+        if len(row) != len(header):
+            raise ValueError(f"row {number} (counted from 0) has {len(row)} values, expected {len(header)}")
+    return pd.DataFrame(rows, columns=header, dtype=str)
 
 
 def check(submission: pd.DataFrame, sample: pd.DataFrame, classes: list[int | str]) -> None:

@@ -11,7 +11,7 @@ from tests.projects import ROOT
 
 PACKAGES = ("features", "models", "submissions", "pipeline")
 TRAINING = ("train", "predict")
-COMMANDS = ("command", "download", "score")  # of submissions/, and what they share
+COMMANDS = ("command", "download", "ledger", "provenance", "score", "upload")  # of submissions/, and what they share
 KERAS_FREE = ("replica", "ingest", "prepare", "split", "roster", "tune", "ensemble", "submission", "score", "report")
 
 

@@ -1,0 +1,78 @@
+"""Where a submission comes from: the commit, and the ensemble if the file is its work."""
+
+import hashlib
+import subprocess
+from dataclasses import dataclass
+
+import pandas as pd
+
+from pipeline import paths
+from pipeline.contracts import load_json
+
+WRITTEN_BY_RUNS = ("dvc.lock", str(paths.LEDGER))  # changes here are no changes of the code
+NAMED_MEMBERS = 4
+
+
+@dataclass(frozen=True)
+class Commit:
+    """The state of the project; both empty where it is not in git."""
+
+    hash: str
+    state: str  # clean or dirty
+
+    def __str__(self) -> str:
+        """Return the short form, in the words of `git describe`."""
+        return (self.hash[:7] or "no commit") + ("-dirty" if self.state == "dirty" else "")
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """What made a submission."""
+
+    weights: dict[str, float]  # of the members that take part, largest first
+    sha256: str  # of their trained models, weights and temperatures
+    accuracy: float  # out of fold, honest
+    standard_error: float
+
+    def __str__(self) -> str:
+        """Return the members, the largest first, and the score."""
+        shares = [f"{name} {weight:.2f}" for name, weight in self.weights.items()]
+        more = len(shares) - NAMED_MEMBERS
+        named = " + ".join(shares[:NAMED_MEMBERS]) + (f" + {more} more" if more > 0 else "")
+        return f"{named}, out-of-fold {self.accuracy:.4f} ± {self.standard_error:.4f}"
+
+
+def commit() -> Commit:
+    """Return the commit that is checked out, dirty where tracked or new files differ from it."""
+    others = [f":(exclude){name}" for name in WRITTEN_BY_RUNS]
+    found, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--", ".", *others)
+    if found is None or changes is None:
+        return Commit("", "")
+    return Commit(found, "dirty" if changes else "clean")
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def ensemble(key: str, submission: pd.DataFrame, made: pd.DataFrame) -> Ensemble | None:
+    """Return the task's ensemble, or None where the submission is not what it `made`."""
+    if submission.to_numpy(object).tolist() != made.to_numpy(object).tolist():
+        return None
+    summary = load_json(paths.ensemble(key) / "ensemble.json")
+    weights = {name: weight for name, weight in summary["weights"].items() if weight > 0}
+    weights = dict(sorted(weights.items(), key=lambda item: -item[1]))
+    return Ensemble(weights, _sha256(key, summary), summary["honest_accuracy"], summary["standard_error"])
+
+
+def _sha256(key: str, summary: dict) -> str:
+    hashed = hashlib.sha256(repr([sorted(summary[name].items()) for name in ("weights", "temperatures")]).encode())
+    for member, weight in sorted(summary["weights"].items()):
+        for path in sorted(paths.models(key, member).glob("*.keras")) if weight > 0 else ():
+            with path.open("rb") as file:
+                hashed.update(hashlib.file_digest(file, "sha256").digest())
+    return hashed.hexdigest()

@@ -1,0 +1,41 @@
+"""A project with a finished task, ready to be uploaded to the server that plays Kaggle."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from pipeline import paths
+from pipeline.predictions import Predictions, save_predictions
+from tests.kaggle_server import COMPETITION
+from tests.projects import task, write_params
+
+SUBMISSION = "Id,Label\n0,5\n1,6\n2,7\n3,5\n"
+
+
+def write_project() -> None:
+    """Write into the working directory what `dvc repro` leaves behind for a task `shoes`, as far as it is read."""
+    tasks = {"shoes": task("data/replica/shoes", competition=COMPETITION)}
+    write_params(Path(), tasks, {})
+    Path("data/replica/shoes").mkdir(parents=True)
+    Path("data/replica/shoes/sample.csv").write_text("Id,Label\n0,5\n1,5\n2,5\n3,5\n")
+    paths.ensemble("shoes").mkdir(parents=True)
+    probabilities = np.eye(3)[[0, 1, 2, 0]]
+    save_predictions(paths.ensemble("shoes") / "test.npz", Predictions(np.arange(4), probabilities, [5, 6, 7]))
+    summary = {
+        "weights": {"shoes-cnn": 0.25, "shoes-resnet": 0.75, "shoes-vgg": 0.0},
+        "temperatures": {"shoes-cnn": 1.0, "shoes-resnet": 1.5, "shoes-vgg": 1.0},
+        "honest_accuracy": 0.8125,
+        "standard_error": 0.0123,
+    }
+    (paths.ensemble("shoes") / "ensemble.json").write_text(json.dumps(summary))
+    paths.models("shoes", "shoes-cnn").mkdir(parents=True)
+    (paths.models("shoes", "shoes-cnn") / "fold-0.keras").write_bytes(b"weights")
+    paths.score("shoes").write_text(json.dumps({"public": {"score": 0.8, "rows": 5}, "private": {"rows": 0}}))
+    write_submission(SUBMISSION)
+
+
+def write_submission(text: str) -> None:
+    """Write the submission of `shoes`."""
+    paths.submission("shoes").parent.mkdir(exist_ok=True)
+    paths.submission("shoes").write_text(text)

@@ -1,0 +1,120 @@
+"""The ledger as a file: whole at any moment, each upload told by its last line."""
+
+import csv
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline import paths
+from pipeline.contracts import BadInput
+from submissions import ledger
+from submissions.client import Listed
+from submissions.ledger import COLUMNS, Entry, agreement, append, load, update
+from tests.projects import environment
+
+ENTRY = Entry(**dict.fromkeys(COLUMNS, ""))
+
+
+def entry(number, **changes):
+    return dataclasses.replace(ENTRY, upload=f"t-{number}", task="t", status="unknown", **changes)
+
+
+@pytest.fixture(autouse=True)
+def _in_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_last_line_of_an_upload_holds_and_none_is_lost():
+    first, second = append(entry(1)), append(entry(2, message='a "b",\nc'))
+    before = paths.LEDGER.read_bytes()
+    later = append(dataclasses.replace(first, status="complete"))
+    assert load() == [later, second]
+    assert paths.LEDGER.read_bytes().startswith(before)
+    assert len(list(csv.DictReader(paths.LEDGER.open(newline="")))) == 3
+
+
+@given(message=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00")))
+def test_any_message_is_read_as_it_was_written(message):
+    paths.LEDGER.unlink(missing_ok=True)
+    written = append(entry(1, message=message))
+    assert load() == [written]
+
+
+def test_a_line_that_an_editor_left_open_is_not_joined_to_the_next():
+    append(entry(1))
+    paths.LEDGER.write_bytes(paths.LEDGER.read_bytes().rstrip(b"\n"))
+    append(entry(2))
+    assert [each.upload for each in load()] == ["t-1", "t-2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("when,what\n", r"submissions/ledger.csv: columns when, what, expected time, upload"),
+        (",".join(COLUMNS) + "\na,b\n", r"submissions/ledger.csv: entry 2 has 2 values, expected 15"),
+        ("", r"submissions/ledger.csv: columns , expected"),
+        ("a" * 200_000, r"submissions/ledger.csv: not readable as CSV"),
+    ],
+)
+def test_another_file_is_refused(text, expected):
+    paths.LEDGER.parent.mkdir()
+    paths.LEDGER.write_text(text)
+    with pytest.raises(BadInput, match=expected):
+        load()
+
+
+def test_two_processes_at_once_lose_no_line():
+    code = (
+        "import sys; from submissions.ledger import COLUMNS, Entry, append\n"
+        "for number in range(40): append(Entry(**dict.fromkeys(COLUMNS, f'{sys.argv[1]}-{number}')))"
+    )
+    both = [subprocess.Popen([sys.executable, "-c", code, name], env=environment()) for name in "ab"]
+    assert [process.wait(timeout=60) for process in both] == [0, 0]
+    assert sorted(each.upload for each in load()) == sorted(f"{name}-{i}" for name in "ab" for i in range(40))
+    assert not list(Path().rglob("*.part"))
+
+
+def test_a_line_that_cannot_be_written_leaves_the_ledger_as_it_was(monkeypatch):
+    append(entry(1))
+    before = paths.LEDGER.read_bytes()
+
+    def interrupted(self, data):
+        with self.open("wb") as file:
+            file.write(data[:-5])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_bytes", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        append(entry(2))
+    assert paths.LEDGER.read_bytes() == before and not list(Path().rglob("*.part"))
+
+
+def test_an_upload_is_known_by_its_name_and_news_alone_is_written():
+    held = [Listed("7", "t-2.csv", "complete", "0.5", ""), Listed("8", "t-1.csv", "pending", "", "")]
+    first = append(entry(1))
+    known = update(first, held)
+    assert (known.ref, known.status) == ("8", "pending")
+    assert update(known, held) == known == update(known, []) and len(paths.LEDGER.read_text().splitlines()) == 3
+
+
+def test_agreement_takes_three_uploads_that_differ():
+    scored = [entry(i, out_of_fold=str(own), public=str(own - 0.1)) for i, own in enumerate((0.5, 0.6, 0.9))]
+    assert agreement(scored).endswith(
+        "3 uploads with out-of-fold and public score, public minus out-of-fold -0.1000 on average, correlation 1.00"
+    )
+    assert agreement(scored[:2]).endswith("a correlation takes three that differ")
+    assert agreement([scored[0]] * 3).endswith("a correlation takes three that differ")
+    assert (
+        agreement([entry(9)]) == "t: 0 uploads with out-of-fold and public score; a correlation takes three that differ"
+    )
+
+
+def test_an_empty_ledger_is_said_to_be_so(capsys):
+    Path("params.yaml").write_text("{tasks: {}, members: {}}")
+    ledger.main([])
+    assert capsys.readouterr().out == "no uploads in submissions/ledger.csv yet\n"
