@@ -50,6 +50,7 @@ class Kaggle:
     submissions: list[Held] = field(default_factory=list)
     failures: dict[str, list[Failure]] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)  # operations in the order of their requests
+    starts: list[int] = field(default_factory=list)  # bytes of the archive that a download had already
     holds: dict[str, threading.Event] = field(default_factory=dict)  # operations that wait for an event
     allowed_a_day: int = 5
     pending_polls: int = 0
@@ -153,6 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         failure, (_, data) = self._begun("GET"), self.kaggle.download()
         start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")[0])
+        self.kaggle.starts.append(start)
         self.send_response(206 if start else 200)
         for name, value in (
             ("Content-Length", len(data) - start),
@@ -166,14 +168,18 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(data[start:])
         else:
             self.wfile.write(data[start : start + failure.after_bytes])
+            self._wait("the rest")
             self._cut()
 
     def _begun(self, operation):
         self.kaggle.log.append(operation)
-        if operation in self.kaggle.holds:
-            self.kaggle.holds[operation].wait(20)
+        self._wait(operation)
         waiting = self.kaggle.failures.get(operation)
         return waiting.pop(0) if waiting else None
+
+    def _wait(self, operation):
+        if operation in self.kaggle.holds:
+            self.kaggle.holds[operation].wait(20)
 
     def _fail(self, failure):
         if failure.status == 0:

@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from submissions import download, unpack
 from tests.kaggle_server import COMPETITION, KEY, RULES, Failure, environment, serve, until, zipped
@@ -160,16 +161,33 @@ def test_a_broken_archive_leaves_nothing(kaggle, capsys, data, expected):
 
 
 def test_ctrl_c_leaves_no_file_and_the_next_run_goes_on(kaggle, capsys):
-    kaggle.holds["GET"] = held = threading.Event()
+    kaggle.files["train.csv"] = os.urandom(3_000_000)
+    kaggle.failures["GET"] = [Failure(after_bytes=2_000_000)]
+    kaggle.holds["the rest"] = held = threading.Event()
     command = [sys.executable, "-m", "submissions.download", "shoes"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     surroundings = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, env=surroundings, start_new_session=True, **pipes)
-    until(lambda: "GET" in kaggle.log)
+    archive = TARGET.with_name(".shoes.download") / f"{COMPETITION}.zip"
+    until(lambda: archive.exists() and archive.stat().st_size > 0)
     os.killpg(process.pid, signal.SIGINT)
     text = process.communicate(timeout=20)[0]
     assert process.returncode == 130 and text.strip() == "download: interrupted; the same command may be run again"
     assert not TARGET.exists()
     held.set()
     run(capsys)
-    assert fetched() == FILES and remains() == []
+    assert fetched() == kaggle.files and remains() == [] and kaggle.starts[-1] > 0
+
+
+def test_on_a_terminal_the_progress_is_shown(kaggle, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert "%|" in run(capsys) and fetched() == FILES
+    kaggle.failures["DownloadDataFiles"] = [Failure(403, RULES)]
+    assert run(capsys, status=1).strip().count("\n") == 0
+
+
+def test_one_download_at_a_time(kaggle, capsys):
+    TARGET.parent.mkdir(parents=True)
+    with FileLock(TARGET.with_name(".shoes.lock")):
+        assert "another download to data/raw/shoes is on its way" in run(capsys, status=1)
+    assert not kaggle.log

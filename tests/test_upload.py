@@ -190,6 +190,7 @@ def test_a_refused_file_is_a_failure_though_the_client_ends_well(kaggle, capsys)
         (Failure(404, "Competition not found"), "is there a competition at"),
         (Failure(429, "Too many requests"), "wait a minute"),
         (Failure(500, "Internal server error"), "try again later"),
+        (Failure(400, f"{KEY} is bad, so is Bearer {KEY[::-1]}"), "Kaggle says '*** is bad, so is Bearer ***'"),
         (Failure(), "the connection broke"),
     ],
 )
@@ -311,6 +312,7 @@ def test_a_killed_command_whose_client_lives_on_is_waited_for(kaggle, capsys):
     kaggle.holds["CreateSubmission"] = held = threading.Event()
     process = _started("shoes")
     until(lambda: "CreateSubmission" in kaggle.log)
+    assert not client.is_running(KEY)  # on no command line
     process.kill()
     process.wait()
     assert "is still being sent by an earlier command's client" in run(capsys, "shoes", status=1)
