@@ -17,7 +17,8 @@ COMPARISON_NOTE = (
     "Training loss is that of the optimiser, with augmentation, dropout and label smoothing; validation is without\n"
     "test-time augmentation, out-of-fold with it. Precision, recall, F1 and ROC AUC (one class against the rest) are\n"
     "means over the classes, out of fold. FLOPs are of one forward pass; training takes about three times as many.\n"
-    "Test accuracy is that of all test rows where the answers are known, which is on replicas.\n"
+    "Of label sets, accuracy is the share of images whose predicted set is not empty and holds true labels only, at\n"
+    "thresholds of 0.5. Test accuracy is that of all test rows, where the answers are known, as on replicas.\n"
 )
 ONE_DIGIT = ("MFLOPs per image", "seconds per epoch")
 
@@ -30,7 +31,8 @@ def report(params: Params) -> str:
     with writing(paths.SUMMARY.parent) as part:
         part.mkdir()
         _save(part / "summary", table, table, f"# Podium\n\n{{}}\n\n{NOTE}")
-        _save(part / "comparison", members, _rounded(members), f"# Members compared\n\n{{}}\n\n{COMPARISON_NOTE}")
+        compared = members.dropna(axis=1, how="all")
+        _save(part / "comparison", compared, _rounded(compared), f"# Members compared\n\n{{}}\n\n{COMPARISON_NOTE}")
     return f"{paths.SUMMARY} with {len(table)} rows"
 
 
@@ -61,6 +63,8 @@ def _figures(task: str, name: str) -> dict:
         "precision": metrics["precision"],
         "recall": metrics["recall"],
         "F1": metrics["f1"],
+        "micro F1": metrics.get("micro_f1"),
+        "mean average precision": metrics.get("mean_average_precision"),
         "ROC AUC": metrics["roc_auc"],
         "test accuracy": scores.get("members", {}).get(name),
     }

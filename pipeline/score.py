@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from features.metrics import THRESHOLD, mean_average_precision, set_scores
 from pipeline import paths
 from pipeline.config import Params
 from pipeline.contracts import BadInput, align, blame, load_json, save_json, writing
@@ -14,6 +15,7 @@ from pipeline.readers.raw import tidy
 from pipeline.stage import run, task_of
 from pipeline.submission import read_csv
 from submissions.grade import check_answers, grade
+from submissions.label_sets import indicators
 from submissions.published import Result, place, published, told
 
 SOLUTION = "solution.csv"
@@ -29,6 +31,7 @@ class Answers:
     ids: np.ndarray  # (n,)
     labels: np.ndarray  # (n,) text
     usage: np.ndarray | None  # (n,) Public, Private or Ignored; None: all rows are private
+    separator: str | None  # between the labels of a set; None: one label an image
 
 
 def score(params: Params, key: str) -> str:
@@ -40,6 +43,8 @@ def score(params: Params, key: str) -> str:
     submission = read_csv(paths.submission(key))
     answers = load_answers(params, key, submission.columns)
     graded = graded_as_kaggle(predicted(paths.submission(key), submission, answers), answers)
+    if answers.separator is not None:
+        graded["sets"] = _of_sets(key, predicted(paths.submission(key), submission, answers), answers)
     members = {name: _member_accuracy(key, name, answers) for name in load_json(paths.roster(key))}
     results, private = rivals(params, key), graded["private"]["score"]
     if not results or private is None:
@@ -69,17 +74,17 @@ def load_answers(params: Params, key: str, columns: pd.Index) -> Answers:
     path = solution_path(params, key)
     if not path.exists():
         raise BadInput(f"{path}: missing, so Kaggle alone can grade a submission of {key}")
-    solution = read_csv(path)
+    solution, separator = read_csv(path), task_of(params, key).ingest.train.label_separator
     classes = load_predictions(paths.ensemble(key) / "test.npz").classes
     with blame(path):
         missing = [name for name in columns if name not in solution]
         if missing:
             raise ValueError(f"no column {missing[0]!r}, which the submission has; it has {list(solution.columns)}")
         id_column, label_column = columns[:2]
-        check_answers(solution, label_column, classes)
+        check_answers(solution, label_column, classes, separator)
     usage = solution["Usage"].to_numpy(str) if "Usage" in solution else None
     ids, labels = tidy(solution[id_column].to_numpy()), solution[label_column].to_numpy(str)
-    return Answers(path, id_column, label_column, ids, labels, usage)
+    return Answers(path, id_column, label_column, ids, labels, usage, separator)
 
 
 def predicted(path: Path, submission: pd.DataFrame, answers: Answers) -> np.ndarray:
@@ -92,7 +97,7 @@ def predicted(path: Path, submission: pd.DataFrame, answers: Answers) -> np.ndar
 def graded_as_kaggle(labels: np.ndarray, answers: Answers) -> dict:
     """Return the score of each part, see `submissions.grade.grade`."""
     with blame(answers.path):
-        return grade(labels, answers.labels, answers.usage)
+        return grade(labels, answers.labels, answers.usage, answers.separator)
 
 
 def rivals(params: Params, key: str) -> list[Result]:
@@ -109,14 +114,27 @@ def summary(graded: dict, answers: Answers) -> str:
     )
 
 
+def _of_sets(key: str, labels: np.ndarray, answers: Answers) -> dict[str, float]:
+    """Return the scores of label sets on all rows that count, and of the probabilities behind them."""
+    test = load_predictions(paths.ensemble(key) / "test.npz")
+    counts = answers.usage != "Ignored" if answers.usage is not None else np.full(len(labels), True)
+    chosen, true = (indicators(each[counts], test.classes, answers.separator) for each in (labels, answers.labels))
+    found = test.probabilities[align(answers.ids, test.ids)][counts]
+    return {**set_scores(chosen, true), "mean_average_precision": mean_average_precision(found, true)}
+
+
 def _member_accuracy(key: str, name: str, answers: Answers) -> float:
     """Return the accuracy of one member by itself on all rows that count."""
     path = paths.predictions(key, name) / "test.npz"
     made = load_predictions(path)
     with blame(path):
         rows = align(answers.ids, made.ids)
-    labels = np.array(made.classes).astype(str)[made.probabilities.argmax(axis=1)]
-    return grade(labels[rows], answers.labels, answers.usage)["all"]["score"]
+    names = np.array(made.classes).astype(str)
+    if answers.separator is None:
+        labels = names[made.probabilities.argmax(axis=1)]
+    else:
+        labels = np.array([answers.separator.join(names[row]) for row in made.probabilities >= THRESHOLD])
+    return graded_as_kaggle(labels[rows], answers)["all"]["score"]
 
 
 def _save(key: str, value: dict) -> None:

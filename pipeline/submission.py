@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from features.thresholds import choose
 from pipeline import paths
 from pipeline.config import Params
-from pipeline.contracts import BadInput, align, blame, writing
-from pipeline.predictions import load_predictions
+from pipeline.contracts import BadInput, align, blame, load_json, writing
+from pipeline.predictions import Predictions, load_predictions
 from pipeline.readers.csv_table import read_text, sniff
 from pipeline.readers.raw import tidy
 from pipeline.stage import run, task_of
@@ -18,10 +20,10 @@ from submissions.check import check
 def submission(params: Params, key: str) -> str:
     """Write `paths.submission(key)` in the form of the sample submission."""
     made, sample, classes = made_of(params, key)
-    path = paths.submission(key)
+    path, separator = paths.submission(key), task_of(params, key).ingest.train.label_separator
     with writing(path) as part, blame(path):
         made.to_csv(part, index=False, lineterminator="\n")
-        check(read_csv(part), sample, classes)
+        check(read_csv(part), sample, classes, separator)
     return f"{len(made)} rows, columns {' and '.join(made.columns)}, checked, in {path}"
 
 
@@ -34,7 +36,16 @@ def made_of(params: Params, key: str) -> tuple[pd.DataFrame, pd.DataFrame, list]
         sample_ids = tidy(sample.iloc[:, 0].to_numpy())
     with blame(f"{test_path} against {sample_path}"):
         rows = align(sample_ids, test.ids)
-        return build(sample, test.probabilities[rows], test.classes), sample, test.classes
+        chosen = None if task.train.label_separator is None else _label_sets(key, test)[rows]
+        made = build(sample, test.probabilities[rows], test.classes, chosen, task.train.label_separator or "")
+    return made, sample, test.classes
+
+
+def _label_sets(key: str, test: Predictions) -> np.ndarray:
+    """Return which labels each test row gets, bool (n, classes), by the thresholds of the ensemble."""
+    sets = load_json(paths.ensemble(key) / "ensemble.json")["sets"]
+    thresholds = np.array([sets["thresholds"][str(label)] for label in test.classes])
+    return choose(test.probabilities, thresholds, sets["at_least_one"])
 
 
 def read_csv(path: Path) -> pd.DataFrame:

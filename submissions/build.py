@@ -9,7 +9,7 @@ def build(
     probabilities: np.ndarray,
     classes: list[int | str],
     chosen: np.ndarray | None = None,
-    separator: str = " ",
+    separator: str = "",
 ) -> pd.DataFrame:
     """Return the sample with its labels replaced by the most probable class of each row, or by label sets.
 

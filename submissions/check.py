@@ -5,6 +5,8 @@ import io
 
 import pandas as pd
 
+from submissions.label_sets import first_bad
+
 
 def parse(data: bytes) -> pd.DataFrame:
     """Return a submission as text from the bytes of its file, read as strictly as Kaggle might.
@@ -29,13 +31,16 @@ def parse(data: bytes) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=header, dtype=str)
 
 
-def check(submission: pd.DataFrame, sample: pd.DataFrame, classes: list[int | str]) -> None:
+def check(
+    submission: pd.DataFrame, sample: pd.DataFrame, classes: list[int | str], separator: str | None = None
+) -> None:
     """Compare a submission, as it was read back from its file, with the sample submission.
 
     Args:
         submission: text, id and label.
         sample: text, id and label.
         classes: the labels' own values.
+        separator: between the labels of a set, where the task has label sets, of which some may be empty.
 
     Raises:
         ValueError: other columns, rows, ids or order, a missing value, or a label that is no class.
@@ -45,7 +50,7 @@ def check(submission: pd.DataFrame, sample: pd.DataFrame, classes: list[int | st
     if len(submission) != len(sample):
         raise ValueError(f"{len(submission)} rows, expected {len(sample)}")
     ids, labels = submission.iloc[:, 0], submission.iloc[:, 1]
-    for column in (ids, labels):
+    for column in (ids, labels) if separator is None else (ids,):
         missing = column.isna() | (column == "")
         if missing.any():
             raise ValueError(f"row {missing.argmax()} (counted from 0) has no {column.name}, expected a value")
@@ -53,8 +58,7 @@ def check(submission: pd.DataFrame, sample: pd.DataFrame, classes: list[int | st
     if differs.any():
         row = differs.argmax()
         raise ValueError(f"row {row} (counted from 0) is id {ids[row]}, expected {sample.iloc[row, 0]}")
-    legal = [str(value) for value in classes]
-    unknown = ~labels.isin(legal)
-    if unknown.any():
-        row = unknown.argmax()
-        raise ValueError(f"id {ids[row]} has label {labels[row]!r}, expected one of {', '.join(legal)}")
+    row = first_bad(labels, classes, separator)
+    if row is not None:
+        expected = "expected one of" if separator is None else f"expected some, with {separator!r} between them, of"
+        raise ValueError(f"id {ids[row]} has label {labels[row]!r}, {expected} {', '.join(map(str, classes))}")

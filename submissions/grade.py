@@ -5,10 +5,12 @@ import math
 import numpy as np
 import pandas as pd
 
+from submissions.label_sets import first_bad, right
+
 USAGES = ("Public", "Private", "Ignored")  # Kaggle's own words
 
 
-def grade(predicted: np.ndarray, answers: np.ndarray, usage: np.ndarray | None) -> dict:
+def grade(predicted: np.ndarray, answers: np.ndarray, usage: np.ndarray | None, separator: str | None = None) -> dict:
     """Return accuracy, its standard error and the number of rows for `public`, `private` and `all` rows.
 
     The standard error is that of a proportion, sqrt(p (1 - p) / n). A part without rows has a score of None.
@@ -17,6 +19,7 @@ def grade(predicted: np.ndarray, answers: np.ndarray, usage: np.ndarray | None) 
         predicted: labels (n,) as text.
         answers: labels (n,) as text, in the same order.
         usage: Public, Private or Ignored (n,); without it all rows are private.
+        separator: between the labels of a set, where the task has label sets; see `label_sets.right`.
 
     Raises:
         ValueError: a usage of another name.
@@ -25,7 +28,7 @@ def grade(predicted: np.ndarray, answers: np.ndarray, usage: np.ndarray | None) 
     unknown = ~np.isin(usage, USAGES)
     if unknown.any():
         raise ValueError(f"Usage {str(usage[unknown][0])!r} is unknown; known are {', '.join(USAGES)}")
-    hits = predicted == answers
+    hits = right(predicted, answers, separator)
     return {
         "public": _accuracy(hits[usage == "Public"]),
         "private": _accuracy(hits[usage == "Private"]),
@@ -33,15 +36,15 @@ def grade(predicted: np.ndarray, answers: np.ndarray, usage: np.ndarray | None) 
     }
 
 
-def check_answers(solution: pd.DataFrame, label_column: str, classes: list[int | str]) -> None:
+def check_answers(
+    solution: pd.DataFrame, label_column: str, classes: list[int | str], separator: str | None = None
+) -> None:
     """Raise ValueError where an answer is none of the classes, which no submission could then match."""
-    legal = [str(value) for value in classes]
-    unknown = ~solution[label_column].isin(legal)
-    if unknown.any():
-        row = unknown.argmax()
+    row = first_bad(solution[label_column], classes, separator)
+    if row is not None:
         raise ValueError(
             f"row {row} (counted from 0) has {label_column} {solution[label_column][row]!r}, "
-            f"expected one of {', '.join(legal)}"
+            f"expected one of {', '.join(map(str, classes))}"
         )
 
 

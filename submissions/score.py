@@ -12,6 +12,7 @@ from pipeline.stage import task_of
 from pipeline.submission import read_csv
 from submissions.command import run
 from submissions.compare import compare
+from submissions.label_sets import right
 from submissions.published import lines, told
 
 
@@ -47,7 +48,8 @@ def _labels(path: Path, answers: Answers) -> np.ndarray:
 def _compared(first: np.ndarray, second: np.ndarray, other: Path, answers: Answers) -> str:
     counts = answers.usage != "Ignored" if answers.usage is not None else np.full(len(first), True)
     with blame(answers.path):
-        found = compare((first == answers.labels)[counts], (second == answers.labels)[counts])
+        hits = [right(each, answers.labels, answers.separator)[counts] for each in (first, second)]
+        found = compare(*hits)
     verdict = "within noise" if found.within_noise else "more than noise"
     return (
         f"{found.difference:+.4f} from {other}, on {found.rows} rows, public and private: {found.only_first} that it "

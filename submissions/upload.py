@@ -12,6 +12,7 @@ from pathlib import Path
 from pipeline import paths
 from pipeline.config import Params
 from pipeline.contracts import BadInput, blame, load_json
+from pipeline.stage import task_of
 from pipeline.submission import made_of
 from submissions import client, ledger, provenance
 from submissions.check import check, parse
@@ -58,7 +59,7 @@ def _checked(params: Params, key: str) -> tuple[bytes, provenance.Ensemble | Non
     data = path.read_bytes()
     with blame(path):
         submission = parse(data)
-        check(submission, sample, classes)
+        check(submission, sample, classes, task_of(params, key).ingest.train.label_separator)
     ensemble = provenance.ensemble(key, submission, made)
     if ensemble is None:
         print(f"upload: {path} is not the work of the present ensemble, so its score is not claimed", file=sys.stderr)

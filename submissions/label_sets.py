@@ -1,0 +1,38 @@
+"""Sets of labels as a CSV has them: names in one cell, with a separator between them."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+
+def names_in(cell: str, separator: str) -> list[str]:
+    """Return the labels of one cell."""
+    return [name.strip() for name in cell.split(separator) if name.strip()]
+
+
+def indicators(cells: Iterable[str], classes: list[int | str], separator: str) -> np.ndarray:
+    """Return which labels each cell names, bool (n, classes); names that are no class are left out."""
+    sets = [set(names_in(cell, separator)) for cell in cells]
+    return np.array([[str(value) in names for value in classes] for names in sets], bool).reshape(-1, len(classes))
+
+
+def first_bad(cells: Iterable[str], classes: list[int | str], separator: str | None) -> int | None:
+    """Return the first row with a label that is no class, or stands twice in its set; None where there is none.
+
+    Without a separator each cell is one label.
+    """
+    legal = {str(value) for value in classes}
+    for row, cell in enumerate(cells):
+        names = [cell] if separator is None else names_in(cell, separator)
+        if len(set(names)) < len(names) or not legal.issuperset(names):
+            return row
+    return None
+
+
+def right(predicted: np.ndarray, answers: np.ndarray, separator: str | None) -> np.ndarray:
+    """Return which cells (n,) are right: the same label, or, as in report E, some labels and all of them true."""
+    if separator is None:
+        return predicted == answers
+    pairs = zip(predicted.tolist(), answers.tolist(), strict=True)
+    sets = [(set(names_in(mine, separator)), set(names_in(true, separator))) for mine, true in pairs]
+    return np.array([bool(mine) and mine <= true for mine, true in sets], bool)
