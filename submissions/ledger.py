@@ -37,7 +37,7 @@ SHOWN = ("time", "task", "commit", "out_of_fold", "public", "private", "status",
 class Entry:
     """A line of the ledger, all of it text."""
 
-    time: str  # of the line, UTC
+    time: str  # when the upload began, UTC
     upload: str  # the name that the file has on Kaggle, less .csv: task, time, hash
     task: str
     competition: str
@@ -55,11 +55,6 @@ class Entry:
 
 
 COLUMNS = [field.name for field in fields(Entry)]
-
-
-def utc_now() -> str:
-    """Return the time as the ledger writes it."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def load() -> list[Entry]:
@@ -126,7 +121,7 @@ def update(entry: Entry, held: list[Listed]) -> Entry:
     if found is None:
         return entry
     known = replace(entry, ref=found.ref, status=found.status, public=found.public, private=found.private)
-    return entry if known == entry else append(replace(known, time=utc_now()))
+    return entry if known == entry else append(known)
 
 
 def settle(entry: Entry, patience_seconds: float) -> Entry:
@@ -147,7 +142,7 @@ def settle(entry: Entry, patience_seconds: float) -> Entry:
             if entry.status != "unknown":
                 return entry
             if last:
-                return append(replace(entry, status="failed", time=utc_now()))
+                return append(replace(entry, status="failed"))
         time.sleep(POLL_SECONDS)
 
 
@@ -188,6 +183,7 @@ def show(params: Params, arguments: argparse.Namespace) -> None:
 
 def _shown(entry: Entry) -> dict:
     row = {name: getattr(entry, name) for name in SHOWN}
+    row["time"] = entry.time[:16]
     row["commit"] = entry.commit[:7] + ("-dirty" if entry.state == "dirty" else "")
     row["message"] = " ".join(entry.message.split())[:60]
     return row

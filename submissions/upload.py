@@ -18,7 +18,7 @@ from submissions import client, ledger, provenance
 from submissions.check import check, parse
 from submissions.client import KaggleError, Listed
 from submissions.command import competition_of, run
-from submissions.ledger import HELD, Entry, utc_now
+from submissions.ledger import HELD, Entry
 
 WAIT_SECONDS = 1800  # for the score
 FIRST_POLL_SECONDS = 3  # then ever more slowly
@@ -101,7 +101,7 @@ def _entry(key: str, competition: str, sha256: str, ensemble: provenance.Ensembl
         shares = " ".join(f"{name}={weight:.4f}" for name, weight in ensemble.weights.items())
         made = {"members": shares, "weights_sha256": ensemble.sha256, "out_of_fold": f"{ensemble.accuracy:.6f}"}
     return Entry(
-        time=utc_now(),
+        time=now.isoformat(timespec="seconds"),
         upload=f"{key}-{now:%Y%m%d-%H%M%S}-{sha256[:HASH_DIGITS]}",
         task=key,
         competition=competition,

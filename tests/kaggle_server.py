@@ -179,7 +179,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _wait(self, operation):
         if operation in self.kaggle.holds:
-            self.kaggle.holds[operation].wait(20)
+            self.kaggle.holds[operation].wait(60)
 
     def _fail(self, failure):
         if failure.status == 0:
@@ -236,7 +236,7 @@ def environment(port: int, home: str) -> dict[str, str | None]:
     }
 
 
-def until(condition, seconds: float = 20) -> None:
+def until(condition, seconds: float = 60) -> None:
     """Wait for something to become true."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -69,6 +69,8 @@ def test_a_good_file_gives_frozen_entries_with_defaults(tmp_path):
             r"members\.shoes-cnn\.preset: 'report-z' is unknown; known are report-a",
         ),
         ("tasks.shoes.split.preset", "report-z", r"tasks\.shoes\.split\.preset: 'report-z' is unknown; known are"),
+        ("tasks.shoes.competition", 7, r"tasks\.shoes\.competition: 7 is not a text"),
+        ("tasks.ledger", GOOD["tasks"]["shoes"], r"tasks\.ledger: another name is expected"),
         ("taskz", {}, r"taskz: unknown key; legal are tasks, members, replicas"),
     ],
 )

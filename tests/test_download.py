@@ -171,7 +171,7 @@ def test_ctrl_c_leaves_no_file_and_the_next_run_goes_on(kaggle, capsys):
     archive = TARGET.with_name(".shoes.download") / f"{COMPETITION}.zip"
     until(lambda: archive.exists() and archive.stat().st_size > 0)
     os.killpg(process.pid, signal.SIGINT)
-    text = process.communicate(timeout=20)[0]
+    text = process.communicate(timeout=60)[0]
     assert process.returncode == 130 and text.strip() == "download: interrupted; the same command may be run again"
     assert not TARGET.exists()
     held.set()

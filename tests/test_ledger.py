@@ -98,7 +98,7 @@ def test_an_upload_is_known_by_its_name_and_news_alone_is_written():
     held = [Listed("7", "t-2.csv", "complete", "0.5", ""), Listed("8", "t-1.csv", "pending", "", "")]
     first = append(entry(1))
     known = update(first, held)
-    assert (known.ref, known.status) == ("8", "pending")
+    assert known == dataclasses.replace(first, ref="8", status="pending")
     assert update(known, held) == known == update(known, []) and len(paths.LEDGER.read_text().splitlines()) == 3
 
 

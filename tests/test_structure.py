@@ -107,9 +107,11 @@ def test_files_hold_one_idea():
 
 def test_the_readme_names_commands_that_exist():
     readme, makefile = (ROOT / "README.md").read_text(), (ROOT / "Makefile").read_text()
-    for target in ("repro", "test"):
+    for target in ("repro", "test", "download"):
         assert f"make {target}" in readme
         assert f"\n{target}:" in makefile
-    for name in ("params.yaml", "benchmarks/params.yaml", "benchmarks/RESULTS.md"):
+    for name in ("params.yaml", "benchmarks/params.yaml", "benchmarks/RESULTS.md", "docs/kaggle.md"):
         assert name in readme
         assert Path(ROOT, name).exists()
+    for command in ("upload", "ledger", "score"):
+        assert f"python -m submissions.{command}" in readme

@@ -298,7 +298,7 @@ def test_ctrl_c_leaves_a_whole_ledger_and_sends_nothing_twice(kaggle, capsys, op
     process = _started("shoes")
     until(lambda: operation in kaggle.log)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the command and the client
-    text = process.communicate(timeout=20)[0]
+    text = process.communicate(timeout=60)[0]
     assert process.returncode == 130 and text.strip() == "upload: interrupted; the same command may be run again"
     held.set()
     until(lambda: len(kaggle.submissions) == sent)
