@@ -11,6 +11,11 @@ from keras import layers
 
 from models.layers import logits, require_size
 
+SPACE = {  # of tuning
+    "options": {"units": [[1024, 1024], [4096, 4096], [9216, 4096, 4096]], "dropout": {"low": 0.2, "high": 0.6}},
+    "training": {"learning_rate": {"low": 3e-5, "high": 1e-3, "log": True}},
+}
+
 
 def build(
     image_shape: tuple[int, int, int],

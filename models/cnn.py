@@ -11,6 +11,15 @@ from keras import layers
 
 from models.layers import convolution, logits, normalised, require_size
 
+SPACE = {  # of tuning
+    "options": {
+        "stem_filters": [16, 24, 32],
+        "filters": [[32, 64, 128], [48, 96, 192], [64, 128, 256]],
+        "activation": ["gelu", "relu"],
+        "dropout": {"low": 0.0, "high": 0.4},
+    },
+}
+
 
 def build(
     image_shape: tuple[int, int, int],

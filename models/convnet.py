@@ -7,6 +7,14 @@ from keras import layers
 
 from models.layers import logits, require_size
 
+SPACE = {  # of tuning
+    "options": {
+        "filters": [[32, 64], [64, 128], [32, 64, 128]],
+        "units": [128, 256, 512],
+        "dropout": {"low": 0.1, "high": 0.5},
+    },
+}
+
 
 def build(
     image_shape: tuple[int, int, int],

@@ -15,6 +15,10 @@ BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 
 LEAST_BOTTLENECK_DEPTH = 50
 EXPANSION = 4  # of a bottleneck's last convolution
 
+SPACE = {  # of tuning
+    "options": {"depth": [18, 34], "filters": [[32, 64, 128, 256], [64, 128, 256, 512]]},
+}
+
 
 def build(
     image_shape: tuple[int, int, int],

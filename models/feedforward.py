@@ -7,6 +7,15 @@ from keras import layers
 
 from models.layers import logits
 
+SPACE = {  # of tuning
+    "options": {
+        "units": [[128, 64, 32], [256, 128], [512, 256], [1024, 512]],
+        "activation": ["relu", "gelu"],
+        "dropout": {"low": 0.0, "high": 0.5},
+    },
+    "training": {"learning_rate": {"low": 1e-4, "high": 5e-3, "log": True}},
+}
+
 
 def build(
     image_shape: tuple[int, int, int],

@@ -11,6 +11,15 @@ from keras import layers
 
 from models.layers import logits, require_size
 
+SPACE = {  # of tuning
+    "options": {
+        "stem_filters": [[32, 96], [64, 192]],
+        "activation": ["relu", "gelu"],
+        "dropout": {"low": 0.1, "high": 0.5},
+    },
+    "training": {"learning_rate": {"low": 1e-4, "high": 5e-3, "log": True}},
+}
+
 
 def build(
     image_shape: tuple[int, int, int],

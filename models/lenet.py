@@ -13,6 +13,15 @@ from models.layers import logits
 
 LEAST_PIXELS = 32  # LeCun et al. pad their images of 28x28 to this, so that strokes at the border are seen
 
+SPACE = {  # of tuning
+    "options": {
+        "filters": [[6, 16, 16], [16, 32, 64], [32, 64, 128]],
+        "units": [84, 120, 256],
+        "activation": ["tanh", "relu", "gelu"],
+    },
+    "training": {"learning_rate": {"low": 1e-4, "high": 5e-3, "log": True}},
+}
+
 
 def build(
     image_shape: tuple[int, int, int],

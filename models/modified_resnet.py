@@ -5,6 +5,16 @@ from keras import layers
 
 from models.layers import logits, require_size
 
+SPACE = {  # of tuning
+    "options": {
+        "filters": [32, 64, 96],
+        "blocks": {"low": 2, "high": 6},
+        "units": [128, 256, 512],
+        "dropout": {"low": 0.2, "high": 0.6},
+    },
+    "training": {"learning_rate": {"low": 1e-4, "high": 3e-3, "log": True}},
+}
+
 
 def build(
     image_shape: tuple[int, int, int],

@@ -7,6 +7,15 @@ from keras import layers
 
 from models.layers import logits
 
+SPACE = {  # of tuning
+    "options": {
+        "filters": [[32, 16], [64, 32], [96, 48]],
+        "units": [128, 256, 512],
+        "dropout": {"low": 0.1, "high": 0.5},
+    },
+    "training": {"learning_rate": {"low": 1e-4, "high": 3e-3, "log": True}},
+}
+
 
 def build(
     image_shape: tuple[int, int, int],

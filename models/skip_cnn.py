@@ -10,6 +10,15 @@ from keras import layers
 
 from models.layers import logits, require_size
 
+SPACE = {  # of tuning
+    "options": {
+        "filters": [[16, 32, 64], [32, 64, 128], [64, 128, 256]],
+        "units": [[256, 32], [1024, 32]],
+        "dropout": {"low": 0.1, "high": 0.5},
+    },
+    "training": {"learning_rate": {"low": 1e-4, "high": 3e-3, "log": True}},
+}
+
 
 def build(
     image_shape: tuple[int, int, int],

@@ -9,6 +9,16 @@ from models.layers import logits
 
 CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 
+SPACE = {  # of tuning
+    "options": {
+        "depth": [11, 13, 16],
+        "units": [[512, 512], [1024, 1024], [4096, 4096]],
+        "batch_norm": [False, True],
+        "dropout": {"low": 0.2, "high": 0.6},
+    },
+    "training": {"learning_rate": {"low": 3e-5, "high": 3e-3, "log": True}},
+}
+
 
 def build(
     image_shape: tuple[int, int, int],

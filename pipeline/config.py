@@ -139,6 +139,18 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Tune:
+    """What is spent on finding a member's options; with no trials and no seconds they are those of its entry."""
+
+    trials: int = 0  # in all, of every run and process together; 0: no such limit
+    seconds: int = 0  # of trials in all, counted once where `jobs` run at a time; 0: no such limit
+    jobs: int = 1  # trials at a time on a CPU; several GPUs get one each
+    pruner: Literal["median", "hyperband", "none"] = "median"
+    storage: str | None = None  # a journal's path or an Optuna URL, $NAME from the environment; None: .studies/
+    space: dict[str, dict[str, Any]] = field(default_factory=dict)  # laid over the architecture's, see docs/tuning.md
+
+
+@dataclass(frozen=True)
 class Member:
     """One model competing for a place in its task's ensemble."""
 
@@ -151,7 +163,7 @@ class Member:
     resize_pixels: tuple[int, int] | None = None  # (height, width) that the network sees, bilinear
     augment: Augment = field(default_factory=Augment)
     training: Training = Training()
-    trials: int = 0  # of tuning
+    tune: Tune = field(default_factory=Tune)
 
 
 @dataclass(frozen=True)
@@ -199,6 +211,8 @@ def _check(params: Params) -> None:
             raise ValueError(f"members.{name}.training.frozen_epochs: needs architecture 'pretrained'")
         if min(member.training.epochs, member.training.batch_size) < 1:
             raise ValueError(f"members.{name}.training: expected epochs and batch_size of at least 1")
+        if member.tune.jobs < 1:
+            raise ValueError(f"members.{name}.tune: expected jobs of at least 1")
     for name, task in params.tasks.items():
         if name == "ledger":
             raise ValueError("tasks.ledger: another name is expected, as submissions/ledger.csv records the uploads")

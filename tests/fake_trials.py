@@ -1,0 +1,57 @@
+"""Trials that train nothing, for workers that need no Keras."""
+
+import os
+import signal
+import sys
+import time
+
+import optuna
+
+from pipeline.space import space_of
+from pipeline.study import open_study
+
+SPACE = {"options": {"filters": [[8, 8], [16, 16]], "dropout": {"low": 0.0, "high": 0.5}}}
+
+
+def build(image_shape, outputs, *, filters=(8, 8), dropout=0.0, depth=3, stem_filters=4, activation="gelu"):
+    raise AssertionError("nothing is built")
+
+
+def describe(member):
+    return space_of(member, sys.modules[__name__])
+
+
+def score(job):
+    """Return a score that is best at a learning rate of 0.005, after three reports."""
+    trial = optuna.trial.Trial(open_study(job.storage, job.study, job.pruner, 3), job.trial_id)
+    value = 1 - abs(job.member.training.learning_rate - 0.005) * 10
+    for epoch in (1, 2, 3):
+        trial.report(value, epoch)
+        if trial.should_prune():
+            return None
+    return value
+
+
+def mixed(job):
+    """Fail in every way that a trial can, the way being drawn by its number, and score the others."""
+    way = int(job.title.split()[-1])
+    if way == 1:
+        raise MemoryError("no room for 3 GiB")
+    if way == 2:
+        raise ValueError("cnn cannot be built for images of shape (4, 4, 1)")
+    if way == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return score(job)
+
+
+def failing(job):
+    raise ValueError("the loss is nan in epoch 1")
+
+
+def slow(job):
+    time.sleep(0.3)
+    return score(job)
+
+
+def environment(name):
+    return os.environ.get(name)
