@@ -6,6 +6,8 @@ from types import TracebackType
 import keras
 from tqdm import tqdm
 
+from pipeline.clock import clock
+
 
 class Progress:
     """The display of one fold: `batches()` is a Keras callback that moves the bar, `epoch_done` prints a line."""
@@ -46,12 +48,3 @@ class Progress:
             f"accuracy {row['accuracy']:.4f}{validation} | rate {row['learning_rate']:.1e} "
             f"| {row['seconds']:.1f} s, {clock(left)} left"
         )
-
-
-def clock(seconds: float) -> str:
-    """Return a duration as a person reads it: 45s, 3m05s, 2h07m."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}h{minutes:02d}m"
-    return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"

@@ -2,8 +2,8 @@ import os
 
 import pytest
 
+from pipeline.clock import clock
 from pipeline.jobs import run_jobs, visible_gpus
-from pipeline.progress import clock
 
 
 def where(job):

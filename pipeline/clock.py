@@ -1,0 +1,10 @@
+"""Durations as a person reads them."""
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as a person reads it: 45s, 3m05s, 2h07m."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes:02d}m"
+    return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
