@@ -20,6 +20,11 @@ BACKBONES = {
     "vgg16": (applications.VGG16, applications.vgg16.preprocess_input),
 }
 
+SPACE = {
+    "options": {"backbone": list(BACKBONES), "dropout": {"low": 0.0, "high": 0.5}},
+    "training": {"tuned_layers": {"low": 1, "high": 12}},
+}
+
 
 def build(
     image_shape: tuple[int, int, int],

@@ -1,7 +1,7 @@
 """One fold: a fresh model, trained epoch by epoch, its state saved after each."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,8 +35,11 @@ class FoldJob:
     folder: Path  # gets state.npz while training, history.csv and model.keras when done
 
 
-def train_fold(job: FoldJob) -> None:
-    """Train the job's model, unless that is done, from its last whole epoch on."""
+def train_fold(job: FoldJob, report: Callable[[dict], None] | None = None) -> None:
+    """Train the job's model, unless that is done, from its last whole epoch on.
+
+    With `report`, which is told the figures of every epoch and may raise to end it, nothing is kept: a trial.
+    """
     if (job.folder / "model.keras").exists():
         print(f"{job.title}  finished before, kept", flush=True)
         return
@@ -54,13 +57,21 @@ def train_fold(job: FoldJob) -> None:
                 trainer = compiled(model, training, phase, steps, labels_of(job.images).ndim == 2)
                 if len(history) > phase.start_epoch:
                     _set(trainer.optimizer.variables, groups["optimiser"])
-                groups = _train_phase(job, trainer, phase, history, groups, progress)
+                groups = _train_phase(job, trainer, phase, history, groups, progress, report)
+    if report:
+        return
     model.set_weights(groups["best"])
     _finish(job, model, history)
 
 
 def _train_phase(
-    job: FoldJob, trainer: keras.Model, phase: Phase, history: list[dict], groups: dict, progress: Progress
+    job: FoldJob,
+    trainer: keras.Model,
+    phase: Phase,
+    history: list[dict],
+    groups: dict,
+    progress: Progress,
+    report: Callable[[dict], None] | None,
 ) -> dict[str, list[np.ndarray]]:
     """Train from the first epoch that `history` lacks, which grows, and return the last state saved."""
     training = job.member.training
@@ -73,9 +84,12 @@ def _train_phase(
         with _averaged(trainer, bool(training.ema_momentum)):
             row |= _validate(job, trainer)
             best = best_epoch(history, training.monitor) == epoch
-            best_weights = _copies(trainer.weights) if best else groups["best"]
+            best_weights = _copies(trainer.weights) if best else groups.get("best")
         for watcher in watching:
             watcher.on_epoch_end(epoch - phase.start_epoch, row)
+        if report:
+            report(row)
+            continue
         groups = {"weights": _copies(trainer.weights), "optimiser": _copies(trainer.optimizer.variables)}
         groups["best"] = best_weights
         save_state(job.folder / "state.npz", history, groups)

@@ -38,6 +38,16 @@ def tuning(task: str, member: str) -> Path:
     return Path("artifacts", task, "tuning", f"{member}.json")
 
 
+def study(task: str, member: str) -> Path:
+    """Folder: what tuning tried, for people."""
+    return Path("artifacts", task, "studies", member)
+
+
+def journal(task: str, member: str) -> Path:
+    """Every trial ever made: outside the outs, so that more trials continue where the last run ended."""
+    return Path(".studies", task, f"{member}.journal")
+
+
 def models(task: str, member: str) -> Path:
     """Folder: a model and a history per fold."""
     return Path("artifacts", task, "members", member)

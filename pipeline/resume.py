@@ -11,7 +11,27 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline import paths
 from pipeline.contracts import writing
+
+CODE = (  # what trained weights depend on beside the architecture's own file; dvc.yaml names the same
+    "features/augment.py",
+    "features/erasing.py",
+    "features/lighting.py",
+    "features/metrics.py",
+    "features/mixing.py",
+    "features/targets.py",
+    "features/warps.py",
+    "models/freezing.py",
+    "models/layers.py",
+    "models/optimisers.py",
+    "models/sums.py",
+    "models/wrap.py",
+    "pipeline/batches.py",
+    "pipeline/fit.py",
+    "pipeline/network.py",
+    "pipeline/trainer.py",
+)
 
 
 def digest(values: Sequence, files: Sequence[Path]) -> str:
@@ -20,6 +40,13 @@ def digest(values: Sequence, files: Sequence[Path]) -> str:
     for file in files:
         hashed.update(file.read_bytes())
     return hashed.hexdigest()
+
+
+def training_files(architecture: str, task: str) -> list[Path]:
+    """Return the files that what is trained depends on: data, folds and code."""
+    images, root = paths.images(task), Path(__file__).parent.parent
+    data = [images / "statistics.json", images / "about.json", paths.folds(task)]
+    return [*data, root / "models" / f"{architecture}.py", *(root / name for name in CODE)]
 
 
 def save_state(path: Path, history: list[dict], groups: dict[str, list[np.ndarray]]) -> None:

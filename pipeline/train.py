@@ -15,30 +15,12 @@ from pipeline.contracts import blame, save_json, writing
 from pipeline.fit import FoldJob, best_epoch, train_fold
 from pipeline.jobs import run_jobs
 from pipeline.network import size_of
-from pipeline.resume import digest
+from pipeline.resume import digest, training_files
 from pipeline.split import load_folds
 from pipeline.stage import member_of, run
 from pipeline.tune import load_tuned
 
 ALL_ROWS = "all"
-CODE = (  # what trained weights depend on beside the architecture's own file; dvc.yaml names the same
-    "features/augment.py",
-    "features/erasing.py",
-    "features/lighting.py",
-    "features/metrics.py",
-    "features/mixing.py",
-    "features/targets.py",
-    "features/warps.py",
-    "models/freezing.py",
-    "models/layers.py",
-    "models/optimisers.py",
-    "models/sums.py",
-    "models/wrap.py",
-    "pipeline/batches.py",
-    "pipeline/fit.py",
-    "pipeline/network.py",
-    "pipeline/trainer.py",
-)
 
 
 def train(params: Params, key: str) -> str:
@@ -72,11 +54,8 @@ def train(params: Params, key: str) -> str:
 
 def _key(member: Member, task: str) -> str:
     """Return a hash of all that the models depend on: data, folds, options, code and library."""
-    images, root = paths.images(task), Path(__file__).parent.parent
-    files = [images / "statistics.json", images / "about.json", paths.folds(task)]
-    files += [root / "models" / f"{member.architecture}.py", *(root / name for name in CODE)]
-    values = {k: v for k, v in asdict(member).items() if k != "trials"}
-    return digest([values, keras.__version__, keras.backend.backend()], files)
+    values = {k: v for k, v in asdict(member).items() if k != "tune"}
+    return digest([values, keras.__version__, keras.backend.backend()], training_files(member.architecture, task))
 
 
 def _fold_jobs(member: Member, key: str, folder: Path) -> list[FoldJob]:

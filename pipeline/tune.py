@@ -1,22 +1,48 @@
-"""Stage `tune`: the options that a member trains with; with no trials, those of its entry."""
+"""Stage `tune`: the options that a member trains with, those of its entry or the best of a study's trials.
+
+Keras is imported by the workers that train trials, never here, and Optuna only where there are trials.
+"""
 
 import dataclasses
+from typing import TYPE_CHECKING
 
-from pipeline import paths
+from filelock import FileLock
+
+from pipeline import paths, workers
 from pipeline.config import Member, Params
 from pipeline.contracts import BadInput, blame, load_json, save_json, writing
 from pipeline.parsing import parse
+from pipeline.resume import digest, training_files
 from pipeline.stage import member_of, run
+
+if TYPE_CHECKING:
+    import optuna
+
+    from pipeline.search import TrialJob
+    from pipeline.space import Space
 
 
 def tune(params: Params, key: str) -> str:
-    """Write the member's entry, complete with its defaults."""
+    """Write the member's entry, complete with its defaults and with the options of the best trial, if there is one."""
     member = member_of(params, key)
-    if member.trials:
-        raise BadInput(f"{paths.PARAMS}: members.{key}.trials: {member.trials} is not 0: not built yet")
-    with writing(paths.tuning(member.task, key)) as part:
-        save_json(part, dataclasses.asdict(member))
-    return "the options of its entry"
+    if not (member.tune.trials or member.tune.seconds):
+        _save(member, key, {"trials": {}})
+        return "the options of its entry"
+    from pipeline.space import with_values
+    from pipeline.study_page import page, summary
+
+    study = _searched(member, key)
+    made = summary(study, member.task)
+    best, defaults = made["best"], made["defaults"]
+    chosen = member if best == defaults else with_values(member, best["options"])  # as it was: nothing to train again
+    lock = paths.journal(member.task, key).with_suffix(".lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock):  # several processes may search at once and end together
+        _save(chosen, key, made, page(study, key, made))
+    counts = ", ".join(f"{count} {state}" for state, count in made["trials"].items())
+    against = f", the defaults {defaults['validation_accuracy']:.4f}" if defaults else ""
+    score = f"{best['validation_accuracy']:.4f} ± {made['standard_error']:.4f}"
+    return f"trials: {counts}; trial {best['number']} is best with validation accuracy {score}{against}"
 
 
 def load_tuned(task: str, key: str) -> Member:
@@ -24,6 +50,68 @@ def load_tuned(task: str, key: str) -> Member:
     path = paths.tuning(task, key)
     with blame(path):
         return parse(Member, load_json(path), "")
+
+
+def _searched(member: Member, key: str) -> "optuna.Study":
+    """Return the member's study with its budget spent."""
+    from pipeline.search import Search, best_of, is_spent, search
+    from pipeline.study import REASON, counted, open_study
+
+    limits, storage = member.tune, member.tune.storage or str(paths.journal(member.task, key))
+    name = f"{key}-{_key(member)}"
+    with blame(f"{paths.PARAMS}: members.{key}"):
+        study = open_study(storage, name, limits.pruner, member.training.epochs)
+    environments = workers.environments(limits.jobs)
+    if not is_spent(study, limits, len(environments)) or not best_of(study):
+        hands = [workers.start(each) for each in environments]
+        try:
+            search(Search(study, storage, member, _space(hands[0], member, key), _run_trial, key), hands)
+        finally:
+            for worker in hands:
+                workers.stop(worker)
+    if not best_of(study):
+        reasons = [trial.user_attrs.get(REASON, trial.state.name.lower()) for trial in counted(study)]
+        raise BadInput(f"{paths.PARAMS}: members.{key}.tune: no trial came to its end; the first: {reasons[0]}")
+    return study
+
+
+def _key(member: Member) -> str:
+    """Return a hash of all that a trial's score depends on: data, fold, the entry, its space and code."""
+    from pipeline.space import COMMON
+
+    values = dataclasses.asdict(member) | {"tune": member.tune.space}
+    return digest([values, COMMON], training_files(member.architecture, member.task))
+
+
+def _space(worker: workers.Worker, member: Member, key: str) -> "Space":
+    workers.submit(worker, _describe, member)
+    try:
+        return workers.result(worker)
+    except workers.Failed as failure:
+        raise BadInput(f"{paths.PARAMS}: members.{key}.tune.space: {failure}") from failure
+
+
+def _describe(member: Member) -> "Space":
+    from pipeline.trial import describe
+
+    return describe(member)
+
+
+def _run_trial(job: "TrialJob") -> float | None:
+    from pipeline.trial import run_trial
+
+    return run_trial(job)
+
+
+def _save(member: Member, key: str, summary: dict, page: str = "") -> None:
+    path, folder = paths.tuning(member.task, key), paths.study(member.task, key)
+    with writing(folder) as part:
+        part.mkdir()
+        save_json(part / "study.json", summary)
+        if page:
+            (part / "study.html").write_text(page, encoding="utf-8")
+    with writing(path) as part:
+        save_json(part, {name: value for name, value in dataclasses.asdict(member).items() if name != "tune"})
 
 
 if __name__ == "__main__":

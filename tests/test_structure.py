@@ -12,6 +12,7 @@ from tests.projects import ROOT
 PACKAGES = ("features", "models", "submissions", "pipeline")
 TRAINING = ("train", "predict")
 COMMANDS = ("command", "download", "ledger", "provenance", "score", "upload")  # of submissions/, and what they share
+PARTS_OF_TUNE = ("search", "study_page")
 KERAS_FREE = ("replica", "ingest", "prepare", "split", "roster", "tune", "ensemble", "submission", "score", "report")
 
 
@@ -56,7 +57,9 @@ def test_features_know_neither_files_nor_keras():
         assert not imported(path) & {"pathlib", "os", "keras"}, path
 
 
-@pytest.mark.parametrize("module", [*(f"pipeline.{s}" for s in KERAS_FREE), *(f"submissions.{c}" for c in COMMANDS)])
+@pytest.mark.parametrize(
+    "module", [*(f"pipeline.{s}" for s in (*KERAS_FREE, *PARTS_OF_TUNE)), *(f"submissions.{c}" for c in COMMANDS)]
+)
 def test_what_does_not_train_never_imports_keras_nor_the_kaggle_client(module):
     code = f"import sys, {module}; print([m for m in ('keras', 'tensorflow', 'kaggle') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -74,10 +77,12 @@ def test_every_stage_is_a_module_and_is_covered_here():
 def test_dvc_and_resuming_agree_on_what_weights_depend_on():
     import yaml
 
-    from pipeline.train import CODE
+    from pipeline.resume import CODE
 
-    deps = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["train"]["do"]["deps"]
-    assert {dep for dep in deps if dep.endswith(".py")} == {"models/${item.architecture}.py", *CODE}
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    named = {stage: {dep for dep in stages[stage]["do"]["deps"] if dep.endswith(".py")} for stage in ("tune", "train")}
+    assert named["train"] == {"models/${item.architecture}.py", *CODE}
+    assert named["tune"] == {*named["train"], "pipeline/space.py"}
 
 
 def test_only_score_reads_the_answers():

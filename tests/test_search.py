@@ -1,0 +1,265 @@
+"""The search of options without Keras: spaces, budgets, several processes, deaths."""
+
+import dataclasses
+import json
+import multiprocessing
+import os
+import re
+import signal
+import time
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from pipeline import search, study, workers
+from pipeline.config import Member, Training, Tune
+from pipeline.contracts import BadInput
+from pipeline.search import Search, best_of, ended
+from pipeline.space import space_of, with_values
+from pipeline.study import DEFAULTS, OWNER, REASON, counted, open_study
+from tests import fake_trials
+
+MEMBER = Member("blobs", "cnn", training=Training(epochs=3), tune=Tune(trials=6))
+
+
+def space_with(space, **changes):
+    return space_of(dataclasses.replace(MEMBER, tune=Tune(space=space), **changes), fake_trials)
+
+
+def test_an_entry_narrows_widens_and_takes_out():
+    space = space_with(
+        {
+            "options": {"dropout": [0.0, 0.9], "filters": None, "depth": {"low": 2, "high": 5}},
+            "training": {"learning_rate": {"low": "1e-5", "high": "1e-4", "log": True}, "weight_decay": None},
+            "augment": {"shift_pixels": [0, 1, 2]},
+        }
+    )
+    assert set(space.own) == {
+        *("options.dropout", "options.depth", "augment.shift_pixels"),
+        *("training.learning_rate", "training.label_smoothing"),
+    }
+    assert space.distributions["options.dropout"].choices == (0.0, 0.9)
+    assert (space.distributions["options.depth"].low, space.distributions["options.depth"].high) == (2, 5)
+    rate = space.distributions["training.learning_rate"]
+    assert (rate.low, rate.high, rate.log) == (1e-5, 1e-3, True)  # as wide as the entry's own 1e-3 needs
+
+
+def test_what_the_entry_says_itself_is_a_choice():
+    space = space_with({}, options={"filters": [4, 4]})
+    assert space.own["options.filters"] == "[4, 4]"
+    assert space.distributions["options.filters"].choices == ("[8, 8]", "[16, 16]", "[4, 4]")
+    changed = with_values(MEMBER, {"options.filters": "[16, 16]", "training.learning_rate": 0.1})
+    assert (changed.options, changed.training.learning_rate) == ({"filters": [16, 16]}, 0.1)
+    assert with_values(changed, space_with({}).own).training == MEMBER.training
+
+
+@pytest.mark.parametrize(
+    ("space", "sentence"),
+    [
+        ({"option": {"dropout": [0]}}, r"option: unknown key; legal are options, training, augment"),
+        ({"options": {"droput": [0]}}, r"options\.droput: unknown key; legal are filters, dropout, depth"),
+        ({"training": {"optimiser": ["lion"]}}, r"training\.optimiser|optimiser: 'lion' is not one of"),
+        ({"options": {"dropout": 0.3}}, r"options\.dropout: 0\.3 is not a list of choices or a range of low, high"),
+        ({"options": {"dropout": {"low": 0}}}, r"is not a list of choices or a range"),
+        ({"options": {"filters": {"low": 0, "high": 1}}}, r"is not a list of choices, which '\[8, 8\]' needs"),
+        ({"training": {"weight_decay": {"low": 1e-4, "high": 1, "log": True}}}, r"own 0\.0 lies in no logarithmic"),
+        ({"training": {"epochs": {"low": 1, "high": 9, "log": True, "step": 2}}}, r"training\.epochs: .* is no range"),
+        ({"augment": {"shift_pixels": [-1, 0]}}, r"augment\.shift_pixels: -1 is not 0 or more"),
+        (
+            {
+                "options": {"dropout": None, "filters": None},
+                "training": dict.fromkeys(("learning_rate", "weight_decay", "label_smoothing")),
+            },
+            "nothing is left to tune",
+        ),
+    ],
+)
+def test_a_bad_space_is_one_sentence(space, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        space_with(space)
+
+
+@pytest.fixture
+def searched(tmp_path):
+    """Return a function that searches with fake trials, and the path of the journal."""
+
+    def run(function, member=MEMBER, name="m", at_once=1):
+        found = open_study(str(tmp_path / "m.journal"), name, member.tune.pruner, 3)
+        space = space_of(member, fake_trials)
+        hands = [workers.start({}) for _ in range(at_once)]
+        try:
+            search.search(Search(found, str(tmp_path / "m.journal"), member, space, function, "m"), hands)
+        finally:
+            for worker in hands:
+                workers.stop(worker)
+        return found
+
+    return run
+
+
+def states(found):
+    return [trial.state for trial in found.trials]
+
+
+def tuned(**limits):
+    return dataclasses.replace(MEMBER, tune=Tune(**limits))
+
+
+def test_the_defaults_are_the_first_trial_and_more_trials_go_on(searched, capsys):
+    found = searched(fake_trials.score)
+    assert len(found.trials) == 6
+    assert found.trials[0].params["training.learning_rate"] == MEMBER.training.learning_rate
+    assert [DEFAULTS in trial.user_attrs for trial in found.trials] == [True, *[False] * 5]
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 6
+    assert re.fullmatch(
+        r"m  trial 5: .* in \d+s \| best 0\.\d{4} \(trial \d\) \| 6/6 done, \d pruned \| 0s left", lines[-1]
+    )
+    first = [trial.params for trial in found.trials]
+    again = searched(fake_trials.score, tuned(trials=8))
+    assert [trial.params for trial in again.trials][:6] == first
+    assert len(again.trials) == 8
+    assert best_of(again).value == max(trial.value for trial in again.trials)
+    elsewhere = searched(fake_trials.score, tuned(trials=8), name="another")
+    assert [trial.params for trial in elsewhere.trials] == [trial.params for trial in again.trials]  # seeded
+
+
+def test_trials_that_fail_are_recorded_and_the_study_goes_on(searched):
+    found = searched(fake_trials.mixed)
+    assert [found.trials[number].state for number in (1, 2, 3)] == [TrialState.PRUNED] * 3
+    assert len(found.trials) == 6
+    reasons = [found.trials[number].user_attrs[REASON] for number in (1, 2, 3)]
+    assert reasons == [
+        "MemoryError: no room for 3 GiB",
+        "cnn cannot be built for images of shape (4, 4, 1)",
+        "its process was ended by SIGKILL, perhaps for want of memory",
+    ]
+
+
+@pytest.mark.parametrize("pruner", ["median", "hyperband"])
+def test_trials_that_lag_behind_are_pruned(searched, pruner):
+    found = searched(fake_trials.score, tuned(trials=25, pruner=pruner))
+    assert states(found).count(TrialState.PRUNED) >= 2
+    assert best_of(found).value > 0.97
+
+
+def test_a_limit_of_seconds_ends_a_search(searched):
+    found = searched(fake_trials.slow, tuned(seconds=1))
+    assert 2 <= len(ended(found)) <= 4
+    assert set(states(found)) == {TrialState.COMPLETE}
+
+
+def test_workers_side_by_side_keep_the_budget(searched):
+    found = searched(fake_trials.slow, tuned(trials=7), at_once=3)
+    assert len(found.trials) == 7
+    assert len({json.dumps(trial.params) for trial in found.trials}) == 7
+
+
+def run_one_more(path, ready):
+    """Search in a process of its own, from the moment that all are ready."""
+    found = open_study(path, "m", "none", 3)
+    hands = [workers.start({})]
+    ready.wait()
+    member = tuned(trials=12, pruner="none")
+    search.search(Search(found, path, member, space_of(member, fake_trials), fake_trials.slow, "m"), hands)
+    workers.stop(hands[0])
+
+
+def test_processes_share_a_study_and_survive_a_kill(tmp_path):
+    path = str(tmp_path / "m.journal")
+    context = multiprocessing.get_context("spawn")
+    ready = context.Barrier(3)
+    processes = [context.Process(target=run_one_more, args=(path, ready)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    while len(open_study(path, "m", "none", 3).trials) < 5:
+        time.sleep(0.05)
+    os.kill(processes[0].pid, signal.SIGKILL)
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [-signal.SIGKILL, 0, 0]
+    trials = open_study(path, "m", "none", 3).trials
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    assert len(complete) == 12
+    assert sum(DEFAULTS in trial.user_attrs for trial in complete) == 1
+    assert len({json.dumps(trial.params) for trial in complete}) == 12
+    lost = [trial.user_attrs[REASON] for trial in trials if trial.state == TrialState.FAIL]
+    assert lost.count("its process ended before it did") <= 1
+    assert set(lost) <= {"its process ended before it did", "another process was faster"}
+    assert len(complete) + len(lost) == len(trials)
+
+
+def test_a_trial_of_another_machine_is_given_up_when_it_falls_silent(tmp_path, monkeypatch):
+    found = open_study(str(tmp_path / "m.journal"), "m", "none", 3)
+    trial = found.ask()
+    trial.set_user_attr(OWNER, {"host": "elsewhere", "pid": os.getpid(), "started": 0})
+    clock, signs = [0.0], {}
+    monkeypatch.setattr(study.time, "monotonic", lambda: clock[0])
+    assert study.give_up_the_dead(found, signs) == []
+    clock[0] = study.SILENT_SECONDS
+    study.attach(found, 0, study.BEAT, 1)
+    assert study.give_up_the_dead(found, signs) == []
+    clock[0] += study.SILENT_SECONDS
+    assert study.give_up_the_dead(found, signs) == []
+    clock[0] += 1
+    assert study.give_up_the_dead(found, signs) == [0]
+    assert counted(found) == []
+
+
+def test_a_reused_process_number_is_not_the_owner(tmp_path):
+    found = open_study(str(tmp_path / "m.journal"), "m", "none", 3)
+    mine = study._me()
+    found.ask().set_user_attr(OWNER, mine)
+    found.ask().set_user_attr(OWNER, {**mine, "started": mine["started"] - 60})
+    assert study.give_up_the_dead(found, {}) == [1]
+
+
+def test_a_journal_torn_by_a_crash_is_mended(tmp_path):
+    path = tmp_path / "m.journal"
+    found = open_study(str(path), "m", "none", 3)
+    found.tell(found.ask(), 0.5)
+    with path.open("a") as file:
+        file.write('{"op_code": 4, "wor')
+    again = open_study(str(path), "m", "none", 3)
+    again.tell(again.ask(), 0.7)
+    assert [trial.value for trial in open_study(str(path), "m", "none", 3).trials] == [0.5, 0.7]
+
+
+def test_a_database_is_a_storage_and_its_password_is_not_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("STUDIES", str(tmp_path / "studies.db"))
+    assert open_study("sqlite:///$STUDIES", "m", "none", 3).study_name == "m"
+    assert (tmp_path / "studies.db").exists()
+    monkeypatch.setenv("PASSWORD", "s3cret")
+    with pytest.raises(BadInput) as error:
+        open_study("nosuch://me:$PASSWORD@host/studies", "m", "none", 3)
+    assert "s3cret" not in str(error.value)
+    assert "me:" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "jobs", "expected"),
+    [
+        ("0,1", 1, [{"CUDA_VISIBLE_DEVICES": "0"}, {"CUDA_VISIBLE_DEVICES": "1"}]),
+        ("0", 4, [{}]),
+        ("", 1, [{}]),
+    ],
+)
+def test_a_gpu_has_one_trial_at_a_time(monkeypatch, gpus, jobs, expected):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
+    assert workers.environments(jobs) == expected
+
+
+def test_jobs_share_the_threads_of_a_cpu(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    made = workers.environments(3)
+    assert made == [{"TF_NUM_INTRAOP_THREADS": "2", "OMP_NUM_THREADS": "2"}] * 3
+    worker = workers.start(made[0])
+    workers.submit(worker, fake_trials.environment, "TF_NUM_INTRAOP_THREADS")
+    assert workers.result(worker) == "2"
+    workers.stop(worker)
+
+
+def test_optuna_stays_quiet():
+    assert optuna.logging.get_verbosity() == optuna.logging.WARNING

@@ -1,0 +1,200 @@
+"""Stage `tune`: what it leaves behind, with fake trials where training is beside the point, and its commands."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from optuna.trial import TrialState
+
+from models import ARCHITECTURES
+from pipeline import ingest, paths, prepare, split, tune
+from pipeline.config import Member, Tune, load_params
+from pipeline.contracts import BadInput
+from pipeline.study import DEFAULTS, OWNER, REASON, open_study
+from tests import fake_trials
+from tests.projects import environment, member, task, write_blobs, write_params
+
+SMALL = {"options": {"stem_filters": [4, 6], "filters": [[8, 8], [4, 4]], "activation": None, "dropout": None}}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """Return a function that writes member `m` of the task `blobs`, which has its folds."""
+    monkeypatch.chdir(tmp_path)
+    write_blobs(tmp_path / "raw")
+
+    def with_member(**changes):
+        write_params(tmp_path, {"blobs": task("raw")}, {"m": member("blobs", **changes)})
+        return load_params(paths.PARAMS)
+
+    params = with_member()
+    for run in (ingest.ingest, prepare.prepare, split.split):
+        run(params, "blobs")
+    return with_member
+
+
+@pytest.fixture
+def faked(monkeypatch):
+    """Let the trials train nothing, and Keras alone."""
+    monkeypatch.setattr(tune, "_describe", fake_trials.describe)
+    monkeypatch.setattr(tune, "_run_trial", fake_trials.score)
+
+
+def study_json():
+    return json.loads((paths.study("blobs", "m") / "study.json").read_text())
+
+
+def all_trials(name):
+    return open_study(str(paths.journal("blobs", "m")), name, "none", 1).trials
+
+
+def test_without_trials_the_entry_is_passed_on(project):
+    params = project()
+    assert "of its entry" in tune.tune(params, "m")
+    assert tune.load_tuned("blobs", "m") == params.members["m"]
+    assert not paths.journal("blobs", "m").parent.exists()
+
+
+def test_the_best_trial_is_handed_on_and_more_trials_go_on(project, faked):
+    params = project(tune={"trials": 5, "space": SMALL})
+    said = tune.tune(params, "m")
+    made, tuned = study_json(), tune.load_tuned("blobs", "m")
+    assert made["trials"]["complete"] + made["trials"]["pruned"] == 5
+    assert made["defaults"]["options"]["training.learning_rate"] == 5e-3
+    assert made["best"]["validation_accuracy"] == made["defaults"]["validation_accuracy"] == 1.0  # the first of equals
+    assert f"{made['best']['validation_accuracy']:.4f} ± " in said
+    assert tuned == dataclasses.replace(params.members["m"], tune=Tune())  # the defaults, as the entry has them
+    chosen = paths.tuning("blobs", "m").read_bytes()
+    tune.tune(project(tune={"trials": 7, "jobs": 2, "space": SMALL}), "m")
+    assert study_json()["study"] == made["study"]
+    assert sum(study_json()["trials"].values()) == 7
+    assert paths.tuning("blobs", "m").read_bytes() == chosen  # so that nothing is trained again
+
+
+def test_options_better_than_the_defaults_are_handed_on(project, faked):
+    space = SMALL | {"training": {"label_smoothing": None, "weight_decay": None}}
+    tune.tune(project(training={"learning_rate": 0.02}, tune={"trials": 5, "space": space}), "m")
+    made, tuned = study_json(), tune.load_tuned("blobs", "m")
+    assert made["best"]["validation_accuracy"] > made["defaults"]["validation_accuracy"]
+    assert tuned.training.learning_rate == made["best"]["options"]["training.learning_rate"] < 0.02
+    assert tuned.options["filters"] == made["best"]["options"]["options.filters"]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_architecture_has_a_space_of_its_own(architecture):
+    from pipeline.trial import describe
+
+    space = describe(Member("blobs", architecture))
+    assert any(name.startswith("options.") for name in space.own)
+    assert "training.learning_rate" in space.own
+    for name, distribution in space.distributions.items():
+        assert not distribution.single(), name
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tune": {"trials": 3, "space": SMALL | {"training": {"weight_decay": None}}}},
+        {"tune": {"trials": 3, "space": SMALL}, "augment": {"flip": True}},
+        {"tune": {"trials": 3, "space": SMALL}, "training": {"epochs": 3}},
+    ],
+)
+def test_another_space_or_entry_starts_another_study(project, faked, changes):
+    tune.tune(project(tune={"trials": 3, "space": SMALL}), "m")
+    before = study_json()
+    tune.tune(project(**changes), "m")
+    assert study_json()["study"] != before["study"]
+    assert sum(study_json()["trials"].values()) == 3
+    assert len(all_trials(before["study"])) == 3
+
+
+def test_a_person_finds_tables_and_plots(project, faked):
+    tune.tune(project(tune={"trials": 8, "space": SMALL}), "m")
+    page = (paths.study("blobs", "m") / "study.html").read_text()
+    for text in ("Optimization History", "Parallel Coordinate", "Hyperparameter Importances", "Intermediate Values"):
+        assert text in page
+    for text in ("<th>defaults</th>", "validation accuracy", "options.filters", "too good"):
+        assert text in page
+
+
+def test_a_study_without_a_score_is_one_sentence(project, faked, monkeypatch):
+    monkeypatch.setattr(tune, "_run_trial", fake_trials.failing)
+    sentence = r"members\.m\.tune: no trial came to its end; the first: the loss is nan in epoch 1"
+    with pytest.raises(BadInput, match=sentence):
+        tune.tune(project(tune={"trials": 2, "space": SMALL}), "m")
+    assert not paths.tuning("blobs", "m").exists()
+
+
+def test_a_bad_space_is_one_sentence(project):
+    with pytest.raises(
+        BadInput, match=r"params\.yaml: members\.m\.tune\.space: options\.width: unknown key; legal are"
+    ):
+        tune.tune(project(tune={"trials": 2, "space": {"options": {"width": [1, 2]}}}), "m")
+
+
+def test_the_network_breaks_and_diverges_and_the_study_goes_on(project):
+    space = {
+        "options": {"filters": [[8, 8], [8, 8, 8, 8]], "stem_filters": None, "activation": None, "dropout": None},
+        "training": {"learning_rate": [0.01, 1e30], "weight_decay": None, "label_smoothing": None},
+    }
+    settings = {"optimiser": "sgd", "learning_rate": 1e30, "schedule": "constant", "epochs": 1}
+    tune.tune(project(training=settings, tune={"trials": 5, "space": space, "pruner": "none"}), "m")
+    trials = all_trials(study_json()["study"])
+    kinds = set()
+    for trial in trials:
+        broken, diverges = (
+            len(json.loads(trial.params["options.filters"])) == 4,
+            trial.params["training.learning_rate"] > 1,
+        )
+        kinds.add((broken, diverges))
+        if broken:
+            assert "cnn cannot be built for images of shape (12, 12, 1)" in trial.user_attrs[REASON]
+        elif diverges:
+            assert "the loss is" in trial.user_attrs[REASON]
+        assert trial.state == (TrialState.PRUNED if broken or diverges else TrialState.COMPLETE)
+    assert {(False, False), (False, True)} < kinds, "the draw shows too little"
+    assert tune.load_tuned("blobs", "m").training.learning_rate == 0.01
+
+
+def start(folder):
+    command = [sys.executable, "-m", "pipeline.tune", "m"]
+    return subprocess.Popen(command, cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True)
+
+
+def wait_for(condition, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def test_two_commands_share_a_study_of_which_one_is_killed(project, tmp_path):
+    project(training={"epochs": 4}, tune={"trials": 2, "space": SMALL, "pruner": "none"})
+    first, second = start(tmp_path), start(tmp_path)
+    journal = paths.journal("blobs", "m")
+
+    def reports_of_first():
+        owners = [json.loads(line) for line in journal.read_text().splitlines() if f'"{OWNER}"' in line]
+        mine = [line["trial_id"] for line in owners if line["user_attr"][OWNER]["pid"] == first.pid]
+        return any(f'"trial_id":{trial},"step":1,' in journal.read_text() for trial in mine)
+
+    wait_for(lambda: journal.exists() and reports_of_first())
+    (worker, *_) = [child for child in psutil.Process(first.pid).children() if "spawn_main" in str(child.cmdline())]
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    wait_for(lambda: not worker.is_running(), 10)
+    said = second.communicate(timeout=120)[0]
+    assert second.returncode == 0
+    assert "2/2 done" in said
+    trials = all_trials(study_json()["study"])
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    assert len(complete) == 2
+    assert sum(DEFAULTS in trial.user_attrs for trial in complete) == 1
+    assert "its process ended before it did" in [trial.user_attrs.get(REASON) for trial in trials]
+    assert tune.load_tuned("blobs", "m").training.epochs == 4
