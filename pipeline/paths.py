@@ -5,6 +5,7 @@ from pathlib import Path
 PARAMS = Path("params.yaml")
 ROSTER = Path("artifacts/roster")
 SUMMARY = Path("report/summary.md")
+ABLATIONS = Path("ablations")
 LEDGER = Path("submissions/ledger.csv")
 
 

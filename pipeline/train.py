@@ -34,14 +34,14 @@ def train(params: Params, key: str) -> str:
     with FileLock(state.with_suffix(".lock")):  # a run whose dvc was killed needs a moment to end
         with blame(paths.PARAMS):
             size = size_of(member, paths.images(task))
-        folder = state / _key(member, task)
-        jobs = _fold_jobs(member, key, folder)
+        folder = state / key_of(member, task)
+        jobs = fold_jobs(member, key, folder)
         run_jobs(train_fold, jobs)
         if member.training.train_on_all:
             jobs.append(_job_on_all(member, key, folder, jobs))
             run_jobs(train_fold, jobs[-1:])
         summary = {"member": key, "architecture": member.architecture, **size}
-        runs = [_summary(job) for job in jobs]
+        runs = [summary_of(job) for job in jobs]
         with writing(paths.models(task, key)) as part:
             part.mkdir()
             for job in jobs:
@@ -52,13 +52,13 @@ def train(params: Params, key: str) -> str:
     return f"{len(jobs)} model(s) of {size['parameters']:,} parameters, validation accuracy {np.mean(accuracies):.4f}"
 
 
-def _key(member: Member, task: str) -> str:
+def key_of(member: Member, task: str) -> str:
     """Return a hash of all that the models depend on: data, folds, options, code and library."""
     values = {k: v for k, v in asdict(member).items() if k != "tune"}
     return digest([values, keras.__version__, keras.backend.backend()], training_files(member.architecture, task))
 
 
-def _fold_jobs(member: Member, key: str, folder: Path) -> list[FoldJob]:
+def fold_jobs(member: Member, key: str, folder: Path) -> list[FoldJob]:
     folds = load_folds(member.task)
     count = folds.max() + 1
     return [
@@ -83,7 +83,7 @@ def _job_on_all(member: Member, key: str, folder: Path, done: list[FoldJob]) -> 
     """
     epochs = member.training.epochs
     if member.training.schedule in ("constant", "plateau"):
-        epochs = round(np.mean([_summary(job)["best_epoch"] for job in done]))
+        epochs = round(np.mean([summary_of(job)["best_epoch"] for job in done]))
     rows = np.concatenate([done[0].training_rows, done[0].validation_rows])
     return FoldJob(
         member=member,
@@ -97,7 +97,7 @@ def _job_on_all(member: Member, key: str, folder: Path, done: list[FoldJob]) -> 
     )
 
 
-def _summary(job: FoldJob) -> dict:
+def summary_of(job: FoldJob) -> dict:
     history = pd.read_csv(job.folder / "history.csv")
     best = history.iloc[best_epoch(history.to_dict("records"), job.member.training.monitor)]
     figures = {name: float(best[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy") if name in best}

@@ -1,0 +1,102 @@
+"""`python -m pipeline.ablate MEMBER SETTING VALUE...`: one setting of a member varied, all else equal, on one fold.
+
+The tables of the reports (optimisers, learning rates, activations) are such runs. No stage: nothing depends on it.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from pipeline import paths
+from pipeline.backend import keras  # noqa: F401  before what imports Keras itself
+from pipeline.config import Member, Params, load_params
+from pipeline.contracts import BadInput, blame, writing
+from pipeline.fit import FoldJob, train_fold
+from pipeline.network import size_of
+from pipeline.report import markdown
+from pipeline.space import with_values
+from pipeline.stage import member_of, one_sentence
+from pipeline.train import fold_jobs, key_of, summary_of
+
+COLUMNS = {
+    "best_epoch": "best epoch",
+    "epochs": "epochs",
+    "loss": "training loss",
+    "accuracy": "training accuracy",
+    "val_loss": "validation loss",
+    "val_accuracy": "validation accuracy",
+    "seconds_per_epoch": "seconds per epoch",
+}
+
+
+def ablate(params: Params, key: str, setting: str, values: list[str]) -> pd.DataFrame:
+    """Train the member once for each value, from where a killed run stood, and return a row of figures for each.
+
+    A value with which the training diverges has a row without figures.
+
+    Args:
+        params: the configuration.
+        key: the member.
+        setting: `block.name`, for example `training.optimiser` or `options.activation`.
+        values: as they would stand in `params.yaml`.
+
+    Raises:
+        BadInput: the member or the setting is unknown, or a value is not legal.
+    """
+    member = member_of(params, key)
+    with blame(f"{paths.PARAMS}: members.{key}"):
+        variants = {value: _varied(member, setting, value) for value in values}
+        for variant in variants.values():
+            size_of(variant, paths.images(variant.task))
+    return pd.DataFrame([{setting: value, **_figures(key, f"{setting} {value}", v)} for value, v in variants.items()])
+
+
+def _varied(member: Member, setting: str, value: str) -> Member:
+    block, _, name = setting.partition(".")
+    if block not in ("options", "training", "augment") or not name:
+        raise ValueError(f"{setting!r} is no setting; expected options.NAME, training.NAME or augment.NAME")
+    return with_values(member, {setting: yaml.safe_load(value)})
+
+
+def _figures(key: str, title: str, member: Member) -> dict[str, Any]:
+    folder = paths.resume(member.task, f"{key}-ablation") / key_of(member, member.task)
+    job = _job(member, key, title, folder)
+    try:
+        train_fold(job)
+    except BadInput as error:  # it diverged, which is a result
+        print(f"{error}", flush=True)
+        return {}
+    found = summary_of(job)
+    return {shown: found[name] for name, shown in COLUMNS.items()}
+
+
+def _job(member: Member, key: str, title: str, folder: Path) -> FoldJob:
+    first, *_ = fold_jobs(member, key, folder)
+    return replace(first, title=f"{key}  {title}")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command: print the table and write it to `ablations/` as Markdown and CSV."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.ablate", description="Vary one setting of a member.")
+    parser.add_argument("member", metavar="MEMBER", help="an entry under members in params.yaml")
+    parser.add_argument("setting", metavar="SETTING", help="for example training.optimiser")
+    parser.add_argument("values", metavar="VALUE", nargs="+")
+    found = parser.parse_args(arguments)
+    with one_sentence("ablate"):
+        table = ablate(load_params(paths.PARAMS), found.member, found.setting, found.values)
+        stem = paths.ABLATIONS / f"{found.member}-{found.setting}"
+        shown = markdown(
+            table.fillna("diverged").map(lambda value: f"{value:.4g}" if isinstance(value, float) else value)
+        )
+        for suffix, text in ((".csv", table.to_csv(index=False)), (".md", shown + "\n")):
+            with writing(stem.with_name(stem.name + suffix)) as part:
+                part.write_text(text, encoding="utf-8")
+        print(shown)
+
+
+if __name__ == "__main__":
+    main()

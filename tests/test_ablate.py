@@ -1,0 +1,52 @@
+"""The command that varies one setting of a member."""
+
+import pandas as pd
+import pytest
+
+from pipeline import ablate, fit, ingest, paths, prepare, roster, split, tune
+from pipeline.config import load_params
+from tests.projects import member, task, write_blobs, write_params
+
+
+@pytest.fixture
+def blobs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_blobs(tmp_path / "raw")
+    write_params(tmp_path, {"blobs": task("raw", split={"count": 2})}, {"m": member("blobs", training={"epochs": 2})})
+    params = load_params(paths.PARAMS)
+    for stage in (ingest.ingest, prepare.prepare, split.split):
+        stage(params, "blobs")
+    roster.roster(params)
+    tune.tune(params, "m")
+
+
+def test_a_row_a_value_and_nothing_trained_twice(blobs, monkeypatch, capsys):
+    ablate.main(["m", "training.learning_rate", "1e-3", "1e30"])
+    table = pd.read_csv("ablations/m-training.learning_rate.csv")
+    assert table["training.learning_rate"].tolist() == [1e-3, 1e30]
+    assert table["validation accuracy"].notna().tolist() == [True, False]
+    assert "diverged" in (paths.ABLATIONS / "m-training.learning_rate.md").read_text()
+    monkeypatch.setattr(fit, "_epoch", None)  # any further epoch would fail
+    capsys.readouterr()
+    ablate.main(["m", "training.learning_rate", "1e-3"])
+    assert "finished before, kept" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["n", "training.optimiser", "adam"], "members has no entry 'n'"),
+        (["m", "optimiser", "adam"], "members.m: 'optimiser' is no setting; expected options.NAME"),
+        (["m", "training.optimiser", "lion"], "members.m: training.optimiser: 'lion' is not one of sgd, adam"),
+        (["m", "options.activation", "relu", "swirl"], "members.m: cnn cannot be built .*swirl"),
+        (["m", "options.breadth", "3"], "members.m: option 'breadth' of cnn is unknown; legal are"),
+    ],
+)
+def test_a_wrong_argument_is_one_sentence(blobs, capsys, arguments, expected):
+    import re
+
+    with pytest.raises(SystemExit, match="1"):
+        ablate.main(arguments)
+    said = capsys.readouterr().err
+    assert re.search(expected, said) and said.count("\n") == 1
+    assert not paths.ABLATIONS.exists()
