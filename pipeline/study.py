@@ -28,6 +28,7 @@ from pipeline.space import Space
 
 BEAT_SECONDS = 30
 SILENT_SECONDS = 180  # after which a trial of another machine counts as dead
+NAMELESS_SECONDS = 20  # after which one counts as dead whose owner was killed before it gave its name
 REASON, DEFAULTS, OWNER, BEAT = "reason", "defaults", "owner", "beat"  # attributes of a trial
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
@@ -139,7 +140,8 @@ def give_up_the_dead(study: optuna.Study, signs: dict[int, tuple[int, float]]) -
     """Give up running trials whose process is gone, and return their numbers.
 
     A process of this machine is looked up. One of another machine is gone when it has given no sign of life for
-    SILENT_SECONDS, by this machine's clock: `signs` remembers the last beat of each and when it was seen first.
+    SILENT_SECONDS, one that never gave its name after NAMELESS_SECONDS, by this machine's clock: `signs` remembers the
+    last beat of each and when it was seen first.
     """
     dead = []
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
@@ -151,7 +153,8 @@ def give_up_the_dead(study: optuna.Study, signs: dict[int, tuple[int, float]]) -
             known, since = signs.get(trial.number, (None, 0.0))
             if beat != known:
                 signs[trial.number] = beat, time.monotonic()
-            gone = beat == known and time.monotonic() - since > SILENT_SECONDS
+            patience_seconds = SILENT_SECONDS if owner else NAMELESS_SECONDS
+            gone = beat == known and time.monotonic() - since > patience_seconds
         if gone:
             give_up(study, trial.number, "its process ended before it did")
             dead.append(trial.number)

@@ -177,7 +177,7 @@ def test_processes_share_a_study_and_survive_a_kill(tmp_path):
         time.sleep(0.05)
     os.kill(processes[0].pid, signal.SIGKILL)
     for process in processes:
-        process.join(60)
+        process.join(120)  # a process may die with the journal locked, or before its trial has its name
     assert [process.exitcode for process in processes] == [-signal.SIGKILL, 0, 0]
     trials = open_study(path, "m", "none", 3).trials
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
