@@ -6,7 +6,7 @@ import pandas as pd
 
 from pipeline import paths
 from pipeline.config import Params
-from pipeline.contracts import load_json, writing
+from pipeline.contracts import BadInput, load_json, writing
 from pipeline.stage import run
 
 NOTE = (
@@ -24,16 +24,29 @@ ONE_DIGIT = ("MFLOPs per image", "seconds per epoch")
 
 
 def report(params: Params) -> str:
-    """Write `summary` (members and ensembles) and `comparison` (all figures of the members), as Markdown and CSV."""
-    members = pd.DataFrame([_figures(task, name) for task in params.tasks for name in load_json(paths.roster(task))])
-    rows = [row for task in params.tasks for row in (*_member_rows(members, task), _ensemble_row(task))]
+    """Write `summary` (members and ensembles) and `comparison` (all figures of the members), as Markdown and CSV.
+
+    Run by itself it shows what there is so far.
+
+    Raises:
+        BadInput: no member has predictions yet.
+    """
+    named = [
+        (member.task, name) for task in params.tasks for name, member in params.members.items() if member.task == task
+    ]
+    made = [each for each in named if paths.predictions(*each).exists()]
+    if not made:
+        raise BadInput("artifacts: no member has predictions yet, expected one at least; run dvc repro")
+    members = pd.DataFrame([_figures(*each) for each in made])
+    rows = [row for task in params.tasks for row in (*_member_rows(members, task), *_ensemble_rows(task))]
     table = pd.DataFrame(rows).fillna("")
     with writing(paths.SUMMARY.parent) as part:
         part.mkdir()
         _save(part / "summary", table, table, f"# Podium\n\n{{}}\n\n{NOTE}")
         compared = members.dropna(axis=1, how="all")
         _save(part / "comparison", compared, _rounded(compared), f"# Members compared\n\n{{}}\n\n{COMPARISON_NOTE}")
-    return f"{paths.SUMMARY} with {len(table)} rows"
+    missing = ", ".join(each[1] for each in named if each not in made)
+    return f"{paths.SUMMARY} with {len(table)} rows" + (f", not yet with {missing}," if missing else "")
 
 
 def _save(stem: Path, table: pd.DataFrame, shown: pd.DataFrame, page: str) -> None:
@@ -44,7 +57,7 @@ def _save(stem: Path, table: pd.DataFrame, shown: pd.DataFrame, page: str) -> No
 def _figures(task: str, name: str) -> dict:
     """Return a member's figures; those of training are means over its folds."""
     run_summary = load_json(paths.models(task, name) / "run.json")
-    metrics, scores = load_json(paths.predictions(task, name) / "metrics.json"), load_json(paths.score(task))
+    metrics, scores = load_json(paths.predictions(task, name) / "metrics.json"), _scores(task)
     folds = pd.DataFrame(run_summary["runs"]).mean(numeric_only=True)
     return {
         "task": task,
@@ -84,8 +97,14 @@ def _member_rows(members: pd.DataFrame, task: str) -> list[dict]:
     return shown.loc[shown["task"] == task, kept].to_dict("records")
 
 
-def _ensemble_row(task: str) -> dict:
-    made, scores = load_json(paths.ensemble(task) / "ensemble.json"), load_json(paths.score(task))
+def _scores(task: str) -> dict:
+    return load_json(paths.score(task)) if paths.score(task).exists() else {}
+
+
+def _ensemble_rows(task: str) -> list[dict]:
+    if not paths.ensemble(task).exists():
+        return []
+    made, scores = load_json(paths.ensemble(task) / "ensemble.json"), _scores(task)
     row = {
         "task": task,
         "member": f"ensemble ({made['method']})",
@@ -94,7 +113,7 @@ def _ensemble_row(task: str) -> dict:
     for part in ("public", "private"):
         if scores.get(part, {}).get("score") is not None:
             row[f"{part} score"] = f"{scores[part]['score']:.4f} ± {scores[part]['standard_error']:.4f}"
-    return row
+    return [row]
 
 
 def markdown(table: pd.DataFrame) -> str:

@@ -138,6 +138,8 @@ def test_a_member_survives_being_written_and_read(member):
     assert parse(Member, dataclasses.asdict(member), "") == member
 
 
-@pytest.mark.parametrize("name", ["params.yaml", "benchmarks/params.yaml", "benchmarks/reports.yaml"])
+@pytest.mark.parametrize(
+    "name", ["params.yaml", "benchmarks/params.yaml", "benchmarks/reports.yaml", "benchmarks/published.yaml"]
+)
 def test_the_configurations_that_come_along_are_legal(name):
     assert load_params(ROOT / name).members

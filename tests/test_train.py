@@ -220,6 +220,9 @@ def test_one_fold_and_train_on_all_reach_a_submission(project):
     for name in members:
         training_stage.train(params, name)
         predict.predict(params, name)
+        if name == "m":  # the table of what there is so far
+            assert "not yet with r" in report.report(params)
+            assert len(pd.read_csv(paths.SUMMARY.with_name("comparison.csv"))) == 1
     assert set(models_of()) == {"run.json", "fold-0.keras", "fold-0.csv", "all.keras", "all.csv"}
     assert len(load_predictions(paths.predictions("blobs", "m") / "oof.npz").ids) == 15
     for run in (ensemble.ensemble, submission.submission, score.score):
