@@ -22,19 +22,22 @@ def log_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
 
 def accuracy(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Return the share of rows whose largest probability is that of the true class; of label sets, `set_accuracy`."""
+    """Return the share of rows that are right, see `hits`."""
+    return float(hits(probabilities, labels).mean())
+
+
+def hits(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return which rows, bool (n,), are right: the largest probability is that of the true class.
+
+    Of label sets, what reaches 0.5 is chosen, and `set_hits` says which rows are right.
+    """
     if labels.ndim == 2:
-        return set_accuracy(probabilities >= THRESHOLD, labels)
-    return float((probabilities.argmax(axis=1) == labels).mean())
-
-
-def set_accuracy(chosen: np.ndarray, labels: np.ndarray) -> float:
-    """Return the share of rows whose chosen labels (n, labels) are some and all of them true, as in report E."""
-    return float(set_hits(chosen, labels).mean())
+        return set_hits(probabilities >= THRESHOLD, labels)
+    return probabilities.argmax(axis=1) == labels
 
 
 def set_hits(chosen: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return which rows, bool (n,), `set_accuracy` counts as right."""
+    """Return which rows, bool (n,), of chosen labels (n, labels) are right: some, and all of them true (report E)."""
     chosen, labels = chosen.astype(bool), labels.astype(bool)
     return chosen.any(axis=1) & (~chosen | labels).all(axis=1)
 
@@ -61,7 +64,7 @@ def report(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float | N
 def set_scores(chosen: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Return report E's accuracy and micro- and macro-averaged F1 of chosen label sets, indicators (n, labels)."""
     return {
-        "accuracy": set_accuracy(chosen, labels),
+        "accuracy": float(set_hits(chosen, labels).mean()),
         "micro_f1": _precision_recall_f1(chosen, labels, "micro")["f1"],
         "macro_f1": _precision_recall_f1(chosen, labels, "macro")["f1"],
     }

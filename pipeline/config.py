@@ -91,10 +91,11 @@ class Predict:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """How members are weighed."""
+    """How members become one, see docs/ensembling.md."""
 
-    method: Literal["mean", "greedy"] = "greedy"
+    method: Literal["mean", "greedy", "convex", "stacking", "auto"] = "greedy"
     rounds: int = 50  # of greedy selection
+    bags: int = 10  # of greedy selection, each of a random half of the members
     seed: int = 0
 
 

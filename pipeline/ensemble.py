@@ -1,9 +1,13 @@
-"""Stage `ensemble`: the members of a task blended, with a score that the blending did not touch."""
+"""Stage `ensemble`: the members of a task made one, with a score that nothing of that was fitted on."""
+
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from features.ensembling import Blend, fit_blend, honest_blend
-from features.metrics import accuracy, log_loss, mean_average_precision, set_scores
+from features.ensembling import Greedy
+from features.honesty import Honest, dealt, error_correlation, gain_interval, honest_blend
+from features.metrics import accuracy, hits, log_loss, mean_average_precision, set_scores
 from features.targets import as_binary, from_binary
 from features.thresholds import fit_thresholds, honest_choice
 from pipeline import paths
@@ -13,71 +17,64 @@ from pipeline.predictions import Predictions, load_predictions, save_predictions
 from pipeline.split import load_folds
 from pipeline.stage import run, task_of
 
-PARTS_OF_A_HOLDOUT = 5
-
 
 def ensemble(params: Params, key: str) -> str:
-    """Write the ensemble's weights, temperatures, scores, `oof.npz` and `test.npz`."""
+    """Write the ensemble's weights, temperatures and scores, `oof.npz` and `test.npz`."""
     options, members, folder = task_of(params, key).ensemble, load_json(paths.roster(key)), paths.images(key)
     folds, classes = load_folds(key), load_json(folder / "about.json")["classes"]
     rows = np.flatnonzero(folds >= 0)
     ids, test_ids = load_array(folder / "train_ids.npy")[rows], load_array(folder / "test_ids.npy")
     labels, folds = load_array(folder / "train_labels.npy")[rows], folds[rows]
-    oof, test = _stack(key, members, "oof", ids, classes), _stack(key, members, "test", test_ids, classes)
-    parts = folds if folds.max() else np.arange(len(rows)) % PARTS_OF_A_HOLDOUT
-    blend, honest = _blend(oof, labels, parts, options)
-    blended_oof, blended_test = (_apply(blend, each, labels.ndim) for each in (oof, test))
-    figures = _of_sets(blended_oof, honest, labels, parts, classes) if labels.ndim == 2 else {}
-    score = figures.get("accuracy", accuracy(honest, labels))
+    oof, test = _stack(key, members, "oof", ids, classes, folds), _stack(key, members, "test", test_ids, classes)
+    made = _blended(oof, labels, folds, options)
+    summary = _summary(made, members, oof, labels, options.seed)
+    if labels.ndim == 2:
+        summary["sets"] = _of_sets(made, oof, labels, folds, classes)
     with writing(paths.ensemble(key)) as part:
         part.mkdir()
-        save_predictions(part / "oof.npz", Predictions(ids, honest, classes))
-        save_predictions(part / "test.npz", Predictions(test_ids, blended_test, classes))
-        summary = {
-            "method": options.method,
-            "weights": dict(zip(members, blend.weights.tolist(), strict=True)),
-            "temperatures": dict(zip(members, blend.temperatures.tolist(), strict=True)),
-            "honest_accuracy": score,
-            "honest_log_loss": log_loss(honest, labels),
-            "standard_error": float(np.sqrt(score * (1 - score) / len(labels))),
-            "optimistic_accuracy": accuracy(blended_oof, labels),
-            **({"sets": figures} if figures else {}),
-        }
+        save_predictions(part / "oof.npz", Predictions(ids, made.probabilities, classes, folds))
+        save_predictions(part / "test.npz", Predictions(test_ids, _applied(made, test, labels), classes))
         save_json(part / "ensemble.json", summary)
-    shares = ", ".join(f"{name} {weight:.2f}" for name, weight in summary["weights"].items())
-    return f"{shares}; out-of-fold accuracy {score:.4f}, blends fitted on other folds"
+    return _told(summary)
 
 
-def _blend(oof: np.ndarray, labels: np.ndarray, parts: np.ndarray, options: Ensemble) -> tuple[Blend, np.ndarray]:
-    """Return the blend of all rows, and honest probabilities (n, classes); of label sets, each label is a row."""
-    how = (options.method, options.rounds)
+def _blended(oof: np.ndarray, labels: np.ndarray, folds: np.ndarray, options: Ensemble) -> Honest:
+    """Return the ensemble; of label sets, every label of an image is a row of its own to it, absent or present."""
+    greedy = Greedy(options.rounds, options.bags, options.seed)
     if labels.ndim == 1:
-        return fit_blend(oof, labels, *how), honest_blend(oof, labels, parts, *how)
-    count = labels.shape[1]
-    oof, labels, parts = as_binary(oof), labels.reshape(-1).astype(int), np.repeat(parts, count)
-    return fit_blend(oof, labels, *how), from_binary(honest_blend(oof, labels, parts, *how), count)
+        return honest_blend(oof, labels, folds, options.method, greedy)
+    count, parts = labels.shape[1], np.repeat(dealt(folds), labels.shape[1])
+    made = honest_blend(as_binary(oof), labels.reshape(-1).astype(int), parts, options.method, greedy)
+    return replace(made, probabilities=from_binary(made.probabilities, count))
 
 
-def _apply(blend: Blend, probabilities: np.ndarray, label_axes: int) -> np.ndarray:
-    if label_axes == 1:
-        return blend(probabilities)
-    return from_binary(blend(as_binary(probabilities)), probabilities.shape[-1])
+def _applied(made: Honest, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the ensemble's probabilities float32 (n, classes) of the members' (members, n, classes)."""
+    if labels.ndim == 1:
+        return made.blend(probabilities)
+    return from_binary(made.blend(as_binary(probabilities)), labels.shape[1])
 
 
-def _of_sets(oof: np.ndarray, honest: np.ndarray, labels: np.ndarray, parts: np.ndarray, classes: list) -> dict:
+def _of_sets(made: Honest, oof: np.ndarray, labels: np.ndarray, folds: np.ndarray, classes: list) -> dict[str, Any]:
     """Return the thresholds for test rows, and scores of label sets by thresholds that were fitted on other rows."""
     at_least_one = bool(labels.any(axis=1).all())
-    thresholds = fit_thresholds(oof, labels)
+    thresholds = fit_thresholds(_applied(made, oof, labels), labels)
     return {
-        **set_scores(honest_choice(honest, labels, parts, at_least_one), labels),
-        "mean_average_precision": mean_average_precision(honest, labels),
+        **set_scores(honest_choice(made.probabilities, labels, dealt(folds), at_least_one), labels),
+        "mean_average_precision": mean_average_precision(made.probabilities, labels),
         "at_least_one": at_least_one,
         "thresholds": {str(name): float(value) for name, value in zip(classes, thresholds, strict=True)},
     }
 
 
-def _stack(key: str, members: list[str], split: str, ids: np.ndarray, classes: list) -> np.ndarray:
-    """Return every member's probabilities, float32 (members, rows, classes), in the order of `ids`."""
+def _stack(
+    key: str, members: list[str], split: str, ids: np.ndarray, classes: list, folds: np.ndarray | None = None
+) -> np.ndarray:
+    """Return every member's probabilities, float32 (members, rows, classes), in the order of `ids`.
+
+    Raises:
+        BadInput: the ids, the classes or the `folds` (rows,) of a member are others than the task's.
+    """
     stacked = []
     for member in members:
         path = paths.predictions(key, member) / f"{split}.npz"
@@ -85,8 +82,41 @@ def _stack(key: str, members: list[str], split: str, ids: np.ndarray, classes: l
         if made.classes != classes:
             raise BadInput(f"{path}: classes {made.classes}, expected those of the task, {classes}")
         with blame(path):
-            stacked.append(made.probabilities[align(ids, made.ids)])
+            order = align(ids, made.ids)
+        if folds is not None and (made.folds is None or (made.folds[order] != folds).any()):
+            raise BadInput(
+                f"{path}: made with other folds than those of {paths.folds(key)}; rerun stages train, predict"
+            )
+        stacked.append(made.probabilities[order])
     return np.stack(stacked)
+
+
+def _summary(made: Honest, members: list[str], oof: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, Any]:
+    right = np.stack([hits(each, labels) for each in oof])
+    right_together = hits(made.probabilities, labels)
+    score = float(right_together.mean())
+    best = int(right.mean(axis=1).argmax())
+    return {
+        "method": made.method,
+        "methods": made.scores,
+        "weights": dict(zip(members, made.blend.weights.tolist(), strict=True)),
+        "temperatures": dict(zip(members, made.blend.temperatures.tolist(), strict=True)),
+        "honest_accuracy": score,
+        "honest_log_loss": log_loss(made.probabilities, labels),
+        "standard_error": float(np.sqrt(score * (1 - score) / len(labels))),
+        "optimistic_accuracy": accuracy(_applied(made, oof, labels), labels),
+        "best_member": {"name": members[best], "accuracy": float(right[best].mean())},
+        "gain_over_best_member": gain_interval(right_together, right[best], seed),
+        "error_correlation": dict(zip(members, error_correlation(~right), strict=True)),
+    }
+
+
+def _told(summary: dict[str, Any]) -> str:
+    shares = ", ".join(f"{name} {weight:.2f}" for name, weight in summary["weights"].items())
+    gain, against = summary["gain_over_best_member"], summary["best_member"]["name"]
+    score = f"{summary['honest_accuracy']:.4f} ± {summary['standard_error']:.4f}"
+    interval = f"{gain['gain']:+.4f} ({gain['low']:+.4f} to {gain['high']:+.4f})"
+    return f"{summary['method']} of {shares}; honest out-of-fold accuracy {score}, {interval} against {against}"
 
 
 if __name__ == "__main__":

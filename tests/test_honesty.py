@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+from features import honesty
+from features.ensembling import METHODS, Greedy, fit_blends
+from features.honesty import error_correlation, gain_interval, honest_blend
+from features.metrics import accuracy
+from tests.test_ensembling import members_of
+
+
+@pytest.mark.parametrize(
+    ("method", "rises"), [("greedy", True), ("convex", True), ("stacking", False), ("auto", False)]
+)
+def test_the_optimistic_score_rises_on_noise_and_the_honest_one_does_not(method, rises):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 300)
+    noise = softmax(rng.normal(size=(200, 300, 2)), axis=2)
+    made = honest_blend(noise, labels, np.arange(300) % 3, method, Greedy())
+    more_frequent = max(labels.mean(), 1 - labels.mean())
+    assert accuracy(made.probabilities, labels) < more_frequent + 0.03
+    optimistic = accuracy(made.blend(noise), labels)
+    assert optimistic > 0.6 if rises else optimistic < 0.6  # stacking's penalty holds noise down, and auto sees that
+
+
+@pytest.mark.parametrize("method", ["greedy", "auto"])
+def test_a_part_is_scored_by_what_was_fitted_without_it(monkeypatch, method):
+    probabilities, labels = members_of([2.0, 1.0, 1.5], n=200)
+    parts = np.arange(200) % 4
+    members = np.concatenate([probabilities, np.zeros((1, *probabilities.shape[1:]))])
+    members[-1] = parts[:, None]  # not probabilities: they tell which rows a fit has seen
+    seen = []
+
+    def noted(given, given_labels, methods, greedy):
+        seen.append(set(np.unique(given[-1]).astype(int)))
+        return fit_blends(given[:-1], given_labels, methods, greedy)
+
+    def calibrated(given, temperatures):
+        return given[: len(temperatures)]
+
+    monkeypatch.setattr(honesty, "fit_blends", noted)
+    monkeypatch.setattr(honesty, "calibrated", calibrated)
+    honest_blend(members, labels, parts, method, Greedy())
+    everything = {0, 1, 2, 3}
+    expected = [everything, *(everything - {k} for k in range(4))]
+    if method == "auto":
+        expected += [everything - {k, j} for k in range(4) for j in range(k)]
+    assert sorted(map(sorted, seen)) == sorted(map(sorted, expected))
+
+
+def test_the_labels_of_a_part_do_not_reach_its_own_probabilities():
+    probabilities, labels = members_of([2.0, 1.0, 1.5], n=240)
+    parts = np.arange(240) % 4
+    changed = np.where(parts == 1, (labels + 1) % 4, labels)
+    before = honest_blend(probabilities, labels, parts, "auto", Greedy()).probabilities
+    after = honest_blend(probabilities, changed, parts, "auto", Greedy()).probabilities
+    assert np.array_equal(before[parts == 1], after[parts == 1])
+    assert not np.array_equal(before[parts != 1], after[parts != 1])
+
+
+def test_auto_takes_the_best_honest_method():
+    probabilities, labels = members_of([3.0, 3.0], n=900)
+    probabilities[1] = probabilities[1][:, [1, 0, 2, 3]]  # which only stacking sees through
+    made = honest_blend(probabilities, labels, np.arange(900) % 3, "auto", Greedy())
+    assert made.method == "stacking"
+    assert set(made.scores) == set(METHODS)
+    assert accuracy(made.probabilities, labels) == made.scores["stacking"]["accuracy"]
+    alone = honest_blend(probabilities, labels, np.arange(900) % 3, "stacking", Greedy())
+    assert np.array_equal(alone.probabilities, made.probabilities)
+
+
+@pytest.mark.parametrize("parts", [np.zeros(600, int), np.arange(600) % 2])
+def test_few_parts_are_dealt_out(parts):
+    probabilities, labels = members_of([2.0, 2.0])
+    made = honest_blend(probabilities, labels, parts, "auto", Greedy())
+    assert np.allclose(made.probabilities.sum(1), 1, atol=1e-5)
+    assert accuracy(made.probabilities, labels) > max(accuracy(each, labels) for each in probabilities)
+
+
+def test_the_interval_covers_what_resampled_rows_say():
+    rng = np.random.default_rng(0)
+    right, than = rng.random(2000) < 0.93, rng.random(2000) < 0.92
+    made = gain_interval(right, than, seed=0)
+    rows = rng.integers(0, 2000, (4000, 2000))
+    gains = right[rows].mean(axis=1) - than[rows].mean(axis=1)
+    assert made["gain"] == pytest.approx(right.mean() - than.mean())
+    assert [made["low"], made["high"]] == pytest.approx(np.quantile(gains, [0.025, 0.975]).tolist(), abs=1.5e-3)
+    same = gain_interval(right, right, seed=0)
+    assert (same["gain"], same["low"], same["high"]) == (0, 0, 0)
+
+
+def test_errors_of_copies_correlate_and_those_of_strangers_do_not():
+    rng = np.random.default_rng(0)
+    wrong = rng.random((2, 5000)) < 0.1
+    matrix = error_correlation(np.stack([wrong[0], wrong[0], wrong[1], np.zeros(5000, bool)]))
+    assert matrix[0][1] == 1
+    assert abs(matrix[0][2]) < 0.05
+    assert matrix[3] == [None] * 4
+    assert error_correlation(wrong[:1]) == [[1]]
