@@ -10,9 +10,10 @@ from features.views import views
 from pipeline import paths
 from pipeline.backend import keras  # before what imports Keras itself
 from pipeline.config import Member, Params, Predict
-from pipeline.contracts import load_array, load_json, save_json, writing
+from pipeline.contracts import BadInput, load_array, load_json, save_json, writing
 from pipeline.network import predict_logits
 from pipeline.predictions import Predictions, save_predictions
+from pipeline.resume import digest
 from pipeline.split import load_folds
 from pipeline.stage import member_of, run, task_of
 from pipeline.train import ALL_ROWS
@@ -24,16 +25,25 @@ def predict(params: Params, key: str) -> str:
     name = member_of(params, key).task
     member, options, folder = load_tuned(name, key), task_of(params, name).predict, paths.images(name)
     classes, labels = load_json(folder / "about.json")["classes"], load_array(folder / "train_labels.npy")
+    folds = load_folds(name)
+    _check_folds(name, key)
     rows, oof, test = _probabilities(member, key, options)
     metrics = {"rows": len(rows), **report(oof, labels[rows])}
     with writing(paths.predictions(name, key)) as part:
         part.mkdir()
         ids = load_array(folder / "train_ids.npy")[rows]
-        save_predictions(part / "oof.npz", Predictions(ids, oof, classes))
+        save_predictions(part / "oof.npz", Predictions(ids, oof, classes, folds[rows]))
         save_predictions(part / "test.npz", Predictions(load_array(folder / "test_ids.npy"), test, classes))
         save_json(part / "metrics.json", metrics)
     shutil.rmtree(paths.resume(name, key), ignore_errors=True)  # the models are safe with DVC by now
     return f"{len(rows)} out-of-fold rows with accuracy {metrics['accuracy']:.4f}, {len(test)} test rows"
+
+
+def _check_folds(task: str, key: str) -> None:
+    """Refuse models of other folds: they would have seen rows that they are scored on."""
+    path = paths.models(task, key) / "run.json"
+    if load_json(path)["folds"] != digest([], [paths.folds(task)]):
+        raise BadInput(f"{path}: trained on other folds than those of {paths.folds(task)}; rerun stage train")
 
 
 def _probabilities(member: Member, key: str, options: Predict) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

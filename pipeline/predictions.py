@@ -16,16 +16,19 @@ class Predictions:
     ids: np.ndarray  # (n,) int64 or unicode
     probabilities: np.ndarray  # (n, classes) float32, rows sum to one except in multi-label tasks
     classes: list  # the labels' own values, one a column
+    folds: np.ndarray | None = None  # (n,) of out-of-fold rows: whose model it was
 
 
 def save_predictions(path: Path, predictions: Predictions) -> None:
-    """Write an npz of three plain arrays."""
+    """Write an npz of plain arrays."""
+    folds = {} if predictions.folds is None else {"folds": predictions.folds}
     with writing(path) as part, part.open("wb") as file:
         np.savez(
             file,
             ids=predictions.ids,
             probabilities=predictions.probabilities.astype(np.float32),
             classes=np.array(predictions.classes),
+            **folds,
         )
 
 
@@ -37,6 +40,6 @@ def load_predictions(path: Path) -> Predictions:
     """
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return Predictions(arrays["ids"], arrays["probabilities"], arrays["classes"].tolist())
+            return Predictions(arrays["ids"], arrays["probabilities"], arrays["classes"].tolist(), arrays.get("folds"))
     except (ValueError, KeyError, zipfile.BadZipFile) as error:
         raise BadInput(f"{path}: not a predictions file ({error}); rerun the stage that makes it") from error

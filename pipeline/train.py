@@ -40,7 +40,7 @@ def train(params: Params, key: str) -> str:
         if member.training.train_on_all:
             jobs.append(_job_on_all(member, key, folder, jobs))
             run_jobs(train_fold, jobs[-1:])
-        summary = {"member": key, "architecture": member.architecture, **size}
+        summary = {"member": key, "architecture": member.architecture, **size, "folds": digest([], [paths.folds(task)])}
         runs = [summary_of(job) for job in jobs]
         with writing(paths.models(task, key)) as part:
             part.mkdir()

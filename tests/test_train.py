@@ -227,6 +227,10 @@ def test_one_fold_and_train_on_all_reach_a_submission(project):
     assert len(load_predictions(paths.predictions("blobs", "m") / "oof.npz").ids) == 15
     for run in (ensemble.ensemble, submission.submission, score.score):
         run(params, "blobs")
+    made = json.loads((paths.ensemble("blobs") / "ensemble.json").read_text())
+    assert made["best_member"]["name"] in members
+    assert made["gain_over_best_member"]["low"] <= made["gain_over_best_member"]["high"]
+    assert set(made["error_correlation"]) == set(members)
     report.report(params)
     assert json.loads(paths.score("blobs").read_text())["all"]["score"] > 0.8
     summary = paths.SUMMARY.read_text()
@@ -256,6 +260,22 @@ def test_predictions_of_other_rows_are_refused_by_name(project):
     np.savez(path, **arrays)
     with pytest.raises(BadInput, match=r"predictions/m/oof\.npz: id 0 is missing"):
         ensemble.ensemble(params, "blobs")
+
+
+def test_members_of_other_folds_are_refused_by_name(project):
+    params = project({"m": member("blobs", training={"epochs": 1})})
+    training_stage.train(params, "m")
+    predict.predict(params, "m")
+    table = pd.read_csv(paths.folds("blobs"))
+    table.assign(fold=(table["fold"] + 1) % 3).to_csv(paths.folds("blobs"), index=False)
+    with pytest.raises(
+        BadInput, match=r"predictions/m/oof\.npz: made with other folds than those of artifacts/blobs/fol"
+    ):
+        ensemble.ensemble(params, "blobs")
+    with pytest.raises(
+        BadInput, match=r"members/m/run\.json: trained on other folds than those of artifacts/blobs/folds"
+    ):
+        predict.predict(params, "m")
 
 
 def test_an_option_of_no_architecture_is_one_sentence(project):
