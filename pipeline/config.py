@@ -100,6 +100,19 @@ class Ensemble:
 
 
 @dataclass(frozen=True)
+class Generate:
+    """A conditional GAN a fold, whose images members may train on beside the real ones."""
+
+    epochs: int = 30  # some thousand batches in all; fewer rows need more epochs
+    batch_size: int = 64
+    learning_rate: float = 5e-4
+    latent_units: int = 64  # of the noise that an image is made of
+    filters: int = 32  # of the generator's last layers; the earlier ones have up to four times as many
+    images_per_class: int = 500
+    seed: int = 0
+
+
+@dataclass(frozen=True)
 class Task:
     """A competition."""
 
@@ -108,6 +121,7 @@ class Task:
     split: Folds
     predict: Predict
     ensemble: Ensemble
+    generate: Generate | None = None
     competition: str | None = None  # Kaggle's name for it; the commands of submissions/ use it, no stage does
 
 
@@ -163,6 +177,7 @@ class Member:
     normalise: Literal["standardise", "unit", "pixel_mean"] = "standardise"
     resize_pixels: tuple[int, int] | None = None  # (height, width) that the network sees, bilinear
     augment: Augment = field(default_factory=Augment)
+    generated_share: float = 0.0  # of the images of an epoch, which generated ones of the fold take the place of
     training: Training = Training()
     tune: Tune = field(default_factory=Tune)
 
@@ -204,6 +219,7 @@ def _check(params: Params) -> None:
             raise ValueError(f"members.{name}.architecture: {member.architecture!r} is unknown; known are {known}")
         if member.input == "items" and params.tasks[member.task].prepare.items is None:
             raise ValueError(f"members.{name}.input: 'items' needs tasks.{member.task}.prepare.items, which is missing")
+        _check_generated_share(name, member, params.tasks[member.task])
         if member.architecture == "pretrained" and member.normalise != "unit":
             raise ValueError(
                 f"members.{name}.normalise: {member.normalise!r}, expected 'unit' for a pretrained network"
@@ -214,8 +230,23 @@ def _check(params: Params) -> None:
             raise ValueError(f"members.{name}.training: expected epochs and batch_size of at least 1")
         if member.tune.jobs < 1:
             raise ValueError(f"members.{name}.tune: expected jobs of at least 1")
+    if "generate" in params.members:
+        raise ValueError("members.generate: another name is expected, as .resume/TASK/generate is the stage's own")
     for name, task in params.tasks.items():
         if name == "ledger":
             raise ValueError("tasks.ledger: another name is expected, as submissions/ledger.csv records the uploads")
         if task.split.count < 1 or not 0 < task.split.holdout_share < 1:
             raise ValueError(f"tasks.{name}.split: expected count >= 1 and 0 < holdout_share < 1")
+        made = task.generate
+        if made and min(made.epochs, made.batch_size, made.latent_units, made.filters, made.images_per_class) < 1:
+            raise ValueError(f"tasks.{name}.generate: only learning_rate and seed may be below 1")
+
+
+def _check_generated_share(name: str, member: Member, task: Task) -> None:
+    share = member.generated_share
+    if share >= 1:
+        raise ValueError(f"members.{name}.generated_share: {share:g}, expected 0 or more and less than 1")
+    if share and task.generate is None:
+        raise ValueError(f"members.{name}.generated_share: needs tasks.{member.task}.generate, which is missing")
+    if share and member.input != "images":
+        raise ValueError(f"members.{name}.generated_share: needs input 'images', not {member.input!r}")

@@ -15,8 +15,10 @@ from features.targets import one_hot, probabilities
 from pipeline.batches import TrainingBatches, steps_per_epoch
 from pipeline.config import Member
 from pipeline.contracts import BadInput, load_array, load_json, writing
+from pipeline.generated import Joined, exchanged, load_generated
 from pipeline.network import build_model, predict_logits
 from pipeline.progress import Progress
+from pipeline.restart import copies, reseed, seed_of, set_variables
 from pipeline.resume import load_state, save_state
 from pipeline.trainer import Phase, compiled, phases, watchers
 
@@ -45,7 +47,7 @@ def train_fold(job: FoldJob, report: Callable[[dict], None] | None = None) -> No
         return
     training = job.member.training
     keras.config.set_dtype_policy(training.precision)
-    keras.utils.set_random_seed(_seed(training.seed, job.fold))
+    keras.utils.set_random_seed(seed_of(training.seed, job.fold))
     model = build_model(job.member, job.images)
     steps = steps_per_epoch(len(job.training_rows), training.batch_size)
     history, groups = load_state(job.folder / "state.npz") or ([], {})
@@ -56,7 +58,7 @@ def train_fold(job: FoldJob, report: Callable[[dict], None] | None = None) -> No
             if len(history) < phase.stop_epoch:
                 trainer = compiled(model, training, phase, steps, labels_of(job.images).ndim == 2)
                 if len(history) > phase.start_epoch:
-                    _set(trainer.optimizer.variables, groups["optimiser"])
+                    set_variables(trainer.optimizer.variables, groups["optimiser"])
                 groups = _train_phase(job, trainer, phase, history, groups, progress, report)
     if report:
         return
@@ -84,13 +86,13 @@ def _train_phase(
         with _averaged(trainer, bool(training.ema_momentum)):
             row |= _validate(job, trainer)
             best = best_epoch(history, training.monitor) == epoch
-            best_weights = _copies(trainer.weights) if best else groups.get("best")
+            best_weights = copies(trainer.weights) if best else groups.get("best")
         for watcher in watching:
             watcher.on_epoch_end(epoch - phase.start_epoch, row)
         if report:
             report(row)
             continue
-        groups = {"weights": _copies(trainer.weights), "optimiser": _copies(trainer.optimizer.variables)}
+        groups = {"weights": copies(trainer.weights), "optimiser": copies(trainer.optimizer.variables)}
         groups["best"] = best_weights
         save_state(job.folder / "state.npz", history, groups)
         progress.epoch_done(row, best)
@@ -110,10 +112,16 @@ def _epoch(job: FoldJob, trainer: keras.Model, epoch: int, progress: Progress) -
     seeds = (training.seed, job.fold, epoch)
     started = time.monotonic()
     targets = one_hot(labels_of(job.images), len(load_json(job.images / "about.json")["classes"]))
-    batches = TrainingBatches(images, targets, job.training_rows, training.batch_size, job.member.augment, seeds)
+    rows = job.training_rows
+    if job.member.generated_share:
+        made = load_generated(job.member.task, job.images, rows)
+        rows = exchanged(rows, job.member.generated_share, len(images), len(made.labels), seeds)
+        images = Joined(images, made.images)
+        targets = np.concatenate([targets, one_hot(made.labels, targets.shape[1])])
+    batches = TrainingBatches(images, targets, rows, training.batch_size, job.member.augment, seeds)
     # Inside `fit`, because the first one of a process may draw random numbers before it begins.
-    reseed = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: _reseed(trainer, seeds))
-    logs = trainer.fit(batches, shuffle=False, verbose=0, callbacks=[reseed, progress.batches()]).history
+    seeding = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: reseed(trainer, seeds))
+    logs = trainer.fit(batches, shuffle=False, verbose=0, callbacks=[seeding, progress.batches()]).history
     if not np.isfinite(logs["loss"][0]):
         raise BadInput(
             f"{job.title}: the loss is {logs['loss'][0]} in epoch {epoch + 1}, expected a finite number; "
@@ -148,31 +156,10 @@ def _averaged(trainer: keras.Model, on: bool) -> Iterator[None]:
     if not on:
         yield
         return
-    raw = _copies(trainer.weights)
+    raw = copies(trainer.weights)
     trainer.optimizer.finalize_variable_values(trainer.trainable_variables)
     yield
     trainer.set_weights(raw)
-
-
-def _reseed(trainer: keras.Model, seeds: tuple[int, ...]) -> None:
-    """Set every source of randomness inside the model anew, so that an epoch is the same after a restart."""
-    keras.utils.set_random_seed(_seed(*seeds))
-    generators = [v for v in trainer.non_trainable_variables if "seed_generator" in v.path]
-    for index, state in enumerate(generators):
-        state.assign(np.random.SeedSequence((*seeds, index)).generate_state(2).astype(state.dtype))
-
-
-def _seed(*parts: int) -> int:
-    return int(np.random.SeedSequence(parts).generate_state(1)[0])
-
-
-def _set(variables: list, values: list[np.ndarray]) -> None:
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
-
-
-def _copies(variables: list) -> list[np.ndarray]:
-    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]  # PyTorch hands out views
 
 
 def _finish(job: FoldJob, model: keras.Model, history: list[dict]) -> None:

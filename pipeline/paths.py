@@ -34,6 +34,11 @@ def folds(task: str) -> Path:
     return Path("artifacts", task, "folds.csv")
 
 
+def generated(task: str) -> Path:
+    """Folder: the images that a GAN a fold made, and what they were made from."""
+    return Path("artifacts", task, "generated")
+
+
 def tuning(task: str, member: str) -> Path:
     """JSON: the options that a member trains with."""
     return Path("artifacts", task, "tuning", f"{member}.json")
@@ -77,6 +82,11 @@ def score(task: str) -> Path:
 def roster(task: str) -> Path:
     """JSON: the names of the members that compete for a place in the task's ensemble."""
     return ROSTER / f"{task}.json"
+
+
+def all_rows(task: str) -> Path:
+    """JSON: whether a member of the task wants generated images for a model on all rows."""
+    return ROSTER / f"{task}.all_rows.json"
 
 
 def resume(task: str, member: str) -> Path:

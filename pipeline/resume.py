@@ -29,7 +29,9 @@ CODE = (  # what trained weights depend on beside the architecture's own file; d
     "models/wrap.py",
     "pipeline/batches.py",
     "pipeline/fit.py",
+    "pipeline/generated.py",
     "pipeline/network.py",
+    "pipeline/restart.py",
     "pipeline/trainer.py",
 )
 

@@ -16,6 +16,8 @@ def roster(params: Params) -> str:
         part.mkdir()
         for task, members in names.items():
             save_json(part / paths.roster(task).name, members)
+            on_all = [m.training.train_on_all and m.generated_share > 0 for m in map(params.members.get, members)]
+            save_json(part / paths.all_rows(task).name, any(on_all))
     return "; ".join(f"{task} has {', '.join(members)}" for task, members in names.items())
 
 

@@ -13,7 +13,8 @@ PACKAGES = ("features", "models", "submissions", "pipeline")
 TRAINING = ("train", "predict")
 COMMANDS = ("command", "download", "ledger", "provenance", "score", "upload")  # of submissions/, and what they share
 PARTS_OF_TUNE = ("search", "study_page")
-KERAS_FREE = ("replica", "ingest", "prepare", "split", "roster", "tune", "ensemble", "submission", "score", "report")
+BEFORE_TRAINING = ("replica", "ingest", "prepare", "split", "roster", "generate", "tune")
+KERAS_FREE = (*BEFORE_TRAINING, "ensemble", "submission", "score", "report")
 
 
 def modules(package):
@@ -83,6 +84,15 @@ def test_dvc_and_resuming_agree_on_what_weights_depend_on():
     named = {stage: {dep for dep in stages[stage]["do"]["deps"] if dep.endswith(".py")} for stage in ("tune", "train")}
     assert named["train"] == {"models/${item.architecture}.py", *CODE}
     assert named["tune"] == {*named["train"], "pipeline/space.py"}
+
+
+def test_dvc_and_resuming_agree_on_what_generated_images_depend_on():
+    import yaml
+
+    from pipeline.generate import CODE
+
+    deps = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["generate"]["do"]["deps"]
+    assert {dep for dep in deps if dep.endswith(".py")} == {"pipeline/generate.py", "pipeline/samples.py", *CODE}
 
 
 def test_only_score_reads_the_answers():

@@ -1,0 +1,100 @@
+"""Stage `generate`: labelled images from a conditional GAN a fold, which sees the fold's training rows alone.
+
+Keras is imported only where a GAN is still to be trained.
+"""
+
+import shutil
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+
+from pipeline import paths
+from pipeline.config import Generate, Params
+from pipeline.contracts import BadInput, load_array, load_json, save_json, writing
+from pipeline.generated import source_of
+from pipeline.resume import digest
+from pipeline.samples import picture
+from pipeline.split import load_folds
+from pipeline.stage import run, task_of
+
+STATE = "generate"  # beside the members' in .resume/
+CODE = ("models/gan.py", "pipeline/generator.py", "pipeline/restart.py")  # dvc.yaml names the same
+
+
+def generate(params: Params, key: str) -> str:
+    """Train the task's GANs, each from where it stood, and publish their images, a picture and `about.json`.
+
+    What they made stays in `.resume` until another key takes its place: DVC runs the stage when anything in the task's
+    entry changes, since it refuses to follow a block that may be missing, and then nothing is trained again.
+
+    Raises:
+        BadInput: the task's images have label sets.
+    """
+    options = task_of(params, key).generate
+    if options is None:
+        with writing(paths.generated(key)) as part:
+            part.mkdir()
+            save_json(part / "about.json", {"digest": None, "sets": {}})
+        return f"no images, as tasks.{key} has no generate block"
+    if load_array(paths.images(key) / "train_labels.npy").ndim == 2:
+        raise BadInput(f"{paths.PARAMS}: tasks.{key}.generate: expected one label an image, not label sets")
+    state = paths.resume(key, STATE)
+    state.mkdir(parents=True, exist_ok=True)
+    with FileLock(state.with_suffix(".lock")):  # a run whose dvc was killed needs a moment to end
+        folder, rows = state / _key(options, key), _rows(key)
+        _train(options, key, folder, rows)
+        for other in state.iterdir():
+            if other != folder:
+                shutil.rmtree(other)
+        count = _publish(key, folder, rows)
+    return f"{count} images from {len(rows)} GAN(s)"
+
+
+def _key(options: Generate, task: str) -> str:
+    """Return a hash of all that the images depend on: data, folds, options, code and library."""
+    images, root = paths.images(task), Path(__file__).parent.parent
+    files = [images / "statistics.json", images / "about.json", paths.folds(task), *(root / name for name in CODE)]
+    return digest([asdict(options), version("keras")], files)
+
+
+def _rows(task: str) -> dict[str, np.ndarray]:
+    """Return the training rows of each GAN: those of each fold's models, and all where a model on all wants images."""
+    folds = load_folds(task)
+    rows = {f"fold-{fold}": np.flatnonzero(folds != fold) for fold in range(folds.max() + 1)}
+    return rows | ({"all": np.arange(len(folds))} if load_json(paths.all_rows(task)) else {})
+
+
+def _train(options: Generate, task: str, folder: Path, rows: dict[str, np.ndarray]) -> None:
+    if all((folder / name / "images.npy").exists() for name in rows):
+        return
+    from pipeline.generator import GanJob, train_gan
+    from pipeline.jobs import run_jobs
+
+    jobs = [
+        GanJob(options, paths.images(task), rows[name], number, f"{task}  generate {name}", folder / name)
+        for number, name in enumerate(rows)
+    ]
+    run_jobs(train_gan, jobs)
+
+
+def _publish(task: str, folder: Path, rows: dict[str, np.ndarray]) -> int:
+    """Write the stage's folder and return how many images it holds."""
+    images, sets, files = paths.images(task), {}, []
+    with writing(paths.generated(task)) as part:
+        part.mkdir()
+        for name, used in rows.items():
+            for kind in ("images", "labels"):
+                files.append(Path(shutil.copy(folder / name / f"{kind}.npy", part / f"{name}_{kind}.npy")))
+            sets[name] = {"source": source_of(images, used), **load_json(folder / name / "run.json")}
+        first, labels = (load_array(part / f"fold-0_{kind}.npy") for kind in ("images", "labels"))
+        picture(first, labels, load_json(images / "about.json")["classes"]).save(part / "samples.png", optimize=True)
+        sources = {name: each["source"] for name, each in sets.items()}
+        save_json(part / "about.json", {"digest": digest([sources], files), "sets": sets})
+    return sum(each["images"] for each in sets.values())
+
+
+if __name__ == "__main__":
+    run("generate", generate)

@@ -1,0 +1,296 @@
+"""Generated images: each fold's from its own training rows, resumed after a kill, and used by who asks for them."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline import fit, generate, generated, ingest, paths, prepare, resume, roster, split, tune
+from pipeline import train as training_stage
+from pipeline.config import load_params
+from pipeline.contracts import BadInput
+from tests.projects import ROOT, member, task, write_blobs, write_params
+
+SMALL = {"epochs": 2, "batch_size": 16, "latent_units": 4, "filters": 4, "images_per_class": 12}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """Return a function that writes members of the task `blobs` and brings it to its folds."""
+    monkeypatch.chdir(tmp_path)
+    write_blobs(tmp_path / "raw")
+
+    def with_members(members, **changes):
+        write_params(tmp_path, {"blobs": task("raw", **changes)}, members)
+        params = load_params(paths.PARAMS)
+        for run in (ingest.ingest, prepare.prepare, split.split):
+            run(params, "blobs")
+        roster.roster(params)
+        return params
+
+    return with_members
+
+
+def using(share=0.5, **changes):
+    return member("blobs", training={"epochs": 1} | changes.pop("training", {}), generated_share=share, **changes)
+
+
+def made():
+    return {path.name: path.read_bytes() for path in sorted(paths.generated("blobs").iterdir())}
+
+
+def test_every_fold_gets_images_labels_and_a_place_in_the_record(project):
+    params = project({"m": using()}, generate=SMALL)
+    assert generate.generate(params, "blobs") == "108 images from 3 GAN(s)"
+    sets = [f"fold-{k}_{kind}.npy" for k in range(3) for kind in ("images", "labels")]
+    assert set(made()) == {"about.json", "samples.png", *sets}
+    images, labels = (np.load(paths.generated("blobs") / f"fold-1_{kind}.npy") for kind in ("images", "labels"))
+    assert images.dtype == np.uint8
+    assert images.shape == (36, 12, 12, 1)
+    assert labels.tolist() == [0] * 12 + [1] * 12 + [2] * 12
+    about = json.loads(made()["about.json"])
+    assert about["digest"]
+    assert [each["epochs"] for each in about["sets"].values()] == [2, 2, 2]
+    picture = Image.open(paths.generated("blobs") / "samples.png")
+    assert picture.width > 10 * 12
+    assert picture.height > 3 * 12
+
+
+def test_a_model_on_all_rows_has_a_gan_on_all_rows(project):
+    params = project({"m": using(training={"train_on_all": True})}, split={"count": 1}, generate=SMALL)
+    generate.generate(params, "blobs")
+    assert set(json.loads(made()["about.json"])["sets"]) == {"fold-0", "all"}
+    tune.tune(params, "m")
+    assert "2 model(s)" in training_stage.train(params, "m")
+
+
+def test_three_channels_and_sides_that_cannot_be_halved(project):
+    from models import gan
+
+    maker = gan.build_generator((11, 21, 3), 4, latent_units=5, filters=2)
+    critic = gan.build_discriminator((11, 21, 3), 4, filters=2)
+    labels = np.array([0, 3], np.int32)
+    images = maker.predict([np.zeros((2, 5), np.float32), labels], verbose=0)
+    assert images.shape == (2, 11, 21, 3)
+    assert critic.predict([images, labels], verbose=0).shape == (2, 1)
+
+
+def test_each_step_moves_one_network_alone():
+    from pipeline import generator
+    from pipeline.config import Generate
+    from pipeline.restart import copies
+
+    gan = generator.build_gan({"image": [12, 12, 1], "classes": [0, 1, 2]}, Generate(filters=2, latent_units=3))
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 255, (8, 12, 12, 1), np.uint8), np.arange(8, dtype=np.int32) % 3
+    noise = rng.standard_normal((2, 8, 3), np.float32)
+    parts = {"generator": gan.generator.trainable_variables, "discriminator": gan.discriminator.trainable_variables}
+
+    def moved(step):
+        before = {name: copies(part) for name, part in parts.items()}
+        step()
+        return {n for n, p in parts.items() if any((a != b).any() for a, b in zip(before[n], copies(p), strict=True))}
+
+    real_steps = {"discriminator": gan.discriminator_step, "generator": gan.generator_step}
+    for name, step in real_steps.items():
+        others = [other for other in real_steps.values() if other is not step]
+        whole = [other.train_on_batch for other in others]
+        for other in others:
+            other.train_on_batch = lambda *_: 0.0
+        for _ in range(2):  # the first one traces, the second one runs what was traced
+            assert moved(lambda: generator.train_on(gan, images, labels, noise)) == {name}
+        for other, method in zip(others, whole, strict=True):
+            other.train_on_batch = method
+
+
+class Killed(BaseException):
+    """Stands for a kill between two epochs."""
+
+
+def test_a_killed_run_ends_as_if_nothing_had_happened(project, monkeypatch):
+    from pipeline import generator
+
+    params = project({"m": using()}, generate=SMALL | {"epochs": 3})
+    generate.generate(params, "blobs")
+    whole = made()
+    shutil.rmtree(paths.resume("blobs", "generate"))
+    shutil.rmtree(paths.generated("blobs"))
+    epochs, kills = [0], 0
+
+    def dying(*arguments):
+        resume.save_state(*arguments)
+        epochs[0] += 1
+        if epochs[0] % 4 == 0:
+            raise Killed
+
+    monkeypatch.setattr(generator, "save_state", dying)
+    while not paths.generated("blobs").exists():
+        try:
+            generate.generate(params, "blobs")
+        except Killed:
+            kills += 1
+            assert not paths.generated("blobs").exists()
+    assert (kills, epochs[0]) == (2, 9)
+    for name in whole:
+        if name.endswith(".npy"):
+            files = (paths.generated("blobs") / name, whole[name])
+            first, second = np.load(files[0]), np.frombuffer(files[1], np.uint8)[-np.load(files[0]).nbytes :]
+            assert np.abs(first.ravel().view(np.uint8).astype(int) - second).max() <= 1, name  # of 255
+
+
+def test_a_finished_result_is_published_again_without_keras(project, tmp_path):
+    params = project({"m": using()}, generate=SMALL)
+    generate.generate(params, "blobs")
+    before = made()
+    project({"m": using()}, generate=SMALL, ensemble={"method": "mean"})
+    shutil.rmtree(paths.generated("blobs"))  # as DVC does before it runs the stage again
+    assert keras_after_generating(tmp_path) == "[]"
+    assert made() == before
+
+
+def test_without_a_block_there_is_a_record_and_no_keras(project, tmp_path):
+    project({"m": member("blobs")})
+    assert keras_after_generating(tmp_path) == "[]"
+    assert set(made()) == {"about.json"}
+    assert json.loads(made()["about.json"]) == {"digest": None, "sets": {}}
+
+
+def keras_after_generating(folder):
+    code = (
+        "import sys; from pipeline import generate, config, paths;"
+        "generate.generate(config.load_params(paths.PARAMS), 'blobs');"
+        "print([m for m in ('keras', 'tensorflow') if m in sys.modules])"
+    )
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_no_gan_reads_a_row_that_its_models_are_validated_on(project, monkeypatch):
+    from pipeline import generator
+
+    params = project({"m": using()}, generate=SMALL | {"epochs": 1})
+    tune_ready = split.load_folds("blobs")
+    images = np.load(paths.images("blobs") / "train_images.npy")
+    images[:, 0, 0, 0] = np.arange(len(images))  # every image tells its row
+    np.save(paths.images("blobs") / "train_images.npy", images)
+    seen, train_on = {}, generator.train_on
+
+    def noted(gan, batch, labels, noise):
+        seen.setdefault(id(gan), set()).update(batch[:, 0, 0, 0].tolist())
+        kept.append(gan)
+        return train_on(gan, batch, labels, noise)
+
+    kept = []  # so that no id is used twice
+    monkeypatch.setattr(generator, "train_on", noted)
+    generate.generate(params, "blobs")
+    assert len(seen) == 3
+    for fold, rows in enumerate(seen.values()):
+        assert rows
+        assert rows <= set(np.flatnonzero(tune_ready != fold).tolist())
+
+
+def test_a_model_takes_the_images_made_from_its_own_rows_and_no_others(project, monkeypatch):
+    params = project({"m": using()}, generate=SMALL | {"epochs": 1})
+    generate.generate(params, "blobs")
+    tune.tune(params, "m")
+    for fold in range(3):  # every image tells the fold that it is for
+        path = paths.generated("blobs") / f"fold-{fold}_images.npy"
+        np.save(path, np.full_like(np.load(path), 200 + fold))
+    seen, batches = {}, fit.TrainingBatches
+
+    class Noted(batches):
+        def __getitem__(self, index):
+            found = super().__getitem__(index)
+            painted = (found[0] >= 200).all(axis=(1, 2, 3))
+            seen.setdefault(self.seeds[1], []).append((found[0][painted, 0, 0, 0], len(found[0])))
+            return found
+
+    monkeypatch.setattr(fit, "TrainingBatches", Noted)
+    training_stage.train(params, "m")
+    assert set(seen) == {0, 1, 2}
+    for fold, parts in seen.items():
+        values = np.concatenate([values for values, _ in parts])
+        assert set(values.tolist()) == {200 + fold}
+        assert 0.2 < len(values) / sum(count for _, count in parts) < 0.8
+
+
+def test_images_from_other_rows_are_refused_by_name(project):
+    params = project({"m": using()}, generate=SMALL | {"epochs": 1})
+    generate.generate(params, "blobs")
+    params = project({"m": using()}, generate=SMALL | {"epochs": 1}, split={"count": 3, "seed": 1})
+    tune.tune(params, "m")
+    with pytest.raises(BadInput, match=r"generated/about\.json: no set comes from just the 40 training rows"):
+        training_stage.train(params, "m")
+
+
+def test_only_who_uses_generated_images_follows_them(project):
+    members = {"m": using(), "n": member("blobs")}
+    tuned = []
+    for seed in (0, 1):
+        params = project(members, generate=SMALL | {"epochs": 1, "seed": seed})
+        generate.generate(params, "blobs")
+        for name in members:
+            tune.tune(params, name)
+        tuned.append({name: paths.tuning("blobs", name).read_bytes() for name in members})
+        assert "generated" not in json.loads(tuned[-1]["n"])
+    assert tuned[0]["n"] == tuned[1]["n"]
+    assert tuned[0]["m"] != tuned[1]["m"]
+    keys = [training_stage._key(tune.load_tuned("blobs", name), "blobs") for name in members]
+    generate.generate(project(members, generate=SMALL | {"epochs": 1, "seed": 2}), "blobs")
+    again = [training_stage._key(tune.load_tuned("blobs", name), "blobs") for name in members]
+    assert again[0] != keys[0]
+    assert again[1] == keys[1]
+
+
+def test_an_epoch_keeps_its_length_and_takes_its_share():
+    rows = np.arange(100, 180)
+    drawn = [generated.exchanged(rows, 0.3, 1000, 10, (0, 1, epoch)) for epoch in (0, 0, 1)]
+    assert (drawn[0] == drawn[1]).all()
+    assert (drawn[0] != drawn[2]).any()
+    real = drawn[0][drawn[0] < 1000]
+    assert len(drawn[0]) == 80
+    assert len(real) == len(set(real.tolist()) & set(rows.tolist())) == 56
+    assert np.ptp(np.bincount(drawn[0][drawn[0] >= 1000] - 1000, minlength=10)) <= 1
+
+
+def test_label_sets_are_refused(project):
+    params = project({"m": member("blobs")}, generate=SMALL)
+    path = paths.images("blobs") / "train_labels.npy"
+    np.save(path, np.eye(3, dtype=np.uint8)[np.load(path)])
+    with pytest.raises(BadInput, match=r"params\.yaml: tasks\.blobs\.generate: expected one label an image"):
+        generate.generate(params, "blobs")
+
+
+@pytest.mark.parametrize(
+    ("entry", "changes", "sentence"),
+    [
+        ({"generated_share": 0.3}, {}, r"members\.m\.generated_share: needs tasks\.blobs\.generate, which is missing"),
+        ({"generated_share": 1}, {"generate": {}}, r"members\.m\.generated_share: 1, expected 0 or more and less than"),
+        ({}, {"generate": {"epochs": 0}}, r"tasks\.blobs\.generate: only learning_rate and seed may be below 1"),
+        ({}, {"generate": {"epoch": 1}}, r"tasks\.blobs\.generate\.epoch: unknown key; legal are epochs, batch_size"),
+    ],
+)
+def test_a_bad_entry_is_one_sentence(tmp_path, entry, changes, sentence):
+    write_params(tmp_path, {"blobs": task("raw", **changes)}, {"m": member("blobs") | entry})
+    with pytest.raises(BadInput, match=sentence):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_items_take_no_generated_images(tmp_path):
+    items = {"items": {"count": 1, "size_pixels": [12, 12], "prices": [0, 1, 2]}}
+    write_params(tmp_path, {"blobs": task("raw", prepare=items, generate={})}, {"m": using(input="items")})
+    with pytest.raises(BadInput, match=r"members\.m\.generated_share: needs input 'images', not 'items'"):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_the_stage_keeps_its_place_from_a_member_of_its_name(tmp_path):
+    write_params(tmp_path, {"blobs": task("raw")}, {"generate": member("blobs")})
+    with pytest.raises(BadInput, match=r"members\.generate: another name is expected"):
+        load_params(tmp_path / "params.yaml")
