@@ -1,9 +1,11 @@
 """Generated images: each fold's from its own training rows, resumed after a kill, and used by who asks for them."""
 
+import contextlib
 import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,21 +20,60 @@ from tests.projects import ROOT, member, task, write_blobs, write_params
 SMALL = {"epochs": 2, "batch_size": 16, "latent_units": 4, "filters": 4, "images_per_class": 12}
 
 
+FOLDS = 2
+
+
+def to_folds(members, **changes):
+    """Write the members of the task `blobs` into this folder and bring it to its folds."""
+    write_params(Path(), {"blobs": task("raw", **({"split": {"count": FOLDS}} | changes))}, members)
+    params = load_params(paths.PARAMS)
+    for run in (ingest.ingest, prepare.prepare, split.split):
+        run(params, "blobs")
+    roster.roster(params)
+    return params
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """Return a function that writes members of the task `blobs` and brings it to its folds."""
     monkeypatch.chdir(tmp_path)
     write_blobs(tmp_path / "raw")
+    return to_folds
 
-    def with_members(members, **changes):
-        write_params(tmp_path, {"blobs": task("raw", **changes)}, members)
-        params = load_params(paths.PARAMS)
-        for run in (ingest.ingest, prepare.prepare, split.split):
-            run(params, "blobs")
-        roster.roster(params)
-        return params
 
-    return with_members
+@pytest.fixture(scope="module")
+def once(tmp_path_factory):
+    """A folder in which two small GANs were trained."""
+    folder = tmp_path_factory.mktemp("generated")
+    write_blobs(folder / "raw")
+    with contextlib.chdir(folder):
+        generate.generate(to_folds({"m": using()}, generate=SMALL), "blobs")
+    return folder
+
+
+@pytest.fixture
+def finished(once, tmp_path, monkeypatch):
+    """A copy of that folder, to work in."""
+    shutil.copytree(once, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return load_params(paths.PARAMS)
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """Let GANs learn nothing, in no time, and return the batches of images that each would have seen."""
+    from pipeline import generator
+
+    batches = {}
+
+    def noted(gan, images, labels, noise):
+        batches.setdefault(gan, []).append(images)
+        weights = gan.generator.trainable_variables  # a step of no length, from which their average follows
+        gan.generator_step.optimizer.apply([np.zeros(weight.shape, np.float32) for weight in weights], weights)
+        return 0.0, 0.0
+
+    monkeypatch.setattr(generator, "train_on", noted)
+    return batches
 
 
 def using(share=0.5, **changes):
@@ -43,24 +84,22 @@ def made():
     return {path.name: path.read_bytes() for path in sorted(paths.generated("blobs").iterdir())}
 
 
-def test_every_fold_gets_images_labels_and_a_place_in_the_record(project):
-    params = project({"m": using()}, generate=SMALL)
-    assert generate.generate(params, "blobs") == "108 images from 3 GAN(s)"
-    sets = [f"fold-{k}_{kind}.npy" for k in range(3) for kind in ("images", "labels")]
+def test_every_fold_gets_images_labels_and_a_place_in_the_record(finished):
+    sets = [f"fold-{k}_{kind}.npy" for k in range(FOLDS) for kind in ("images", "labels")]
     assert set(made()) == {"about.json", "samples.png", *sets}
     images, labels = (np.load(paths.generated("blobs") / f"fold-1_{kind}.npy") for kind in ("images", "labels"))
     assert images.dtype == np.uint8
     assert images.shape == (36, 12, 12, 1)
+    assert np.ptp(images) > 0
     assert labels.tolist() == [0] * 12 + [1] * 12 + [2] * 12
     about = json.loads(made()["about.json"])
-    assert about["digest"]
-    assert [each["epochs"] for each in about["sets"].values()] == [2, 2, 2]
+    assert [(each["images"], each["epochs"]) for each in about["sets"].values()] == [(36, 2)] * FOLDS
     picture = Image.open(paths.generated("blobs") / "samples.png")
     assert picture.width > 10 * 12
     assert picture.height > 3 * 12
 
 
-def test_a_model_on_all_rows_has_a_gan_on_all_rows(project):
+def test_a_model_on_all_rows_has_a_gan_on_all_rows(project, seen):
     params = project({"m": using(training={"train_on_all": True})}, split={"count": 1}, generate=SMALL)
     generate.generate(params, "blobs")
     assert set(json.loads(made()["about.json"])["sets"]) == {"fold-0", "all"}
@@ -68,7 +107,7 @@ def test_a_model_on_all_rows_has_a_gan_on_all_rows(project):
     assert "2 model(s)" in training_stage.train(params, "m")
 
 
-def test_three_channels_and_sides_that_cannot_be_halved(project):
+def test_three_channels_and_sides_that_cannot_be_halved():
     from models import gan
 
     maker = gan.build_generator((11, 21, 3), 4, latent_units=5, filters=2)
@@ -111,45 +150,47 @@ class Killed(BaseException):
     """Stands for a kill between two epochs."""
 
 
-def test_a_killed_run_ends_as_if_nothing_had_happened(project, monkeypatch):
+def test_a_killed_run_ends_as_if_nothing_had_happened(finished, monkeypatch):
     from pipeline import generator
 
-    params = project({"m": using()}, generate=SMALL | {"epochs": 3})
-    generate.generate(params, "blobs")
-    whole = made()
+    whole = arrays()
     shutil.rmtree(paths.resume("blobs", "generate"))
     shutil.rmtree(paths.generated("blobs"))
-    epochs, kills = [0], 0
+    saved = []
 
     def dying(*arguments):
         resume.save_state(*arguments)
-        epochs[0] += 1
-        if epochs[0] % 4 == 0:
+        saved.append(arguments[0].parent.name)
+        if len(saved) == 3:
             raise Killed
 
     monkeypatch.setattr(generator, "save_state", dying)
-    while not paths.generated("blobs").exists():
-        try:
-            generate.generate(params, "blobs")
-        except Killed:
-            kills += 1
-            assert not paths.generated("blobs").exists()
-    assert (kills, epochs[0]) == (2, 9)
-    for name in whole:
-        if name.endswith(".npy"):
-            files = (paths.generated("blobs") / name, whole[name])
-            first, second = np.load(files[0]), np.frombuffer(files[1], np.uint8)[-np.load(files[0]).nbytes :]
-            assert np.abs(first.ravel().view(np.uint8).astype(int) - second).max() <= 1, name  # of 255
+    with pytest.raises(Killed):
+        generate.generate(finished, "blobs")
+    assert not paths.generated("blobs").exists()
+    generate.generate(finished, "blobs")
+    assert saved == ["fold-0", "fold-0", "fold-1", "fold-1"]  # no epoch twice
+    for name, array in arrays().items():
+        assert np.abs(array.astype(int) - whole[name]).max() <= 1, name  # of 255
 
 
-def test_a_finished_result_is_published_again_without_keras(project, tmp_path):
-    params = project({"m": using()}, generate=SMALL)
-    generate.generate(params, "blobs")
+def arrays():
+    return {path.name: np.load(path).astype(int) for path in paths.generated("blobs").glob("*.npy")}
+
+
+def test_a_finished_result_is_published_again_without_keras(finished, tmp_path):
     before = made()
-    project({"m": using()}, generate=SMALL, ensemble={"method": "mean"})
+    to_folds({"m": using()}, generate=SMALL, ensemble={"method": "mean"})
     shutil.rmtree(paths.generated("blobs"))  # as DVC does before it runs the stage again
     assert keras_after_generating(tmp_path) == "[]"
     assert made() == before
+
+
+def test_another_key_takes_the_place_of_the_finished_result(finished, seen):
+    first = made()
+    generate.generate(to_folds({"m": using()}, generate=SMALL | {"seed": 1}), "blobs")
+    assert len(list(paths.resume("blobs", "generate").iterdir())) == 1
+    assert json.loads(made()["about.json"])["digest"] != json.loads(first["about.json"])["digest"]
 
 
 def test_without_a_block_there_is_a_record_and_no_keras(project, tmp_path):
@@ -172,81 +213,64 @@ def keras_after_generating(folder):
     return done.stdout.strip()
 
 
-def test_no_gan_reads_a_row_that_its_models_are_validated_on(project, monkeypatch):
-    from pipeline import generator
-
-    params = project({"m": using()}, generate=SMALL | {"epochs": 1})
-    tune_ready = split.load_folds("blobs")
+def test_no_gan_reads_a_row_that_its_models_are_validated_on(project, seen):
+    params = project({"m": using()}, generate=SMALL | {"epochs": 3}, split={"count": 3})
+    folds = split.load_folds("blobs")
     images = np.load(paths.images("blobs") / "train_images.npy")
     images[:, 0, 0, 0] = np.arange(len(images))  # every image tells its row
     np.save(paths.images("blobs") / "train_images.npy", images)
-    seen, train_on = {}, generator.train_on
-
-    def noted(gan, batch, labels, noise):
-        seen.setdefault(id(gan), set()).update(batch[:, 0, 0, 0].tolist())
-        kept.append(gan)
-        return train_on(gan, batch, labels, noise)
-
-    kept = []  # so that no id is used twice
-    monkeypatch.setattr(generator, "train_on", noted)
     generate.generate(params, "blobs")
     assert len(seen) == 3
-    for fold, rows in enumerate(seen.values()):
-        assert rows
-        assert rows <= set(np.flatnonzero(tune_ready != fold).tolist())
+    for fold, batches in enumerate(seen.values()):
+        rows = np.concatenate(batches)[:, 0, 0, 0]
+        assert len(rows) == 3 * 32
+        assert set(rows.tolist()) <= set(np.flatnonzero(folds != fold).tolist())
 
 
-def test_a_model_takes_the_images_made_from_its_own_rows_and_no_others(project, monkeypatch):
-    params = project({"m": using()}, generate=SMALL | {"epochs": 1})
-    generate.generate(params, "blobs")
-    tune.tune(params, "m")
-    for fold in range(3):  # every image tells the fold that it is for
+def test_a_model_takes_the_images_made_from_its_own_rows_and_no_others(finished, monkeypatch):
+    tune.tune(finished, "m")
+    for fold in range(FOLDS):  # every image tells the fold that it is for
         path = paths.generated("blobs") / f"fold-{fold}_images.npy"
-        np.save(path, np.full_like(np.load(path), 200 + fold))
+        np.save(path, np.full_like(np.load(path), 252 + fold))
     seen, batches = {}, fit.TrainingBatches
 
     class Noted(batches):
         def __getitem__(self, index):
             found = super().__getitem__(index)
-            painted = (found[0] >= 200).all(axis=(1, 2, 3))
-            seen.setdefault(self.seeds[1], []).append((found[0][painted, 0, 0, 0], len(found[0])))
+            seen.setdefault(self.seeds[1], []).append(found[0])
             return found
 
     monkeypatch.setattr(fit, "TrainingBatches", Noted)
-    training_stage.train(params, "m")
-    assert set(seen) == {0, 1, 2}
+    training_stage.train(finished, "m")
+    assert set(seen) == set(range(FOLDS))
     for fold, parts in seen.items():
-        values = np.concatenate([values for values, _ in parts])
-        assert set(values.tolist()) == {200 + fold}
-        assert 0.2 < len(values) / sum(count for _, count in parts) < 0.8
+        images = np.concatenate(parts)
+        painted = images[(images >= 252).all(axis=(1, 2, 3))]
+        assert (painted == 252 + fold).all()
+        assert 0.2 < len(painted) / len(images) < 0.8
 
 
-def test_images_from_other_rows_are_refused_by_name(project):
-    params = project({"m": using()}, generate=SMALL | {"epochs": 1})
-    generate.generate(params, "blobs")
-    params = project({"m": using()}, generate=SMALL | {"epochs": 1}, split={"count": 3, "seed": 1})
+def test_images_from_other_rows_are_refused_by_name(finished):
+    params = to_folds({"m": using()}, generate=SMALL, split={"count": FOLDS, "seed": 1})
     tune.tune(params, "m")
-    with pytest.raises(BadInput, match=r"generated/about\.json: no set comes from just the 40 training rows"):
+    with pytest.raises(BadInput, match=r"generated/about\.json: no set comes from just the 30 training rows"):
         training_stage.train(params, "m")
 
 
-def test_only_who_uses_generated_images_follows_them(project):
-    members = {"m": using(), "n": member("blobs")}
-    tuned = []
+def test_only_who_uses_generated_images_follows_them(project, seen):
+    members, tuned, keys = {"m": using(), "n": member("blobs")}, [], []
     for seed in (0, 1):
-        params = project(members, generate=SMALL | {"epochs": 1, "seed": seed})
+        params = project(members, generate=SMALL | {"seed": seed})
         generate.generate(params, "blobs")
         for name in members:
             tune.tune(params, name)
         tuned.append({name: paths.tuning("blobs", name).read_bytes() for name in members})
-        assert "generated" not in json.loads(tuned[-1]["n"])
-    assert tuned[0]["n"] == tuned[1]["n"]
-    assert tuned[0]["m"] != tuned[1]["m"]
-    keys = [training_stage._key(tune.load_tuned("blobs", name), "blobs") for name in members]
-    generate.generate(project(members, generate=SMALL | {"epochs": 1, "seed": 2}), "blobs")
-    again = [training_stage._key(tune.load_tuned("blobs", name), "blobs") for name in members]
-    assert again[0] != keys[0]
-    assert again[1] == keys[1]
+        keys.append({name: training_stage._key(tune.load_tuned("blobs", name), "blobs") for name in members})
+    assert b'"generated"' in tuned[0]["m"]
+    assert b'"generated"' not in tuned[0]["n"]
+    for found in (tuned, keys):
+        assert found[0]["n"] == found[1]["n"]
+        assert found[0]["m"] != found[1]["m"]
 
 
 def test_an_epoch_keeps_its_length_and_takes_its_share():
