@@ -30,7 +30,7 @@ TASK = {
     "split": {"count": FOLDS},
     "predict": {},
     "ensemble": {},
-    "generate": {"epochs": 90, "filters": 16},
+    "generate": {"epochs": 60, "filters": 16, "learning_rate": 8e-4},
 }
 TRAINING = {"epochs": 25, "batch_size": 64, "learning_rate": 4e-3, "weight_decay": 0.02, "label_smoothing": 0.1}
 MEMBER = {"task": "fashion", "architecture": "cnn", "augment": {"flip": True, "shift_pixels": 1}}

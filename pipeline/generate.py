@@ -21,7 +21,7 @@ from pipeline.split import load_folds
 from pipeline.stage import run, task_of
 
 STATE = "generate"  # beside the members' in .resume/
-CODE = ("models/gan.py", "pipeline/generator.py", "pipeline/restart.py")  # dvc.yaml names the same
+CODE = ("models/gan.py", "pipeline/gan.py", "pipeline/generator.py", "pipeline/restart.py")  # dvc.yaml names the same
 
 
 def generate(params: Params, key: str) -> str:

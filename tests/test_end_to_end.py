@@ -222,6 +222,22 @@ def lines_of(output):
     return re.findall(r"fold (\d)/3 +epoch +(\d+)/12", output)
 
 
+def test_generated_images_retrain_who_uses_them_and_nobody_else(repository):
+    both = ("dvc", "repro", "train@fashion-cnn", "train@fashion-resnet")
+    small = {"epochs": 1, "filters": 2, "images_per_class": 5}
+    run(repository, *both)
+    edit(repository, lambda p: p["members"]["fashion-cnn"].update(generated_share=0.5))
+    edit(repository, lambda p: p["tasks"]["fashion"].update(generate=small))
+    trained = {"generate@fashion", "train@fashion-cnn", "train@fashion-resnet"}
+    assert ran(run(repository, *both)) & trained == {"generate@fashion", "train@fashion-cnn"}
+    edit(repository, lambda p: p["tasks"]["fashion"]["generate"].update(seed=1))
+    assert ran(run(repository, *both)) & trained == {"generate@fashion", "train@fashion-cnn"}
+    edit(repository, lambda p: p["tasks"]["fashion"]["predict"].update(flip=True))  # of the same entry
+    output = run(repository, *both)
+    assert ran(output) & trained == {"generate@fashion"}
+    assert "epoch" not in output
+
+
 def test_a_new_competition_is_one_entry(repository):
     rng = np.random.default_rng(0)
     kinds = ["ant", "bee", "cat", "dog", "eel", "fox", "gnu"]

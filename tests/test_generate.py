@@ -119,11 +119,11 @@ def test_three_channels_and_sides_that_cannot_be_halved():
 
 
 def test_each_step_moves_one_network_alone():
-    from pipeline import generator
     from pipeline.config import Generate
+    from pipeline.gan import build_gan, train_on
     from pipeline.restart import copies
 
-    gan = generator.build_gan({"image": [12, 12, 1], "classes": [0, 1, 2]}, Generate(filters=2, latent_units=3))
+    gan = build_gan({"image": [12, 12, 1], "classes": [0, 1, 2]}, Generate(filters=2, latent_units=3))
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 255, (8, 12, 12, 1), np.uint8), np.arange(8, dtype=np.int32) % 3
     noise = rng.standard_normal((2, 8, 3), np.float32)
@@ -141,7 +141,7 @@ def test_each_step_moves_one_network_alone():
         for other in others:
             other.train_on_batch = lambda *_: 0.0
         for _ in range(2):  # the first one traces, the second one runs what was traced
-            assert moved(lambda: generator.train_on(gan, images, labels, noise)) == {name}
+            assert moved(lambda: train_on(gan, images, labels, noise)) == {name}
         for other, method in zip(others, whole, strict=True):
             other.train_on_batch = method
 
