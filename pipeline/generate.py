@@ -1,6 +1,6 @@
 """Stage `generate`: labelled images from a conditional GAN a fold, which sees the fold's training rows alone.
 
-Keras is imported only where a GAN is still to be trained.
+Keras is imported only where a GAN is still to be trained, so that the stage takes no time in a task without one.
 """
 
 import shutil
@@ -17,7 +17,6 @@ from pipeline.contracts import BadInput, load_array, load_json, save_json, writi
 from pipeline.generated import source_of
 from pipeline.resume import digest
 from pipeline.samples import picture
-from pipeline.split import load_folds
 from pipeline.stage import run, task_of
 
 STATE = "generate"  # beside the members' in .resume/
@@ -62,6 +61,8 @@ def _key(options: Generate, task: str) -> str:
 
 def _rows(task: str) -> dict[str, np.ndarray]:
     """Return the training rows of each GAN: those of each fold's models, and all where a model on all wants images."""
+    from pipeline.split import load_folds  # with scikit-learn, a second that a task without GANs need not wait
+
     folds = load_folds(task)
     rows = {f"fold-{fold}": np.flatnonzero(folds != fold) for fold in range(folds.max() + 1)}
     return rows | ({"all": np.arange(len(folds))} if load_json(paths.all_rows(task)) else {})
