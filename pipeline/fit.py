@@ -37,6 +37,25 @@ class FoldJob:
     folder: Path  # gets state.npz while training, history.csv and model.keras when done
 
 
+@dataclass(frozen=True)
+class FoldData:
+    """What a fold reads, mapped once: Keras keeps what fed an epoch, and with it every map that an epoch opens."""
+
+    images: np.ndarray | Joined  # uint8 (real + generated, ...)
+    labels: np.ndarray  # of the real ones, class indices (n,) or label sets (n, labels)
+    targets: np.ndarray  # float32 (real + generated, classes)
+
+
+def _data(job: FoldJob) -> FoldData:
+    images = load_array(job.images / f"train_{job.member.input}.npy")
+    labels, classes = load_array(job.images / "train_labels.npy"), load_json(job.images / "about.json")["classes"]
+    targets = one_hot(labels, len(classes))
+    if job.member.generated_share:
+        made = load_generated(job.member.task, job.images, job.training_rows)
+        images, targets = Joined(images, made.images), np.concatenate([targets, one_hot(made.labels, len(classes))])
+    return FoldData(images, labels, targets)
+
+
 def train_fold(job: FoldJob, report: Callable[[dict], None] | None = None) -> None:
     """Train the job's model, unless that is done, from its last whole epoch on.
 
@@ -48,7 +67,7 @@ def train_fold(job: FoldJob, report: Callable[[dict], None] | None = None) -> No
     training = job.member.training
     keras.config.set_dtype_policy(training.precision)
     keras.utils.set_random_seed(seed_of(training.seed, job.fold))
-    model = build_model(job.member, job.images)
+    model, data = build_model(job.member, job.images), _data(job)
     steps = steps_per_epoch(len(job.training_rows), training.batch_size)
     history, groups = load_state(job.folder / "state.npz") or ([], {})
     if history:
@@ -56,10 +75,10 @@ def train_fold(job: FoldJob, report: Callable[[dict], None] | None = None) -> No
     with Progress(job.title, job.epochs, steps) as progress:
         for phase in phases(training, job.epochs):
             if len(history) < phase.stop_epoch:
-                trainer = compiled(model, training, phase, steps, labels_of(job.images).ndim == 2)
+                trainer = compiled(model, training, phase, steps, data.labels.ndim == 2)
                 if len(history) > phase.start_epoch:
                     set_variables(trainer.optimizer.variables, groups["optimiser"])
-                groups = _train_phase(job, trainer, phase, history, groups, progress, report)
+                groups = _train_phase(job, data, trainer, phase, history, groups, progress, report)
     if report:
         return
     model.set_weights(groups["best"])
@@ -68,6 +87,7 @@ def train_fold(job: FoldJob, report: Callable[[dict], None] | None = None) -> No
 
 def _train_phase(
     job: FoldJob,
+    data: FoldData,
     trainer: keras.Model,
     phase: Phase,
     history: list[dict],
@@ -81,10 +101,10 @@ def _train_phase(
     for epoch in range(len(history), phase.stop_epoch):
         if trainer.stop_training:
             break
-        row = _epoch(job, trainer, epoch, progress)
+        row = _epoch(job, data, trainer, epoch, progress)
         history.append(row)
         with _averaged(trainer, bool(training.ema_momentum)):
-            row |= _validate(job, trainer)
+            row |= _validate(job, data, trainer)
             best = best_epoch(history, training.monitor) == epoch
             best_weights = copies(trainer.weights) if best else groups.get("best")
         for watcher in watching:
@@ -107,18 +127,13 @@ def best_epoch(history: list[dict], monitor: str) -> int:
     return int(values.argmax() if monitor.endswith("accuracy") else np.nan_to_num(values, nan=np.inf).argmin())
 
 
-def _epoch(job: FoldJob, trainer: keras.Model, epoch: int, progress: Progress) -> dict:
-    training, images = job.member.training, load_array(job.images / f"train_{job.member.input}.npy")
+def _epoch(job: FoldJob, data: FoldData, trainer: keras.Model, epoch: int, progress: Progress) -> dict:
+    training, rows, real = job.member.training, job.training_rows, len(data.labels)
     seeds = (training.seed, job.fold, epoch)
     started = time.monotonic()
-    targets = one_hot(labels_of(job.images), len(load_json(job.images / "about.json")["classes"]))
-    rows = job.training_rows
     if job.member.generated_share:
-        made = load_generated(job.member.task, job.images, rows)
-        rows = exchanged(rows, job.member.generated_share, len(images), len(made.labels), seeds)
-        images = Joined(images, made.images)
-        targets = np.concatenate([targets, one_hot(made.labels, targets.shape[1])])
-    batches = TrainingBatches(images, targets, rows, training.batch_size, job.member.augment, seeds)
+        rows = exchanged(rows, job.member.generated_share, real, len(data.images) - real, seeds)
+    batches = TrainingBatches(data.images, data.targets, rows, training.batch_size, job.member.augment, seeds)
     # Inside `fit`, because the first one of a process may draw random numbers before it begins.
     seeding = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: reseed(trainer, seeds))
     logs = trainer.fit(batches, shuffle=False, verbose=0, callbacks=[seeding, progress.batches()]).history
@@ -136,17 +151,12 @@ def _epoch(job: FoldJob, trainer: keras.Model, epoch: int, progress: Progress) -
     }
 
 
-def labels_of(images: Path) -> np.ndarray:
-    """Return the class indices (n,) of all training rows, or of a multi-label task their label sets (n, labels)."""
-    return load_array(images / "train_labels.npy")
-
-
-def _validate(job: FoldJob, trainer: keras.Model) -> dict:
+def _validate(job: FoldJob, data: FoldData, trainer: keras.Model) -> dict:
     if not len(job.validation_rows):
         return {}
-    images = load_array(job.images / f"train_{job.member.input}.npy")
-    labels = labels_of(job.images)[job.validation_rows]
-    found = probabilities(predict_logits(trainer, images, job.validation_rows), multi_label=labels.ndim == 2)
+    labels = data.labels[job.validation_rows]
+    logits = predict_logits(trainer, data.images, job.validation_rows)
+    found = probabilities(logits, multi_label=labels.ndim == 2)
     return {"val_loss": log_loss(found, labels), "val_accuracy": accuracy(found, labels)}
 
 

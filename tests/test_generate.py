@@ -265,7 +265,7 @@ def test_only_who_uses_generated_images_follows_them(project, seen):
         for name in members:
             tune.tune(params, name)
         tuned.append({name: paths.tuning("blobs", name).read_bytes() for name in members})
-        keys.append({name: training_stage._key(tune.load_tuned("blobs", name), "blobs") for name in members})
+        keys.append({name: training_stage.key_of(tune.load_tuned("blobs", name), "blobs") for name in members})
     assert b'"generated"' in tuned[0]["m"]
     assert b'"generated"' not in tuned[0]["n"]
     for found in (tuned, keys):
