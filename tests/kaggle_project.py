@@ -1,6 +1,7 @@
 """A project with a finished task, ready to be uploaded to the server that plays Kaggle."""
 
 import json
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -39,3 +40,8 @@ def write_submission(text: str) -> None:
     """Write the submission of `shoes`."""
     paths.submission("shoes").parent.mkdir(exist_ok=True)
     paths.submission("shoes").write_text(text)
+
+
+def hear_ctrl_c() -> None:
+    """Undo, in a command about to start, that tests in the background of a script ignore SIGINT, which is inherited."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -11,6 +11,7 @@ import pytest
 from filelock import FileLock
 
 from submissions import download, unpack
+from tests.kaggle_project import hear_ctrl_c
 from tests.kaggle_server import COMPETITION, KEY, RULES, Failure, environment, serve, until, zipped
 from tests.projects import ROOT, task, write_params
 
@@ -167,7 +168,7 @@ def test_ctrl_c_leaves_no_file_and_the_next_run_goes_on(kaggle, capsys):
     command = [sys.executable, "-m", "submissions.download", "shoes"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     surroundings = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, env=surroundings, start_new_session=True, **pipes)
+    process = subprocess.Popen(command, env=surroundings, start_new_session=True, preexec_fn=hear_ctrl_c, **pipes)
     archive = TARGET.with_name(".shoes.download") / f"{COMPETITION}.zip"
     until(lambda: archive.exists() and archive.stat().st_size > 0)
     os.killpg(process.pid, signal.SIGINT)

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline import paths
 from submissions import client, ledger, provenance, upload
-from tests.kaggle_project import SUBMISSION, write_project, write_submission
+from tests.kaggle_project import SUBMISSION, hear_ctrl_c, write_project, write_submission
 from tests.kaggle_server import COMPETITION, KEY, RULES, Failure, environment, serve, until
 from tests.projects import ROOT
 
@@ -286,7 +286,7 @@ def _started(*arguments):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "submissions.upload", *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen(command, env=environment, start_new_session=True, **pipes)
+    return subprocess.Popen(command, env=environment, start_new_session=True, preexec_fn=hear_ctrl_c, **pipes)
 
 
 @pytest.mark.parametrize(
