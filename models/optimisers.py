@@ -1,9 +1,11 @@
 """Optimisers and learning-rate schedules by name."""
 
 import keras
-from keras import optimizers
+import numpy as np
+from keras import ops, optimizers
 
 WARMUP_SHARE = 0.25  # of a one-cycle schedule
+FEWEST_CHANNELS = 8  # of a kernel that Muon takes: the first layer of a network has no matrix to speak of
 
 
 def optimiser(
@@ -17,9 +19,9 @@ def optimiser(
     """Return a Keras optimiser; `weight_decay` is decoupled (Loshchilov and Hutter, 2019) and spares biases and norms.
 
     Args:
-        name: sgd (Nesterov), adam, adamw or rmsprop.
+        name: sgd (Nesterov), adam, adamw, rmsprop or muon.
         learning_rate: a constant or a schedule.
-        momentum: of sgd alone.
+        momentum: of sgd and muon.
         weight_decay: 0 is none.
         ema_momentum: of the moving average of the weights; 0 is none.
     """
@@ -33,11 +35,36 @@ def optimiser(
         made = optimizers.SGD(momentum=momentum, nesterov=momentum > 0, **common)
     elif name == "adamw":
         made = optimizers.AdamW(**{**common, "weight_decay": weight_decay})
+    elif name == "muon":
+        made = ConvolutionMuon(momentum=momentum, **common, adam_weight_decay=weight_decay or None)
     else:
         made = {"adam": optimizers.Adam, "rmsprop": optimizers.RMSprop}[name](**common)
     if weight_decay:
         made.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return made
+
+
+@keras.saving.register_keras_serializable("podium")
+class ConvolutionMuon(optimizers.Muon):
+    """Muon for the kernels of convolutions, Adam for all else (Jordan et al., "Muon", 2024).
+
+    A step moves a kernel, taken as a matrix (height * width * channels, filters), along the nearest matrix with
+    orthogonal columns, as far as a step of Adam would (Liu et al., "Muon is Scalable for LLM Training", 2025).
+    Keras's own gives kernels of convolutions to Adam.
+    """
+
+    def _should_use_adamw(self, variable: keras.Variable) -> bool:
+        return len(variable.shape) != 4 or min(variable.shape[2:]) < FEWEST_CHANNELS
+
+    def _muon_update_step(
+        self, gradient: keras.KerasTensor, variable: keras.Variable, lr: keras.KerasTensor, m: keras.Variable
+    ) -> None:
+        self.assign(m, self.momentum * m + gradient)
+        ahead = gradient + self.momentum * m
+        rows, columns = int(np.prod(variable.shape[:-1])), variable.shape[-1]
+        direction = self.zeropower_via_newtonschulz5(ops.reshape(ahead, (rows, columns)), self.ns_steps)
+        length = self.rms_rate * max(rows, columns) ** 0.5
+        self.assign_sub(variable, ops.reshape(lr * length * direction, variable.shape))
 
 
 def schedule(

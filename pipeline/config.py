@@ -131,7 +131,7 @@ class Training:
 
     epochs: int = 10
     batch_size: int = 128
-    optimiser: Literal["sgd", "adam", "adamw", "rmsprop"] = "adamw"
+    optimiser: Literal["sgd", "adam", "adamw", "rmsprop", "muon"] = "adamw"
     loss: Literal["cross_entropy", "nll", "binary_cross_entropy"] = "cross_entropy"  # of one label an image
     learning_rate: float = 1e-3  # the peak, where the schedule has one
     schedule: Literal["constant", "plateau", "cosine", "one_cycle", "inverse_time"] = "one_cycle"
@@ -139,7 +139,7 @@ class Training:
     plateau_factor: float = 0.316
     plateau_patience_epochs: int = 3
     minimum_learning_rate: float = 5e-7
-    momentum: float = 0.9  # of sgd
+    momentum: float = 0.9  # of sgd and muon
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     ema_momentum: float = 0.0  # 0: no exponential moving average of the weights

@@ -198,7 +198,7 @@ def test_schedules_start_peak_and_end_where_they_say():
     assert schedule("plateau", 0.1, 100) == 0.1
 
 
-@pytest.mark.parametrize("name", ["sgd", "adam", "adamw", "rmsprop"])
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw", "rmsprop", "muon"])
 def test_weight_decay_spares_biases(name):
     dense = keras.layers.Dense(2, bias_initializer="ones")
     model = keras.Sequential([keras.Input((3,)), dense])
@@ -208,6 +208,24 @@ def test_weight_decay_spares_biases(name):
     made.apply([ops.zeros_like(v) for v in model.trainable_variables], model.trainable_variables)
     assert np.abs(ops.convert_to_numpy(dense.kernel)).sum() < np.abs(before).sum()
     assert np.allclose(ops.convert_to_numpy(dense.bias), 1)
+
+
+def test_muon_moves_a_convolution_as_far_in_every_direction():
+    convolution = keras.layers.Conv2D(24, 3)
+    convolution.build((None, 9, 9, 16))
+    made = optimiser("muon", 0.1)
+    made.build(convolution.trainable_variables)
+    before = ops.convert_to_numpy(convolution.kernel)
+    gradients = [
+        np.random.default_rng(0).normal(size=v.shape).astype("float32") for v in convolution.trainable_variables
+    ]
+    gradients[0][..., 0] *= 1000  # plain gradients would move little but this filter
+    made.apply(gradients, convolution.trainable_variables)
+    moved = (ops.convert_to_numpy(convolution.kernel) - before).reshape(-1, 24)
+    lengths = np.linalg.svd(moved, compute_uv=False) / (0.1 * 0.2 * np.sqrt(len(moved)))
+    assert lengths.max() < 1.3
+    assert lengths.min() > 0.3
+    assert np.allclose(np.abs(ops.convert_to_numpy(convolution.bias)), 0.1, atol=1e-3)  # Adam's first step
 
 
 def test_cost_of_a_network_counted_by_hand():
