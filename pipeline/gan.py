@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from models import gan
+from models.compiling import jit_compile
 from pipeline.config import Generate
 
 EMA_MOMENTUM = 0.995  # of the generator's weights that make the images
@@ -41,8 +42,9 @@ def build_gan(about: dict, options: Generate) -> Gan:
         gan.generator_step(generator, discriminator),
         gan.discriminator_step(generator, discriminator),
     )
-    made.discriminator_step.compile(_adam(options), loss="hinge")
-    made.generator_step.compile(_adam(options, use_ema=True, ema_momentum=EMA_MOMENTUM), loss=_minus_scores)
+    made.discriminator_step.compile(_adam(options), loss="hinge", jit_compile=jit_compile())
+    averaged = _adam(options, use_ema=True, ema_momentum=EMA_MOMENTUM)
+    made.generator_step.compile(averaged, loss=_minus_scores, jit_compile=jit_compile())
     made.discriminator_step.optimizer.build(discriminator.trainable_variables)
     made.generator_step.optimizer.build(generator.trainable_variables)
     return made

@@ -20,7 +20,13 @@ from pipeline.samples import picture
 from pipeline.stage import run, task_of
 
 STATE = "generate"  # beside the members' in .resume/
-CODE = ("models/gan.py", "pipeline/gan.py", "pipeline/generator.py", "pipeline/restart.py")  # dvc.yaml names the same
+CODE = (  # dvc.yaml names the same
+    "models/compiling.py",
+    "models/gan.py",
+    "pipeline/gan.py",
+    "pipeline/generator.py",
+    "pipeline/restart.py",
+)
 
 
 def generate(params: Params, key: str) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 
 import models
 from models import wrap
+from models.compiling import jit_compile
 from models.cost import flops, weighted_layers, without_weights
 from models.sums import PriceSums
 from pipeline.batches import PredictionBatches
@@ -43,5 +44,7 @@ def predict_logits(
     model: keras.Model, images: np.ndarray, rows: np.ndarray, mirrored: bool = False, by_pixels: int = 0
 ) -> np.ndarray:
     """Return logits float32 (len(rows), classes) of one view of some rows."""
+    if not jit_compile():  # a loaded model was never compiled
+        model.jit_compile = False
     batches = PredictionBatches(images, rows, PREDICTION_BATCH, mirrored, by_pixels)
     return model.predict(batches, verbose=0)

@@ -22,6 +22,7 @@ CODE = (  # what trained weights depend on beside the architecture's own file; d
     "features/mixing.py",
     "features/targets.py",
     "features/warps.py",
+    "models/compiling.py",
     "models/freezing.py",
     "models/layers.py",
     "models/optimisers.py",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import keras
 from keras import ops
 
+from models.compiling import jit_compile
 from models.freezing import freeze
 from models.optimisers import optimiser, schedule
 from pipeline.config import Training
@@ -54,6 +55,7 @@ def compiled(model: keras.Model, training: Training, phase: Phase, steps: int, m
                 _subset_accuracy if multi_label else keras.metrics.categorical_accuracy, name="accuracy"
             )
         ],
+        jit_compile=jit_compile(),
     )
     trainer.optimizer.build(trainer.trainable_variables)
     trainer.stop_training = False
