@@ -12,13 +12,14 @@ from pipeline.orphans import end_with_dvc
 from pipeline.paths import PARAMS
 
 Entry = TypeVar("Entry")
+INTERRUPTED = 130  # exit status, as shells have it
 
 
 def run(stage: str, function: Callable[..., str], keyed: bool = True) -> None:
     """Run `function(params, key)`, or `function(params)` where the stage is not `keyed`, as a command.
 
     The function returns what it made, which is printed with the seconds that it took. What the user can mend ends as
-    one sentence on stderr with exit status 1; a bug ends as a traceback.
+    one sentence on stderr with exit status 1, Ctrl-C with 130; a bug ends as a traceback.
     """
     end_with_dvc()
     started = time.monotonic()
@@ -30,7 +31,7 @@ def run(stage: str, function: Callable[..., str], keyed: bool = True) -> None:
 
 @contextmanager
 def one_sentence(stage: str) -> Iterator[None]:
-    """End the process with one sentence on stderr and exit status 1 where the user can mend what went wrong."""
+    """End the process with one sentence on stderr where the user can mend what went wrong, or pressed Ctrl-C."""
     try:
         yield
     except BadInput as error:
@@ -40,6 +41,9 @@ def one_sentence(stage: str) -> Iterator[None]:
         _fail(stage, f"{error.filename}: {_lower(error.strerror)}" if named else str(error))
     except MemoryError:
         _fail(stage, "out of memory; free some, or use fewer or smaller images")
+    except KeyboardInterrupt:
+        print(f"{stage}: interrupted; the same command may be run again", file=sys.stderr, flush=True)
+        sys.exit(INTERRUPTED)
 
 
 def task_of(params: Params, key: str) -> Task:

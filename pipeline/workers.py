@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -51,7 +52,12 @@ def start(environment: dict[str, str]) -> Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, environment), daemon=True)
-    process.start()
+    resource_tracker.ensure_running()  # here, as its start would undo the next line
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited: Ctrl-C is this process's matter
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     theirs.close()
     return Worker(environment, process, ours)
 
@@ -99,7 +105,6 @@ def _cause_of_death(status: int) -> str:
 
 
 def _serve(pipe: Connection, environment: dict[str, str]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the first process's matter
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.update(environment)  # read when the backend is imported, which is later
     while True:

@@ -2,7 +2,6 @@
 
 import argparse
 import re
-import sys
 from collections.abc import Callable
 
 from pipeline.config import Params, load_params
@@ -11,20 +10,14 @@ from pipeline.paths import PARAMS
 from pipeline.stage import one_sentence, task_of
 from submissions.client import KaggleError
 
-INTERRUPTED = 130  # exit status, as shells have it
-
 
 def run(name: str, function: Callable[[Params, argparse.Namespace], None], arguments: argparse.Namespace) -> None:
     """Run `function(params, arguments)`; what the user can mend is one sentence and exit status 1, Ctrl-C is 130."""
-    try:
-        with one_sentence(name):
-            try:
-                function(load_params(PARAMS), arguments)
-            except KaggleError as error:
-                raise BadInput(str(error)) from error
-    except KeyboardInterrupt:
-        print(f"{name}: interrupted; the same command may be run again", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+    with one_sentence(name):
+        try:
+            function(load_params(PARAMS), arguments)
+        except KaggleError as error:
+            raise BadInput(str(error)) from error
 
 
 def competition_of(params: Params, key: str) -> str:

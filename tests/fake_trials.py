@@ -53,5 +53,10 @@ def slow(job):
     return score(job)
 
 
+def endless(job):
+    optuna.trial.Trial(open_study(job.storage, job.study, job.pruner, 3), job.trial_id).report(0.5, 1)
+    time.sleep(600)
+
+
 def environment(name):
     return os.environ.get(name)

@@ -267,5 +267,16 @@ def test_jobs_share_the_threads_of_a_cpu(monkeypatch):
     workers.stop(worker)
 
 
+def test_ctrl_c_is_not_a_workers_matter_from_its_first_moment(monkeypatch):
+    monkeypatch.setenv("PODIUM_NAME", "x")
+    worker = workers.start({})
+    for _ in range(20):  # while it starts
+        os.kill(worker.process.pid, signal.SIGINT)
+        time.sleep(0.01)
+    workers.submit(worker, fake_trials.environment, "PODIUM_NAME")
+    assert workers.result(worker) == "x"
+    workers.stop(worker)
+
+
 def test_optuna_stays_quiet():
     assert optuna.logging.get_verbosity() == optuna.logging.WARNING

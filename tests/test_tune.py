@@ -18,6 +18,7 @@ from pipeline.config import Member, Tune, load_params
 from pipeline.contracts import BadInput
 from pipeline.study import DEFAULTS, OWNER, REASON, open_study
 from tests import fake_trials
+from tests.kaggle_project import hear_ctrl_c
 from tests.projects import environment, member, task, write_blobs, write_params
 
 SMALL = {"options": {"stem_filters": [4, 6], "filters": [[8, 8], [4, 4]], "activation": None, "dropout": None}}
@@ -198,3 +199,27 @@ def test_two_commands_share_a_study_of_which_one_is_killed(project, tmp_path):
     assert sum(DEFAULTS in trial.user_attrs for trial in complete) == 1
     assert "its process ended before it did" in [trial.user_attrs.get(REASON) for trial in trials]
     assert tune.load_tuned("blobs", "m").training.epochs == 4
+
+
+ENDLESS = """
+from pipeline import stage, tune
+from tests import fake_trials
+tune._describe, tune._run_trial = fake_trials.describe, fake_trials.endless
+stage.run("tune", tune.tune)
+"""
+
+
+def test_ctrl_c_ends_in_one_line_and_the_next_run_goes_on(project, faked, tmp_path):
+    params = project(tune={"trials": 2, "space": SMALL, "pruner": "none"})
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    command, session = [sys.executable, "-c", ENDLESS, "m"], {"start_new_session": True, "preexec_fn": hear_ctrl_c}
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment(), **pipes, **session)
+    journal = paths.journal("blobs", "m")
+    wait_for(lambda: journal.exists() and '"step":1,' in journal.read_text())
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the command and its workers
+    assert process.communicate(timeout=60)[0] == "tune: interrupted; the same command may be run again\n"
+    assert process.returncode == 130
+    tune.tune(params, "m")
+    trials = all_trials(study_json()["study"])
+    assert [trial.state for trial in trials] == [TrialState.FAIL, TrialState.COMPLETE, TrialState.COMPLETE]
+    assert trials[0].user_attrs[REASON] == "interrupted"
