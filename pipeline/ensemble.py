@@ -12,8 +12,8 @@ from features.targets import as_binary, from_binary
 from features.thresholds import fit_thresholds, honest_choice
 from pipeline import paths
 from pipeline.config import Ensemble, Params
-from pipeline.contracts import BadInput, align, blame, load_array, load_json, save_json, writing
-from pipeline.predictions import Predictions, load_predictions, save_predictions
+from pipeline.contracts import BadInput, load_array, load_json, save_json, writing
+from pipeline.predictions import Predictions, load_aligned, save_predictions
 from pipeline.split import load_folds
 from pipeline.stage import run, task_of
 
@@ -78,16 +78,12 @@ def _stack(
     stacked = []
     for member in members:
         path = paths.predictions(key, member) / f"{split}.npz"
-        made = load_predictions(path)
-        if made.classes != classes:
-            raise BadInput(f"{path}: classes {made.classes}, expected those of the task, {classes}")
-        with blame(path):
-            order = align(ids, made.ids)
-        if folds is not None and (made.folds is None or (made.folds[order] != folds).any()):
+        made = load_aligned(path, ids, classes)
+        if folds is not None and (made.folds is None or (made.folds != folds).any()):
             raise BadInput(
                 f"{path}: made with other folds than those of {paths.folds(key)}; rerun stages train, predict"
             )
-        stacked.append(made.probabilities[order])
+        stacked.append(made.probabilities)
     return np.stack(stacked)
 
 

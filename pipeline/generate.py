@@ -14,8 +14,7 @@ from filelock import FileLock
 from pipeline import paths
 from pipeline.config import Generate, Params
 from pipeline.contracts import BadInput, load_array, load_json, save_json, writing
-from pipeline.generated import source_of
-from pipeline.resume import digest
+from pipeline.resume import digest, source_of
 from pipeline.samples import picture
 from pipeline.stage import run, task_of
 

@@ -11,7 +11,7 @@ import numpy as np
 from pipeline import paths
 from pipeline.config import Member
 from pipeline.contracts import BadInput, load_array, load_json
-from pipeline.resume import digest
+from pipeline.resume import source_of
 
 DIGEST = "generated"  # in a member's tuning file
 
@@ -22,11 +22,6 @@ class Generated:
 
     images: np.ndarray  # uint8 (n, height, width, channels)
     labels: np.ndarray  # int64 (n,), class indices
-
-
-def source_of(images: Path, rows: np.ndarray) -> str:
-    """Return a hash of training rows and of the data they stand for; `images` is the folder that `prepare` made."""
-    return digest([np.sort(rows).tolist()], [images / "statistics.json"])
 
 
 def load_generated(task: str, images: Path, rows: np.ndarray) -> Generated:

@@ -1,6 +1,7 @@
 """Stage `predict`: out-of-fold and test probabilities of a member, averaged over views."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 
@@ -12,8 +13,8 @@ from pipeline.backend import keras  # before what imports Keras itself
 from pipeline.config import Member, Params, Predict
 from pipeline.contracts import BadInput, load_array, load_json, save_json, writing
 from pipeline.network import predict_logits
-from pipeline.predictions import Predictions, save_predictions
-from pipeline.resume import digest
+from pipeline.predictions import SOURCES, Predictions, save_predictions
+from pipeline.resume import digest, source_of
 from pipeline.split import load_folds
 from pipeline.stage import member_of, run, task_of
 from pipeline.train import ALL_ROWS
@@ -21,22 +22,38 @@ from pipeline.tune import load_tuned
 
 
 def predict(params: Params, key: str) -> str:
-    """Write `oof.npz`, `test.npz` and `metrics.json` of the member."""
+    """Write `oof.npz`, `test.npz`, `metrics.json` and, for a member's students, each fold's test probabilities."""
     name = member_of(params, key).task
     member, options, folder = load_tuned(name, key), task_of(params, name).predict, paths.images(name)
     classes, labels = load_json(folder / "about.json")["classes"], load_array(folder / "train_labels.npy")
     folds = load_folds(name)
     _check_folds(name, key)
-    rows, oof, test = _probabilities(member, key, options)
+    rows, oof, tests = _probabilities(member, key, options)
     metrics = {"rows": len(rows), **report(oof, labels[rows])}
     with writing(paths.predictions(name, key)) as part:
         part.mkdir()
         ids = load_array(folder / "train_ids.npy")[rows]
         save_predictions(part / "oof.npz", Predictions(ids, oof, classes, folds[rows]))
-        save_predictions(part / "test.npz", Predictions(load_array(folder / "test_ids.npy"), test, classes))
+        _save_tests(part, member, tests, folds, classes)
         save_json(part / "metrics.json", metrics)
     shutil.rmtree(paths.resume(name, key), ignore_errors=True)  # the models are safe with DVC by now
-    return f"{len(rows)} out-of-fold rows with accuracy {metrics['accuracy']:.4f}, {len(test)} test rows"
+    return f"{len(rows)} out-of-fold rows with accuracy {metrics['accuracy']:.4f}, {tests.shape[1]} test rows"
+
+
+def _save_tests(part: Path, member: Member, tests: np.ndarray, folds: np.ndarray, classes: list) -> None:
+    """Write the test probabilities float32 (models, n, classes): their mean and, where each fold has some, each fold's.
+
+    Beside them stands which model of a student may learn from them: from a fold's, the one with the same training rows;
+    from the mean, the one on all rows, which is validated on none.
+    """
+    folder = paths.images(member.task)
+    sets = {"test.npz": (tests.mean(axis=0), np.arange(len(folds)))}
+    if not member.training.train_on_all:
+        sets |= {f"test_fold-{fold}.npz": (each, np.flatnonzero(folds != fold)) for fold, each in enumerate(tests)}
+    ids = load_array(folder / "test_ids.npy")
+    for name, (found, _) in sets.items():
+        save_predictions(part / name, Predictions(ids, found, classes))
+    save_json(part / SOURCES, {name: source_of(folder, rows) for name, (_, rows) in sets.items()})
 
 
 def _check_folds(task: str, key: str) -> None:
@@ -47,23 +64,26 @@ def _check_folds(task: str, key: str) -> None:
 
 
 def _probabilities(member: Member, key: str, options: Predict) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the validation rows (m,), their probabilities (m, classes) and those of the test rows."""
+    """Return the validation rows (m,), their probabilities (m, classes) and the test rows', (models, n, classes).
+
+    Test rows are predicted by each fold's model or, with `train_on_all`, by the last one alone.
+    """
     folder, models = paths.images(member.task), paths.models(member.task, key)
     folds = load_folds(member.task)
     train, test = (load_array(folder / f"{split}_{member.input}.npy") for split in ("train", "test"))
     rows, classes = np.flatnonzero(folds >= 0), len(load_json(folder / "about.json")["classes"])
-    oof, test_sum = np.zeros((len(folds), classes), np.float32), np.zeros((len(test), classes), np.float32)
-    count, multi_label = folds.max() + 1, load_array(folder / "train_labels.npy").ndim == 2
-    for fold in range(count):
+    oof, tests = np.zeros((len(folds), classes), np.float32), []
+    multi_label = load_array(folder / "train_labels.npy").ndim == 2
+    for fold in range(folds.max() + 1):
         model = keras.saving.load_model(models / f"fold-{fold}.keras")
         held_out = np.flatnonzero(folds == fold)
         oof[held_out] = _averaged(model, train, held_out, options, multi_label)
         if not member.training.train_on_all:
-            test_sum += _averaged(model, test, np.arange(len(test)), options, multi_label) / count
+            tests.append(_averaged(model, test, np.arange(len(test)), options, multi_label))
     if member.training.train_on_all:
         model = keras.saving.load_model(models / f"{ALL_ROWS}.keras")
-        test_sum = _averaged(model, test, np.arange(len(test)), options, multi_label)
-    return rows, oof[rows], test_sum
+        tests.append(_averaged(model, test, np.arange(len(test)), options, multi_label))
+    return rows, oof[rows], np.stack(tests)
 
 
 def _averaged(

@@ -1,12 +1,14 @@
 """Probabilities with the ids of their rows: what members and ensembles hand on."""
 
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.contracts import BadInput, writing
+from pipeline.contracts import BadInput, align, blame, load_json, writing
+
+SOURCES = "sources.json"  # in a member's folder
 
 
 @dataclass(frozen=True)
@@ -43,3 +45,23 @@ def load_predictions(path: Path) -> Predictions:
             return Predictions(arrays["ids"], arrays["probabilities"], arrays["classes"].tolist(), arrays.get("folds"))
     except (ValueError, KeyError, zipfile.BadZipFile) as error:
         raise BadInput(f"{path}: not a predictions file ({error}); rerun the stage that makes it") from error
+
+
+def load_aligned(path: Path, ids: np.ndarray, classes: list) -> Predictions:
+    """Return what `save_predictions` wrote, in the order of `ids`.
+
+    Raises:
+        BadInput: the file's ids or classes are others, or it is no such file.
+    """
+    made = load_predictions(path)
+    if made.classes != classes:
+        raise BadInput(f"{path}: classes {made.classes}, expected those of the task, {classes}")
+    with blame(path):
+        order = align(ids, made.ids)
+    folds = None if made.folds is None else made.folds[order]
+    return replace(made, ids=ids, probabilities=made.probabilities[order], folds=folds)
+
+
+def load_sources(folder: Path) -> dict[Path, str]:
+    """Return each file of a member's test rows, with the hash of the training rows of models that may learn from it."""
+    return {folder / name: source for name, source in load_json(folder / SOURCES).items()}
