@@ -15,7 +15,8 @@ from features.targets import one_hot, probabilities
 from pipeline.batches import TrainingBatches, steps_per_epoch
 from pipeline.config import Member
 from pipeline.contracts import BadInput, load_array, load_json, writing
-from pipeline.generated import Joined, exchanged, load_generated
+from pipeline.generated import load_generated
+from pipeline.joined import Extra, Joined, exchanged
 from pipeline.network import build_model, predict_logits
 from pipeline.progress import Progress
 from pipeline.restart import copies, reseed, seed_of, set_variables
@@ -41,19 +42,21 @@ class FoldJob:
 class FoldData:
     """What a fold reads, mapped once: Keras keeps what fed an epoch, and with it every map that an epoch opens."""
 
-    images: np.ndarray | Joined  # uint8 (real + generated, ...)
+    images: np.ndarray | Joined  # uint8 (real + extra, ...)
     labels: np.ndarray  # of the real ones, class indices (n,) or label sets (n, labels)
-    targets: np.ndarray  # float32 (real + generated, classes)
+    targets: np.ndarray  # float32 (real + extra, classes)
+    extras: list[Extra]
 
 
 def _data(job: FoldJob) -> FoldData:
     images = load_array(job.images / f"train_{job.member.input}.npy")
     labels, classes = load_array(job.images / "train_labels.npy"), load_json(job.images / "about.json")["classes"]
     targets = one_hot(labels, len(classes))
-    if job.member.generated_share:
-        made = load_generated(job.member.task, job.images, job.training_rows)
-        images, targets = Joined(images, made.images), np.concatenate([targets, one_hot(made.labels, len(classes))])
-    return FoldData(images, labels, targets)
+    wanted = [(load_generated, job.member.generated_share)]
+    extras = [load(job.member, job.images, job.training_rows) for load, is_used in wanted if is_used]
+    for extra in extras:
+        images, targets = Joined(images, extra.images), np.concatenate([targets, extra.targets])
+    return FoldData(images, labels, targets, extras)
 
 
 def train_fold(job: FoldJob, report: Callable[[dict], None] | None = None) -> None:
@@ -128,11 +131,11 @@ def best_epoch(history: list[dict], monitor: str) -> int:
 
 
 def _epoch(job: FoldJob, data: FoldData, trainer: keras.Model, epoch: int, progress: Progress) -> dict:
-    training, rows, real = job.member.training, job.training_rows, len(data.labels)
+    training, rows = job.member.training, job.training_rows
     seeds = (training.seed, job.fold, epoch)
     started = time.monotonic()
-    if job.member.generated_share:
-        rows = exchanged(rows, job.member.generated_share, real, len(data.images) - real, seeds)
+    if data.extras:
+        rows = exchanged(rows, len(data.labels), data.extras, seeds)
     batches = TrainingBatches(data.images, data.targets, rows, training.batch_size, job.member.augment, seeds)
     # Inside `fit`, because the first one of a process may draw random numbers before it begins.
     seeding = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: reseed(trainer, seeds))

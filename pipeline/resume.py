@@ -31,6 +31,7 @@ CODE = (  # what trained weights depend on beside the architecture's own file; d
     "pipeline/batches.py",
     "pipeline/fit.py",
     "pipeline/generated.py",
+    "pipeline/joined.py",
     "pipeline/network.py",
     "pipeline/restart.py",
     "pipeline/trainer.py",

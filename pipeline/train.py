@@ -12,8 +12,8 @@ from pipeline import paths
 from pipeline.backend import keras  # before what imports Keras itself
 from pipeline.config import Member, Params
 from pipeline.contracts import blame, save_json, writing
+from pipeline.extras import extra_digests
 from pipeline.fit import FoldJob, best_epoch, train_fold
-from pipeline.generated import generated_digest
 from pipeline.jobs import run_jobs
 from pipeline.network import size_of
 from pipeline.resume import digest, training_files
@@ -55,7 +55,7 @@ def train(params: Params, key: str) -> str:
 
 def key_of(member: Member, task: str) -> str:
     """Return a hash of all that the models depend on: data, folds, options, code and library."""
-    values = {k: v for k, v in asdict(member).items() if k != "tune"} | generated_digest(member)
+    values = {k: v for k, v in asdict(member).items() if k != "tune"} | extra_digests(member)
     return digest([values, keras.__version__, keras.backend.backend()], training_files(member.architecture, task))
 
 

@@ -11,7 +11,7 @@ from filelock import FileLock
 from pipeline import paths, workers
 from pipeline.config import Member, Params
 from pipeline.contracts import BadInput, blame, load_json, save_json, writing
-from pipeline.generated import DIGEST, generated_digest
+from pipeline.extras import DIGESTS, extra_digests
 from pipeline.parsing import parse
 from pipeline.resume import digest, training_files
 from pipeline.stage import member_of, run
@@ -51,7 +51,7 @@ def load_tuned(task: str, key: str) -> Member:
     path = paths.tuning(task, key)
     with blame(path):
         entry = load_json(path)
-        entry.pop(DIGEST, None)  # there for DVC, which trains anew what reads another file
+        entry.pop(DIGESTS, None)  # there for DVC, which trains anew what reads another file
         return parse(Member, entry, "")
 
 
@@ -82,7 +82,7 @@ def _key(member: Member) -> str:
     """Return a hash of all that a trial's score depends on: data, fold, the entry, its space and code."""
     from pipeline.space import COMMON
 
-    values = dataclasses.asdict(member) | {"tune": member.tune.space} | generated_digest(member)
+    values = dataclasses.asdict(member) | {"tune": member.tune.space} | extra_digests(member)
     return digest([values, COMMON], training_files(member.architecture, member.task))
 
 
@@ -115,7 +115,7 @@ def _save(member: Member, key: str, summary: dict, page: str = "") -> None:
             (part / "study.html").write_text(page, encoding="utf-8")
     with writing(path) as part:
         entry = {name: value for name, value in dataclasses.asdict(member).items() if name != "tune"}
-        save_json(part, entry | generated_digest(member))
+        save_json(part, entry | extra_digests(member))
 
 
 if __name__ == "__main__":

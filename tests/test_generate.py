@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import fit, generate, generated, ingest, paths, prepare, resume, roster, split, tune
+from pipeline import fit, generate, ingest, paths, prepare, resume, roster, split, tune
 from pipeline import train as training_stage
 from pipeline.config import load_params
 from pipeline.contracts import BadInput
+from pipeline.joined import Extra, Joined, exchanged
 from tests.projects import ROOT, member, task, write_blobs, write_params
 
 SMALL = {"epochs": 2, "batch_size": 16, "latent_units": 4, "filters": 4, "images_per_class": 12}
@@ -274,14 +275,24 @@ def test_only_who_uses_generated_images_follows_them(project, seen):
 
 
 def test_an_epoch_keeps_its_length_and_takes_its_share():
-    rows = np.arange(100, 180)
-    drawn = [generated.exchanged(rows, 0.3, 1000, 10, (0, 1, epoch)) for epoch in (0, 0, 1)]
+    rows, extra = np.arange(100, 180), Extra(np.zeros((10, 1)), np.zeros((10, 3)), np.arange(10), share=0.3)
+    drawn = [exchanged(rows, 1000, [extra], (0, 1, epoch)) for epoch in (0, 0, 1)]
     assert (drawn[0] == drawn[1]).all()
     assert (drawn[0] != drawn[2]).any()
     real = drawn[0][drawn[0] < 1000]
     assert len(drawn[0]) == 80
     assert len(real) == len(set(real.tolist()) & set(rows.tolist())) == 56
     assert np.ptp(np.bincount(drawn[0][drawn[0] >= 1000] - 1000, minlength=10)) <= 1
+
+
+def test_an_epoch_takes_its_share_of_each_extra():
+    kinds = [Extra(np.arange(n), np.zeros((n, 1)), np.array(usable), 0.25) for n, usable in ((5, [0, 4]), (7, [3]))]
+    drawn = exchanged(np.arange(40), 100, kinds, (0, 0, 0))
+    assert np.unique(drawn[drawn >= 100], return_counts=True)[1].tolist() == [5, 5, 10]
+    everything = Joined(Joined(np.arange(1000, 1100), kinds[0].images), kinds[1].images)
+    assert len(everything) == 112
+    assert everything[np.array([1, 99, 100, 104, 104, 105, 108])].tolist() == [1001, 1099, 0, 4, 4, 0, 3]
+    assert set(drawn[drawn >= 100].tolist()) == {100, 104, 108}
 
 
 def test_label_sets_are_refused(project):
