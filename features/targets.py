@@ -17,6 +17,13 @@ def probabilities(logits: np.ndarray, multi_label: bool) -> np.ndarray:
     return expit(logits) if multi_label else softmax(logits, axis=1)
 
 
+def confidence(probabilities: np.ndarray, multi_label: bool) -> np.ndarray:
+    """Return how probable (n,) each row's likeliest class is; of a label set, its least certain label's state."""
+    if multi_label:
+        return np.maximum(probabilities, 1 - probabilities).min(axis=1)
+    return probabilities.max(axis=1)
+
+
 def distinct(labels: np.ndarray, classes: list[int | str], separator: str = " ") -> tuple[np.ndarray, list[int | str]]:
     """Return codes (n,) of what each row is labelled with, and what each code stands for: a class or a written set."""
     if labels.ndim == 1:

@@ -1,6 +1,6 @@
 """`params.yaml`, the only configuration, as frozen dataclasses: a task's blocks are named after the stages."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -166,6 +166,15 @@ class Tune:
 
 
 @dataclass(frozen=True)
+class PseudoLabels:
+    """What makes a member a student: test images with its teacher's probabilities as labels, see docs/ensembling.md."""
+
+    teacher: str  # an entry of members, of the same task
+    share: float = 0.3  # of the images of an epoch, which test images take the place of
+    least_confidence: float = 0.8  # of the teacher; one that was trained with label smoothing is never quite sure
+
+
+@dataclass(frozen=True)
 class Member:
     """One model competing for a place in its task's ensemble."""
 
@@ -178,6 +187,7 @@ class Member:
     resize_pixels: tuple[int, int] | None = None  # (height, width) that the network sees, bilinear
     augment: Augment = field(default_factory=Augment)
     generated_share: float = 0.0  # of the images of an epoch, which generated ones of the fold take the place of
+    pseudo_labels: PseudoLabels | None = None  # of an entry of students
     training: Training = Training()
     tune: Tune = field(default_factory=Tune)
 
@@ -187,8 +197,9 @@ class Params:
     """All of `params.yaml`."""
 
     tasks: dict[str, Task]
-    members: dict[str, Member]
+    members: dict[str, Member]  # once loaded, students among them
     replicas: dict[str, Replica] = field(default_factory=dict)
+    students: dict[str, Member] = field(default_factory=dict)  # apart, so that dvc.yaml knows whose teacher comes first
 
 
 def load_params(path: Path) -> Params:
@@ -206,31 +217,20 @@ def load_params(path: Path) -> Params:
         _check(params)
     except ValueError as error:
         raise BadInput(f"{path}: {error}") from error
-    return params
+    return replace(params, members=params.members | params.students)
 
 
 def _check(params: Params) -> None:
     for name, member in params.members.items():
-        if member.task not in params.tasks:
-            known = ", ".join(params.tasks)
-            raise ValueError(f"members.{name}.task: {member.task!r} is not a task; known are {known}")
-        if member.architecture not in ARCHITECTURES:
-            known = ", ".join(ARCHITECTURES)
-            raise ValueError(f"members.{name}.architecture: {member.architecture!r} is unknown; known are {known}")
-        if member.input == "items" and params.tasks[member.task].prepare.items is None:
-            raise ValueError(f"members.{name}.input: 'items' needs tasks.{member.task}.prepare.items, which is missing")
-        _check_generated_share(name, member, params.tasks[member.task])
-        if member.architecture == "pretrained" and member.normalise != "unit":
-            raise ValueError(
-                f"members.{name}.normalise: {member.normalise!r}, expected 'unit' for a pretrained network"
-            )
-        if member.training.frozen_epochs and member.architecture != "pretrained":
-            raise ValueError(f"members.{name}.training.frozen_epochs: needs architecture 'pretrained'")
-        if min(member.training.epochs, member.training.batch_size) < 1:
-            raise ValueError(f"members.{name}.training: expected epochs and batch_size of at least 1")
-        if member.tune.jobs < 1:
-            raise ValueError(f"members.{name}.tune: expected jobs of at least 1")
-    if "generate" in params.members:
+        _check_member(f"members.{name}", member, params.tasks)
+        if member.pseudo_labels:
+            raise ValueError(f"members.{name}.pseudo_labels: expected in an entry of students, not of members")
+    for name, student in params.students.items():
+        _check_member(f"students.{name}", student, params.tasks)
+        _check_student(f"students.{name}", student, params.members)
+        if name in params.members:
+            raise ValueError(f"students.{name}: another name is expected, as members has an entry of this one")
+    if "generate" in params.members | params.students:
         raise ValueError("members.generate: another name is expected, as .resume/TASK/generate is the stage's own")
     for name, task in params.tasks.items():
         if name == "ledger":
@@ -242,11 +242,48 @@ def _check(params: Params) -> None:
             raise ValueError(f"tasks.{name}.generate: only learning_rate and seed may be below 1")
 
 
-def _check_generated_share(name: str, member: Member, task: Task) -> None:
+def _check_member(where: str, member: Member, tasks: dict[str, Task]) -> None:
+    if member.task not in tasks:
+        raise ValueError(f"{where}.task: {member.task!r} is not a task; known are {', '.join(tasks)}")
+    if member.architecture not in ARCHITECTURES:
+        known = ", ".join(ARCHITECTURES)
+        raise ValueError(f"{where}.architecture: {member.architecture!r} is unknown; known are {known}")
+    if member.input == "items" and tasks[member.task].prepare.items is None:
+        raise ValueError(f"{where}.input: 'items' needs tasks.{member.task}.prepare.items, which is missing")
+    _check_generated_share(where, member, tasks[member.task])
+    if member.architecture == "pretrained" and member.normalise != "unit":
+        raise ValueError(f"{where}.normalise: {member.normalise!r}, expected 'unit' for a pretrained network")
+    if member.training.frozen_epochs and member.architecture != "pretrained":
+        raise ValueError(f"{where}.training.frozen_epochs: needs architecture 'pretrained'")
+    if min(member.training.epochs, member.training.batch_size) < 1:
+        raise ValueError(f"{where}.training: expected epochs and batch_size of at least 1")
+    if member.tune.jobs < 1:
+        raise ValueError(f"{where}.tune: expected jobs of at least 1")
+
+
+def _check_generated_share(where: str, member: Member, task: Task) -> None:
     share = member.generated_share
     if share >= 1:
-        raise ValueError(f"members.{name}.generated_share: {share:g}, expected 0 or more and less than 1")
+        raise ValueError(f"{where}.generated_share: {share:g}, expected 0 or more and less than 1")
     if share and task.generate is None:
-        raise ValueError(f"members.{name}.generated_share: needs tasks.{member.task}.generate, which is missing")
+        raise ValueError(f"{where}.generated_share: needs tasks.{member.task}.generate, which is missing")
     if share and member.input != "images":
-        raise ValueError(f"members.{name}.generated_share: needs input 'images', not {member.input!r}")
+        raise ValueError(f"{where}.generated_share: needs input 'images', not {member.input!r}")
+
+
+def _check_student(where: str, student: Member, members: dict[str, Member]) -> None:
+    taught = student.pseudo_labels
+    if taught is None:
+        raise ValueError(f"{where}.pseudo_labels: missing key, expected in every such entry")
+    able = [n for n, each in members.items() if each.task == student.task and not each.training.train_on_all]
+    if taught.teacher not in able:
+        raise ValueError(
+            f"{where}.pseudo_labels.teacher: {taught.teacher!r} is none of the entries of members for task "
+            f"{student.task} without train_on_all; these are {', '.join(able) or 'none'}"
+        )
+    if not 0 < taught.share < 1 - student.generated_share:
+        raise ValueError(f"{where}.pseudo_labels.share: {taught.share:g}, expected above 0, and real images left over")
+    if taught.least_confidence > 1:
+        raise ValueError(f"{where}.pseudo_labels.least_confidence: {taught.least_confidence:g}, expected at most 1")
+    if student.tune.trials or student.tune.seconds:
+        raise ValueError(f"{where}.tune: a student is not tuned; expected the options in its entry")

@@ -19,6 +19,7 @@ from pipeline.generated import load_generated
 from pipeline.joined import Extra, Joined, exchanged
 from pipeline.network import build_model, predict_logits
 from pipeline.progress import Progress
+from pipeline.pseudo import load_pseudo
 from pipeline.restart import copies, reseed, seed_of, set_variables
 from pipeline.resume import load_state, save_state
 from pipeline.trainer import Phase, compiled, phases, watchers
@@ -52,7 +53,7 @@ def _data(job: FoldJob) -> FoldData:
     images = load_array(job.images / f"train_{job.member.input}.npy")
     labels, classes = load_array(job.images / "train_labels.npy"), load_json(job.images / "about.json")["classes"]
     targets = one_hot(labels, len(classes))
-    wanted = [(load_generated, job.member.generated_share)]
+    wanted = [(load_generated, job.member.generated_share), (load_pseudo, job.member.pseudo_labels)]
     extras = [load(job.member, job.images, job.training_rows) for load, is_used in wanted if is_used]
     for extra in extras:
         images, targets = Joined(images, extra.images), np.concatenate([targets, extra.targets])

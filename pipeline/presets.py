@@ -9,7 +9,7 @@ PRESETS = Path(__file__).with_name("presets.yaml")
 
 
 def with_presets(tree: Any) -> Any:
-    """Return the tree of `params.yaml` with each member's and each split's preset filled in below what it says itself.
+    """Return the tree of `params.yaml` with presets of members, students and splits below what these say themselves.
 
     Raises:
         ValueError: an unknown preset, by name, with the legal ones.
@@ -18,7 +18,9 @@ def with_presets(tree: Any) -> Any:
         return tree
     known = yaml.safe_load(PRESETS.read_text(encoding="utf-8"))
     members = {
-        name: _filled(entry, "member", f"members.{name}", known) for name, entry in _mapping(tree, "members").items()
+        part: {name: _filled(entry, "member", f"{part}.{name}", known) for name, entry in _mapping(tree, part).items()}
+        for part in ("members", "students")
+        if _mapping(tree, part)
     }
     tasks = {
         name: entry | {"split": _filled(entry["split"], "split", f"tasks.{name}.split", known)}
@@ -26,7 +28,7 @@ def with_presets(tree: Any) -> Any:
         else entry
         for name, entry in _mapping(tree, "tasks").items()
     }
-    return tree | ({"members": members} if members else {}) | ({"tasks": tasks} if tasks else {})
+    return tree | members | ({"tasks": tasks} if tasks else {})
 
 
 def _mapping(tree: dict, key: str) -> dict:

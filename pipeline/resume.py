@@ -33,6 +33,7 @@ CODE = (  # what trained weights depend on beside the architecture's own file; d
     "pipeline/generated.py",
     "pipeline/joined.py",
     "pipeline/network.py",
+    "pipeline/pseudo.py",
     "pipeline/restart.py",
     "pipeline/trainer.py",
 )

@@ -28,7 +28,7 @@ def tune(params: Params, key: str) -> str:
     member = member_of(params, key)
     if not (member.tune.trials or member.tune.seconds):
         _save(member, key, {"trials": {}})
-        return "the options of its entry"
+        return f"the options of its entry{_told_of_teacher(member)}"
     from pipeline.space import with_values
     from pipeline.study_page import page, summary
 
@@ -53,6 +53,14 @@ def load_tuned(task: str, key: str) -> Member:
         entry = load_json(path)
         entry.pop(DIGESTS, None)  # there for DVC, which trains anew what reads another file
         return parse(Member, entry, "")
+
+
+def _told_of_teacher(member: Member) -> str:
+    if member.pseudo_labels is None:
+        return ""
+    from pipeline.pseudo import told
+
+    return f"; {told(member)}"
 
 
 def _searched(member: Member, key: str) -> "optuna.Study":

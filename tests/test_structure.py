@@ -1,6 +1,7 @@
 """The rules of the house, held by reading and importing the code."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -70,9 +71,18 @@ def test_what_does_not_train_never_imports_keras_nor_the_kaggle_client(module):
 def test_every_stage_is_a_module_and_is_covered_here():
     import yaml
 
-    stages = set(yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"])
-    assert stages == {*KERAS_FREE, *TRAINING}
-    assert all((ROOT / "pipeline" / f"{stage}.py").exists() for stage in stages)
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    assert stages.keys() == {*KERAS_FREE, *TRAINING, *(f"{stage}-student" for stage in ("tune", *TRAINING))}
+    assert all((ROOT / "pipeline" / f"{stage.removesuffix('-student')}.py").exists() for stage in stages)
+
+
+def test_students_are_trained_and_predict_as_members_do():
+    import yaml
+
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    for stage in TRAINING:
+        assert stages[f"{stage}-student"] == stages[stage] | {"foreach": "${students}"}
+    assert stages["tune-student"]["do"]["outs"] == stages["tune"]["do"]["outs"]
 
 
 def test_dvc_and_resuming_agree_on_what_weights_depend_on():
@@ -100,9 +110,11 @@ def test_only_score_reads_the_answers():
     assert set(named) <= {"score.py", "replica.py"}
 
 
-def test_test_images_are_read_by_ingest_prepare_and_predict_alone():
-    readers = {path.stem for path in modules("pipeline") if '"test"' in path.read_text()}
-    assert readers <= {"ingest", "prepare", "predict", "ensemble", "replica", "config"}
+def test_test_images_are_read_by_ingest_prepare_predict_and_for_students_alone():
+    readers = {path.stem for path in modules("pipeline") if re.search(r"""["']test["'_]""", path.read_text())}
+    assert readers == {"ingest", "prepare", "predict", "pseudo", "ensemble", "replica"}
+    users = {path.stem for path in modules("pipeline") if "pipeline.pseudo" in path.read_text()}
+    assert users == {"fit", "tune"}
 
 
 def test_no_pickle_is_loaded_unrestricted():

@@ -1,0 +1,307 @@
+"""Students: they learn test images' labels from a teacher's models of the same rows, and from no others."""
+
+import contextlib
+import itertools
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline import ensemble, fit, ingest, paths, predict, prepare, resume, roster, split, tune
+from pipeline import train as training_stage
+from pipeline.config import Member, PseudoLabels, load_params
+from pipeline.contracts import BadInput, save_json
+from pipeline.predictions import SOURCES, Predictions, load_predictions, save_predictions
+from pipeline.pseudo import load_pseudo
+from pipeline.resume import source_of
+from tests.projects import ROOT, environment, member, task, write_blobs, write_params
+
+FOLDS, TESTS = 2, 12
+ITEMS = {"items": {"count": 1, "size_pixels": [12, 12], "prices": [0, 1, 2]}}
+
+
+def student(share=0.5, least_confidence=0.0, **changes):
+    training = {"epochs": 1} | changes.pop("training", {})
+    taught = {"teacher": "m", "share": share, "least_confidence": least_confidence}
+    return member("blobs", training=training, pseudo_labels=taught, **changes)
+
+
+def to_folds(students, **changes):
+    """Write a teacher `m` and students of the task `blobs` into this folder and bring the task to its folds."""
+    teacher = member("blobs", training={"epochs": 1})
+    write_params(Path(), {"blobs": task("raw", **({"split": {"count": FOLDS}} | changes))}, {"m": teacher}, **students)
+    params = load_params(paths.PARAMS)
+    for run in (ingest.ingest, prepare.prepare, split.split):
+        run(params, "blobs")
+    roster.roster(params)
+    return params
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """Return a function that writes the student `s` and brings the task to its folds."""
+    monkeypatch.chdir(tmp_path)
+    write_blobs(tmp_path / "raw", test_rows=TESTS)
+    return lambda entry=None, **changes: to_folds({"students": {"s": entry or student()}}, **changes)
+
+
+def save_taught(by_fold, mean=None):
+    """Write what stage `predict` of the teacher does: test probabilities (n, classes) of each fold, and their mean."""
+    folder, images, folds = paths.predictions("blobs", "m"), paths.images("blobs"), split.load_folds("blobs")
+    sets = {f"test_fold-{fold}.npz": (each, np.flatnonzero(folds != fold)) for fold, each in enumerate(by_fold)}
+    sets["test.npz"] = np.mean(by_fold, axis=0) if mean is None else mean, np.arange(len(folds))
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, (probabilities, _) in sets.items():
+        save_predictions(folder / name, Predictions(np.load(images / "test_ids.npy"), probabilities, [0, 1, 2]))
+    save_json(folder / SOURCES, {name: source_of(images, rows) for name, (_, rows) in sets.items()})
+
+
+def soft(sure, rows=TESTS):
+    """Return probabilities float32 (rows, 3) of which the first class has `sure`."""
+    return np.tile(np.float32([sure, (1 - sure) / 2, (1 - sure) / 2]), (rows, 1))
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """Return the batches (images, targets) that each fold's model learns from."""
+    found, batches = {}, fit.TrainingBatches
+
+    class Noted(batches):
+        def __getitem__(self, index):
+            batch = super().__getitem__(index)
+            found.setdefault(self.seeds[1], []).append(batch)
+            return batch
+
+    monkeypatch.setattr(fit, "TrainingBatches", Noted)
+    return found
+
+
+def run_all(params, name):
+    for stage in (tune.tune, training_stage.train, predict.predict):
+        stage(params, name)
+
+
+def logits_of(fold, name="s"):
+    """Return what a fold's model makes of the training images."""
+    from pipeline.network import keras, predict_logits
+
+    images = np.load(paths.images("blobs") / "train_images.npy")
+    model = keras.saving.load_model(paths.models("blobs", name) / f"fold-{fold}.keras")
+    return predict_logits(model, images, np.arange(len(images)))
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory):
+    """A folder with a teacher and a student, of which each but the student was trained without test images."""
+    folder = tmp_path_factory.mktemp("students")
+    write_blobs(folder / "raw", test_rows=TESTS)
+    with contextlib.chdir(folder):
+        params = to_folds({"students": {"s": student(share=0.9)}})
+        held = paths.images("blobs") / "test_images.npy"
+        held.rename("held.npy")
+        tune.tune(params, "m")
+        training_stage.train(params, "m")
+        Path("held.npy").rename(held)
+        predict.predict(params, "m")
+        run_all(params, "s")
+    return folder
+
+
+@pytest.fixture
+def finished(once, tmp_path, monkeypatch):
+    """A copy of that folder, to work in."""
+    shutil.copytree(once, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return load_params(paths.PARAMS)
+
+
+def test_nothing_of_its_validation_rows_reaches_a_student(finished):
+    before = [logits_of(fold) for fold in range(FOLDS)]
+    path, first = paths.images("blobs") / "train_labels.npy", split.load_folds("blobs") == 0
+    np.save(path, np.where(first, (np.load(path) + 1) % 3, np.load(path)))  # the first fold's answers are others
+    run_all(finished, "m")
+    tune.tune(finished, "s")
+    training_stage.train(finished, "s")
+    after = [logits_of(fold) for fold in range(FOLDS)]
+    assert np.allclose(before[0], after[0], atol=1e-5)
+    assert not np.allclose(before[1], after[1], atol=1e-2)  # which learns from these rows
+
+
+def test_each_model_learns_from_its_own_teacher_and_only_what_that_is_sure_of(project, seen):
+    params = project(student(least_confidence=0.7, training={"train_on_all": True}))
+    path = paths.images("blobs") / "test_images.npy"
+    images = np.full_like(np.load(path), 250)
+    images[:, 0, 0, 0] = np.arange(TESTS)  # every image tells its row
+    np.save(path, images)
+    by_fold = [np.concatenate([soft(sure, 8), soft(0.6, 4)]) for sure in (0.75, 0.8)]
+    save_taught(by_fold, mean=soft(0.9))
+    assert "m is sure enough of 8 to 12 of 12 test images" in tune.tune(params, "s")
+    training_stage.train(params, "s")
+    assert set(seen) == {0, 1, 2}  # the last one on all rows
+    for fold, (sure, rows) in enumerate([(0.75, 8), (0.8, 8), (0.9, TESTS)]):
+        images, targets = (np.concatenate(parts) for parts in zip(*seen[fold], strict=True))
+        test = (images[:, 1:] == 250).all(axis=(1, 2, 3))
+        assert 0.2 < test.mean() < 0.8
+        assert set(images[test][:, 0, 0, 0].tolist()) <= set(range(rows))
+        assert (targets[test] == soft(sure, test.sum())).all()
+        assert set(np.unique(targets[~test]).tolist()) == {0.0, 1.0}
+    predict.predict(params, "s")  # by the model on all rows, so that no fold has something to say
+    assert {path.name for path in paths.predictions("blobs", "s").glob("test*")} == {"test.npz"}
+
+
+def test_a_student_is_a_member_of_its_task(finished):
+    ensemble.ensemble(finished, "blobs")
+    assert set(json.loads((paths.ensemble("blobs") / "ensemble.json").read_text())["weights"]) == {"m", "s"}
+
+
+def test_a_teacher_hands_on_what_each_fold_says(finished):
+    names = ["test.npz", *(f"test_fold-{fold}.npz" for fold in range(FOLDS))]
+    assert list(json.loads((paths.predictions("blobs", "m") / SOURCES).read_text())) == names
+    whole, *parts = (load_predictions(paths.predictions("blobs", "m") / name).probabilities for name in names)
+    assert np.allclose(whole, np.mean(parts, axis=0), atol=1e-6)
+    assert not np.allclose(*parts)
+
+
+class Killed(BaseException):
+    """Stands for a kill between two epochs."""
+
+
+def test_a_killed_student_ends_as_if_nothing_had_happened(project, monkeypatch):
+    params = project(student(training={"epochs": 2}), split={"count": 1})
+    save_taught(np.random.default_rng(0).dirichlet(np.ones(3), (1, TESTS)).astype(np.float32))
+    tune.tune(params, "s")
+    training_stage.train(params, "s")
+    whole = logits_of(0)
+    shutil.rmtree(paths.resume("blobs", "s"))
+    monkeypatch.setattr(fit, "save_state", lambda *a: (resume.save_state(*a), (_ for _ in ()).throw(Killed))[0])
+    with pytest.raises(Killed):
+        training_stage.train(params, "s")
+    monkeypatch.setattr(fit, "save_state", resume.save_state)
+    training_stage.train(params, "s")
+    assert np.allclose(logits_of(0), whole, atol=1e-5)
+
+
+def test_only_a_student_follows_its_teacher(project):
+    tuned, keys = [], []
+    for sure in (0.9, 0.95):
+        params = project()
+        save_taught([soft(sure)] * FOLDS)
+        for name in ("m", "s"):
+            tune.tune(params, name)
+        tuned.append({name: paths.tuning("blobs", name).read_bytes() for name in ("m", "s")})
+        keys.append({name: training_stage.key_of(tune.load_tuned("blobs", name), "blobs") for name in ("m", "s")})
+    for found in (tuned, keys):
+        assert found[0]["m"] == found[1]["m"]
+        assert found[0]["s"] != found[1]["s"]
+
+
+@pytest.mark.parametrize("kind", ["images", "items"])
+def test_a_student_sees_test_images_as_its_network_does(project, kind):
+    project(prepare=ITEMS)
+    save_taught([soft(0.9)] * FOLDS)
+    found = load_pseudo(taught(input=kind), paths.images("blobs"), np.flatnonzero(split.load_folds("blobs") != 1))
+    assert (found.images == np.load(paths.images("blobs") / f"test_{kind}.npy")).all()
+    assert found.usable.tolist() == list(range(TESTS))
+
+
+def taught(least_confidence=0.8, **changes):
+    return Member("blobs", "cnn", pseudo_labels=PseudoLabels("m", 0.5, least_confidence), **changes)
+
+
+def test_of_a_label_set_the_least_certain_label_counts(project, seen):
+    params = project(student(least_confidence=0.8), split={"count": 1})
+    path = paths.images("blobs") / "train_labels.npy"
+    np.save(path, np.eye(3, dtype=np.uint8)[np.load(path)])
+    probabilities = np.tile(np.float32([0.9, 0.1, 0.85]), (TESTS, 1))
+    probabilities[3] = [0.9, 0.1, 0.7]
+    save_taught([probabilities])
+    found = load_pseudo(taught(), paths.images("blobs"), np.flatnonzero(split.load_folds("blobs") != 0))
+    assert found.usable.tolist() == [row for row in range(TESTS) if row != 3]
+    tune.tune(params, "s")
+    training_stage.train(params, "s")
+    targets = np.concatenate([targets for _, targets in seen[0]])
+    assert set(np.unique(targets).tolist()) == set(np.float32([0, 0.1, 0.85, 0.9, 1]).tolist())
+
+
+def test_what_does_not_fit_is_refused_by_name(project):
+    params = project(student(least_confidence=0.8))
+    save_taught([soft(0.7), soft(0.9)])
+    with pytest.raises(BadInput, match=r"predictions/m/test_fold-0\.npz: the surest image has confidence 0\.7000, exp"):
+        tune.tune(params, "s")
+    save_taught([soft(0.9)] * FOLDS)
+    params = project(student(least_confidence=0.8), split={"count": FOLDS, "seed": 1})
+    tune.tune(params, "s")
+    with pytest.raises(BadInput, match=r"predictions/m/sources\.json: no probabilities come from just the 30 training"):
+        training_stage.train(params, "s")
+    ids = paths.images("blobs") / "test_ids.npy"
+    np.save(ids, np.load(ids) + 1)
+    with pytest.raises(BadInput, match=r"predictions/m/test_fold-0\.npz: id 72 is missing"):
+        tune.tune(params, "s")
+
+
+def told(**changes):
+    return {"students": {"s": student() | changes}}
+
+
+@pytest.mark.parametrize(
+    ("others", "sentence"),
+    [
+        (told(pseudo_labels={"teacher": "n"}), r"students\.s\.pseudo_labels\.teacher: 'n' is none of .*; these are m"),
+        (
+            told(pseudo_labels={"teacher": "s"}),
+            r"students\.s\.pseudo_labels\.teacher: 's' is none of the entries of mem",
+        ),
+        (
+            told(pseudo_labels={"teacher": "m", "share": 1}),
+            r"students\.s\.pseudo_labels\.share: 1, expected above 0, an",
+        ),
+        (told(pseudo_labels={"teacher": "m", "share": 0.0}), r"students\.s\.pseudo_labels\.share: 0, expected above 0"),
+        (told(pseudo_labels={"teacher": "m", "least_confidence": 2}), r"least_confidence: 2, expected at most 1"),
+        (
+            told(pseudo_labels={"teacher": "m", "hard": True}),
+            r"s\.pseudo_labels\.hard: unknown key; legal are teacher,",
+        ),
+        (told(pseudo_labels=None), r"students\.s\.pseudo_labels: missing key, expected in every such entry"),
+        (told(tune={"trials": 3}), r"students\.s\.tune: a student is not tuned; expected the options in its entry"),
+        (
+            told(task="other"),
+            r"students\.s\.pseudo_labels\.teacher: 'm' is none of .* for task other .*; these are none",
+        ),
+        (told(architecture="cnm"), r"students\.s\.architecture: 'cnm' is unknown"),
+        (told(preset="report-z"), r"students\.s\.preset: 'report-z' is unknown"),
+        ({"students": {"m": student()}}, r"students\.m: another name is expected, as members has an entry of this one"),
+        ({"students": {"generate": student()}}, r"generate: another name is expected"),
+        (
+            {"students": {"s": student(), "t": student() | {"pseudo_labels": {"teacher": "s"}}}},
+            r"students\.t\.pseudo_labels\.teacher: 's' is none of the entries of members",
+        ),
+        ({"members": {"m": student()}}, r"members\.m\.pseudo_labels: expected in an entry of students, not of members"),
+        (
+            told() | {"members": {"m": member("blobs", training={"train_on_all": True})}},
+            r"students\.s\.pseudo_labels\.teacher: 'm' is none .* without train_on_all; these are none",
+        ),
+    ],
+)
+def test_a_bad_entry_is_one_sentence(tmp_path, others, sentence):
+    tasks = {"blobs": task("raw"), "other": task("raw")}
+    members = {"m": member("blobs"), "o": member("other", training={"train_on_all": True})}
+    write_params(tmp_path, tasks, **({"members": members} | others))
+    with pytest.raises(BadInput, match=sentence):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_a_student_waits_for_its_teacher_and_is_waited_for(tmp_path):
+    for name in ("dvc.yaml", ".dvc/config"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / ".dvc/config").write_text("[core]\nno_scm = true\n")
+    write_params(tmp_path, {"blobs": task("raw")}, {"m": member("blobs")}, students={"s": student()})
+    command = ["dvc", "dag", "--dot"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True)
+    edges = set(re.findall(r'"(\S+)" -> "(\S+)"', done.stdout))
+    way = ["predict@m", "tune-student@s", "train-student@s", "predict-student@s", "ensemble@blobs"]
+    assert set(itertools.pairwise(way)) <= edges
