@@ -78,8 +78,8 @@ def behind(task):
     return {f"ensemble@{task}", f"submission@{task}", f"score@{task}", *AROUND}
 
 
-def stages_of(member):
-    return {f"{stage}@{member}" for stage in ("tune", "train", "predict")}
+def stages_of(member, kind=""):
+    return {f"{stage}{kind}@{member}" for stage in ("tune", "train", "predict")}
 
 
 def history(root, member, fold):
@@ -124,21 +124,28 @@ def test_a_changed_option_reruns_its_member_and_what_follows(repository):
 
 def test_members_come_and_go(repository):
     def add(params):
-        params["members"]["fashion-second"] = {**params["members"]["fashion-cnn"], "normalise": "unit"}
+        entry = {**params["members"]["fashion-cnn"], "normalise": "unit"}
+        taught = {"pseudo_labels": {"teacher": "fashion-second", "least_confidence": 0.1}}
+        params["members"]["fashion-second"], params["students"] = entry, {"fashion-student": entry | taught}
+
+    def remove(params):
+        del params["members"]["fashion-second"], params["students"]
 
     edit(repository, add)
-    stages = ran(run(repository, "dvc", "repro"))
-    assert stages_of("fashion-second") | {"ensemble@fashion"} <= stages
-    assert stages <= stages_of("fashion-second") | behind("fashion")
+    output = run(repository, "dvc", "repro")
+    stages, new = ran(output), stages_of("fashion-second") | stages_of("fashion-student", "-student")
+    assert new | {"ensemble@fashion"} <= stages
+    assert stages <= new | behind("fashion")
+    assert "fashion-second is sure enough of 30 of 30 test images" in output
     ensemble = repository / "artifacts/fashion/ensemble/ensemble.json"
-    assert "fashion-second" in json.loads(ensemble.read_text())["weights"]
+    assert {"fashion-second", "fashion-student"} <= set(json.loads(ensemble.read_text())["weights"])
 
-    edit(repository, lambda p: p["members"].pop("fashion-second"))
+    edit(repository, remove)
     stages = ran(run(repository, "dvc", "repro"))
     assert "ensemble@fashion" in stages
     assert stages <= behind("fashion")
-    assert "fashion-second" not in json.loads(ensemble.read_text())["weights"]
-    assert "fashion-second" not in (repository / "report/summary.md").read_text()
+    assert not {"fashion-second", "fashion-student"} & set(json.loads(ensemble.read_text())["weights"])
+    assert not re.search("fashion-(second|student)", (repository / "report/summary.md").read_text())
 
 
 def test_single_stages_and_what_follows_them(repository):
