@@ -31,6 +31,7 @@ class Answers:
     ids: np.ndarray  # (n,)
     labels: np.ndarray  # (n,) text
     usage: np.ndarray | None  # (n,) Public, Private or Ignored; None: all rows are private
+    classes: list[int | str]
     separator: str | None  # between the labels of a set; None: one label an image
 
 
@@ -84,7 +85,7 @@ def load_answers(params: Params, key: str, columns: pd.Index) -> Answers:
         check_answers(solution, label_column, classes, separator)
     usage = solution["Usage"].to_numpy(str) if "Usage" in solution else None
     ids, labels = tidy(solution[id_column].to_numpy()), solution[label_column].to_numpy(str)
-    return Answers(path, id_column, label_column, ids, labels, usage, separator)
+    return Answers(path, id_column, label_column, ids, labels, usage, classes, separator)
 
 
 def predicted(path: Path, submission: pd.DataFrame, answers: Answers) -> np.ndarray:

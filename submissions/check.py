@@ -49,16 +49,27 @@ def check(
         raise ValueError(f"columns {list(submission.columns)}, expected {list(sample.columns)}")
     if len(submission) != len(sample):
         raise ValueError(f"{len(submission)} rows, expected {len(sample)}")
-    ids, labels = submission.iloc[:, 0], submission.iloc[:, 1]
-    for column in (ids, labels) if separator is None else (ids,):
-        missing = column.isna() | (column == "")
-        if missing.any():
-            raise ValueError(f"row {missing.argmax()} (counted from 0) has no {column.name}, expected a value")
+    ids = submission.iloc[:, 0]
+    _check_filled(ids)
     differs = ids.to_numpy() != sample.iloc[:, 0].to_numpy()
     if differs.any():
         row = differs.argmax()
         raise ValueError(f"row {row} (counted from 0) is id {ids[row]}, expected {sample.iloc[row, 0]}")
+    check_labels(submission, classes, separator)
+
+
+def check_labels(submission: pd.DataFrame, classes: list[int | str], separator: str | None = None) -> None:
+    """Raise ValueError where a label is missing, or is no class; see `check`."""
+    ids, labels = submission.iloc[:, 0], submission.iloc[:, 1]
+    if separator is None:
+        _check_filled(labels)
     row = first_bad(labels, classes, separator)
     if row is not None:
         expected = "expected one of" if separator is None else f"expected some, with {separator!r} between them, of"
         raise ValueError(f"id {ids[row]} has label {labels[row]!r}, {expected} {', '.join(map(str, classes))}")
+
+
+def _check_filled(column: pd.Series) -> None:
+    missing = column.isna() | (column == "")
+    if missing.any():
+        raise ValueError(f"row {missing.argmax()} (counted from 0) has no {column.name}, expected a value")

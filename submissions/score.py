@@ -10,6 +10,7 @@ from pipeline.contracts import BadInput, blame
 from pipeline.score import Answers, graded_as_kaggle, load_answers, predicted, rivals, summary
 from pipeline.stage import task_of
 from pipeline.submission import read_csv
+from submissions.check import check_labels
 from submissions.command import run
 from submissions.compare import compare
 from submissions.label_sets import right
@@ -42,6 +43,8 @@ def _labels(path: Path, answers: Answers) -> np.ndarray:
     if list(submission.columns) != [answers.id_column, answers.label_column]:
         expected = [answers.id_column, answers.label_column]
         raise BadInput(f"{path}: columns {list(submission.columns)}, expected {expected}")
+    with blame(path):
+        check_labels(submission, answers.classes, answers.separator)
     return predicted(path, submission, answers)
 
 

@@ -172,6 +172,8 @@ def test_any_file_is_graded_and_compared_with_another(capsys):
         (["t", "none.csv"], "none.csv: no such file"),
         (["t", "short.csv"], "short.csv against data/replica/t/solution.csv: id 1 is missing"),
         (["t", "other.csv"], r"other.csv: columns \['id', 'class'\], expected \['Id', 'Label'\]"),
+        (["t", "decimal.csv"], r"decimal.csv: id 0 has label '5.0', expected one of 5, 6"),
+        (["t", "good.csv", "gap.csv"], r"gap.csv: row 0 \(counted from 0\) has no Label"),
         (["t", "good.csv", "ignored.csv"], "ignored.csv: no such file"),
         (["x", "good.csv"], "tasks has no entry 'x'"),
     ],
@@ -180,6 +182,8 @@ def test_a_file_that_cannot_be_graded_is_one_sentence(capsys, arguments, expecte
     _project()
     Path("short.csv").write_text("Id,Label\n0,5\n")
     Path("other.csv").write_text("id,class\n0,5\n")
+    Path("decimal.csv").write_text("Id,Label\n0,5.0\n")
+    Path("gap.csv").write_text("Id,Label\n0,\n")
     with pytest.raises(SystemExit) as ended:
         command.main(arguments)
     assert ended.value.code == 1 and re.search(expected, capsys.readouterr().err)
