@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
-from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
@@ -27,7 +26,7 @@ from submissions import client
 from submissions.client import KaggleError, Listed
 from submissions.command import run
 
-SETTLE_SECONDS = 20  # how long after its upload a submission may take to be listed
+SETTLE_SECONDS = 20  # how long a submission may take to be listed
 POLL_SECONDS = 2
 HELD = ("pending", "complete", "error")  # statuses of what Kaggle holds; the others are unknown and failed
 SHOWN = ("time", "task", "commit", "out_of_fold", "public", "private", "status", "ref", "message")
@@ -66,7 +65,7 @@ def load() -> list[Entry]:
     if not LEDGER.exists():
         return []
     try:
-        with blame(LEDGER), LEDGER.open(encoding="utf-8", newline="") as file:
+        with blame(LEDGER), LEDGER.open(encoding="utf-8-sig", newline="") as file:
             header, *lines = list(csv.reader(file)) or [[]]
     except csv.Error as error:
         raise BadInput(f"{LEDGER}: not readable as CSV ({error})") from error
@@ -79,8 +78,12 @@ def load() -> list[Entry]:
 
 
 def append(entry: Entry) -> Entry:
-    """Add a line and return it; the ledger is replaced as a whole, by one process at a time."""
-    with _lock("ledger.lock"):
+    """Add a line and return it; the ledger is replaced as a whole, by one process at a time.
+
+    Raises:
+        BadInput: it is no text that UTF-8 can hold.
+    """
+    with _lock("ledger.lock"), blame(LEDGER):
         before = LEDGER.read_bytes() if LEDGER.exists() else _line(COLUMNS)
         if not before.endswith(b"\n"):
             before += b"\n"
@@ -159,8 +162,7 @@ def settle_all(competition: str) -> tuple[list[Entry], list[Listed]]:
         if entry.status == "unknown":
             if client.is_running(entry.upload):
                 raise BadInput(f"{entry.upload} is still being sent by an earlier command's client; wait for its end")
-            age_seconds = (datetime.now(UTC) - datetime.fromisoformat(entry.time)).total_seconds()
-            entries[index] = settle(entry, SETTLE_SECONDS - age_seconds)
+            entries[index] = settle(entry, SETTLE_SECONDS)
     return entries, held
 
 
@@ -190,8 +192,13 @@ def _shown(entry: Entry) -> dict:
 
 
 def agreement(entries: list[Entry]) -> str:
-    """Return what the public scores of one task's uploads say of their out-of-fold scores."""
-    scores = [(float(e.out_of_fold), float(e.public)) for e in entries if e.out_of_fold and e.public]
+    """Return what the public scores of one task's uploads say of their out-of-fold scores.
+
+    Raises:
+        BadInput: a score in the ledger is no number.
+    """
+    with blame(LEDGER):
+        scores = [(float(e.out_of_fold), float(e.public)) for e in entries if e.out_of_fold and e.public]
     own, public = np.array(scores).reshape(-1, 2).T
     told = f"{entries[0].task}: {len(scores)} uploads with out-of-fold and public score"
     if len(scores):

@@ -52,6 +52,13 @@ def test_a_line_that_an_editor_left_open_is_not_joined_to_the_next():
     assert [each.upload for each in load()] == ["t-1", "t-2"]
 
 
+def test_a_ledger_that_a_spreadsheet_saved_is_read_and_added_to():
+    first = append(entry(1))
+    paths.LEDGER.write_bytes(b"\xef\xbb\xbf" + paths.LEDGER.read_bytes().replace(b"\n", b"\r\n"))
+    second = append(entry(2))
+    assert load() == [first, second]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -112,6 +119,22 @@ def test_agreement_takes_three_uploads_that_differ():
     assert (
         agreement([entry(9)]) == "t: 0 uploads with out-of-fold and public score; a correlation takes three that differ"
     )
+
+
+def test_what_is_no_score_or_no_text_is_one_sentence():
+    with pytest.raises(BadInput, match=r"submissions/ledger.csv: could not convert string to float: 'n/a'"):
+        agreement([entry(1, out_of_fold="0.5", public="n/a")])
+    with pytest.raises(BadInput, match=r"submissions/ledger.csv: .*surrogates not allowed"):
+        append(entry(1, message="gr\udcfcn"))  # Latin-1 on the command line
+
+
+def test_an_unknown_outcome_gets_its_time_however_long_ago_it_was_begun(monkeypatch):
+    listings = iter([[], [], [Listed("7", "t-1.csv", "complete", "0.5", "")]])
+    monkeypatch.setattr(ledger.client, "listing", lambda _: next(listings))
+    monkeypatch.setattr(ledger, "POLL_SECONDS", 0)
+    append(entry(1, competition="c", time="2026-01-02T03:04:05+00:00"))
+    entries, _ = ledger.settle_all("c")
+    assert [each.status for each in entries] == ["complete"]
 
 
 def test_an_empty_ledger_is_said_to_be_so(capsys):
