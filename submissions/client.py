@@ -186,6 +186,7 @@ def _parsed(said: str) -> Any:
 
 
 # The client passes on the server's words without the status code, so it is the words that tell.
+_STRANGER = r"\b401\b|unauthenticated|unauthorized"  # of a token; where there is none the client prints its help
 _NETWORK = (
     r"max retries exceeded|connection (aborted|broken|refused|reset)|network is|name resolution|timed out"
     r"|incompleteread|does not match expected size"
@@ -199,12 +200,12 @@ _UNKNOWN = r"\b404\b|not found|does not exist|no such"
 def _failure(competition: str, said: str, heard: str) -> KaggleError:
     """Return the sentence for a client that ended with an error."""
     page = f"https://www.kaggle.com/competitions/{competition}"
-    if "Authentication required to call the Kaggle API" in said:
+    words = _last_line(heard) or _last_line(said)
+    if "Authentication required to call the Kaggle API" in said or re.search(_STRANGER, words, re.IGNORECASE):
         return KaggleError(
             "Kaggle knows no such user: there are no credentials, or it refused them; run `kaggle auth login`, "
             "or save a token of https://www.kaggle.com/settings/api in ~/.kaggle/access_token"
         )
-    words = _last_line(heard) or _last_line(said)
     quoted = f"Kaggle says {words!r}"
     for pattern, sentence, unclear in (
         (_NETWORK, "Kaggle cannot be reached, or the connection broke; look at the network and try again", True),
@@ -221,7 +222,9 @@ def _failure(competition: str, said: str, heard: str) -> KaggleError:
 def _last_line(text: str) -> str:
     """Return the last line that says something, shortened and without anything that may be a credential."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    line = re.sub(r"(?i)\b(basic|bearer)\s+\S+", r"\1 ***", lines[-1] if lines else "")
+    line = re.sub(r"^requests\.exceptions\.\w+: ", "", lines[-1] if lines else "")  # of a traceback
+    line = re.sub(r"(?i)\b(basic|bearer)\s+\S+", r"\1 ***", line)
+    line = re.sub(r"(?<=\?)\S+|\bKGAT_\w+", "***", line)  # the signature of an address, a token
     for name in ("KAGGLE_KEY", "KAGGLE_API_TOKEN"):
         if os.environ.get(name):
             line = re.sub(rf"\b{re.escape(os.environ[name])}\b", "***", line)

@@ -16,6 +16,10 @@ from urllib.parse import urlsplit
 
 COMPETITION = "clothes-2026"
 USER, KEY = "somebody", "c0ffee-very-secret-key"
+TOKEN = "KGAT_0123456789abcdef"
+SIGNATURE = "5167ed-for-an-hour"  # of addresses in the storage, which open to whoever knows them
+BASIC = base64.b64encode(f"{USER}:{KEY}".encode()).decode()
+SECRETS = (KEY, TOKEN, SIGNATURE, BASIC)
 RULES = "You must accept this competition's rules before you'll be able to do this."
 MODIFIED = "Fri, 02 Jan 2026 03:04:05 GMT"
 
@@ -53,6 +57,7 @@ class Kaggle:
     starts: list[int] = field(default_factory=list)  # bytes of the archive that a download had already
     holds: dict[str, threading.Event] = field(default_factory=dict)  # operations that wait for an event
     allowed_a_day: int = 5
+    allowed_in_all: int = 1000
     pending_polls: int = 0
     unscorable: bool = False
     hidden: bool = False  # the listing shows nothing
@@ -63,7 +68,10 @@ class Kaggle:
     def StartSubmissionUpload(self, asked):
         token = f"T{len(self.uploads)}"
         self.uploads[token] = (asked["fileName"], b"")
-        return {"token": token, "createUrl": f"http://localhost:{self.port}/upload/{token}"}
+        return {"token": token, "createUrl": f"http://localhost:{self.port}/upload/{token}?signature={SIGNATURE}"}
+
+    def IntrospectToken(self, asked):
+        return {"active": asked["token"] == TOKEN, "username": USER}
 
     def CreateSubmission(self, asked):
         name, data = self.uploads[asked["blobFileTokens"]]
@@ -74,7 +82,9 @@ class Kaggle:
 
     def GetSubmissionLimits(self, asked):
         made = len(self.submissions)
-        return {"numToday": made, "numTotal": made, "numAllowedNow": max(0, self.allowed_a_day - made)}
+        left = max(0, min(self.allowed_a_day, self.allowed_in_all) - made)
+        capped = self.allowed_in_all < self.allowed_a_day
+        return {"numToday": made, "numTotal": made, "numAllowedNow": left, "limitedByTotal": capped}
 
     def ListSubmissions(self, asked):
         newest_first = [] if self.hidden else self.submissions[::-1]
@@ -96,10 +106,11 @@ class Kaggle:
     def GetLeaderboard(self, asked):
         date = "2026-01-02T03:04:05.123Z"
         return {
+            "nextPageToken": "CfDJ8",
             "submissions": [
                 {"teamId": number, "teamName": f"team {number}", "submissionDate": date, "score": score}
                 for number, score in enumerate(self.leaderboard)
-            ]
+            ],
         }
 
     def ListDataFiles(self, asked):
@@ -130,15 +141,15 @@ class _Handler(BaseHTTPRequestHandler):
         operation = urlsplit(self.path).path.rpartition("/")[2]
         asked = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
         failure = self._begun(operation)
-        expected = "Basic " + base64.b64encode(f"{USER}:{KEY}".encode()).decode()
-        if self.headers.get("Authorization") != expected:
+        if self.headers.get("Authorization") not in (f"Basic {BASIC}", f"Bearer {TOKEN}"):
             return self._json(401, {"code": 401, "message": "Unauthenticated"})
         if failure is not None and not failure.done:
             return self._fail(failure)
-        if asked.get("competitionName") != COMPETITION:
+        if asked.get("competitionName", COMPETITION) != COMPETITION:
             return self._json(404, {"code": 404, "message": "Competition not found"})
         if operation.startswith("DownloadDataFile"):
-            return self._redirect(f"http://localhost:{self.kaggle.port}/files/archive.{self.kaggle.download()[0]}")
+            archive = f"archive.{self.kaggle.download()[0]}?signature={SIGNATURE}"
+            return self._redirect(f"http://localhost:{self.kaggle.port}/files/{archive}")
         answer = getattr(self.kaggle, operation)(asked)
         return self._cut() if failure is not None else self._json(200, answer)
 
@@ -153,6 +164,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         failure, (_, data) = self._begun("GET"), self.kaggle.download()
+        if failure is not None and failure.after_bytes is None:
+            return self._fail(failure)
         start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")[0])
         self.kaggle.starts.append(start)
         self.send_response(206 if start else 200)
@@ -184,6 +197,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _fail(self, failure):
         if failure.status == 0:
             self._cut()
+        elif self.command != "POST":  # the storage says it in XML, which no client reads
+            self.send_response(failure.status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
         else:
             self._json(failure.status, {"code": failure.status, "message": failure.message})
 
@@ -234,6 +251,11 @@ def environment(port: int, home: str) -> dict[str, str | None]:
         "HOME": home,
         **dict.fromkeys(("no_proxy", "NO_PROXY", "KAGGLE_API_TOKEN", "KAGGLE_CONFIG_DIR", "XDG_CONFIG_HOME")),
     }
+
+
+def secrets_in(data: bytes) -> list[str]:
+    """Return the credentials in what was printed or written, where none should be."""
+    return [secret for secret in SECRETS if secret.encode() in data]
 
 
 def until(condition, seconds: float = 60) -> None:

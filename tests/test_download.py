@@ -12,7 +12,17 @@ from filelock import FileLock
 
 from submissions import download, unpack
 from tests.kaggle_project import hear_ctrl_c
-from tests.kaggle_server import COMPETITION, KEY, RULES, Failure, environment, serve, until, zipped
+from tests.kaggle_server import (
+    COMPETITION,
+    RULES,
+    TOKEN,
+    Failure,
+    environment,
+    secrets_in,
+    serve,
+    until,
+    zipped,
+)
 from tests.projects import ROOT, task, write_params
 
 TARGET = Path("data/raw/shoes")
@@ -34,7 +44,7 @@ def kaggle(tmp_path, monkeypatch):
     server.shutdown()
     server.server_close()
     for path in project.rglob("*"):
-        assert not path.is_file() or KEY.encode() not in path.read_bytes(), path
+        assert not path.is_file() or not secrets_in(path.read_bytes()), path
 
 
 def run(capsys, *arguments, status=0):
@@ -46,7 +56,7 @@ def run(capsys, *arguments, status=0):
     printed = capsys.readouterr()
     text = printed.out + printed.err
     assert ended == status, text
-    assert KEY not in text and "Traceback" not in text
+    assert not secrets_in(text.encode()) and "Traceback" not in text
     return text
 
 
@@ -132,6 +142,26 @@ def test_without_credentials_it_is_said_how_to_get_them(kaggle, capsys, monkeypa
     monkeypatch.delenv("KAGGLE_KEY")
     assert "there are no credentials, or it refused them; run `kaggle auth login`" in run(capsys, status=1)
     assert not kaggle.log
+
+
+def test_a_token_will_do_unless_kaggle_refuses_it(kaggle, capsys, monkeypatch):
+    for name in ("KAGGLE_USERNAME", "KAGGLE_KEY"):
+        monkeypatch.delenv(name)
+    saved = Path.home() / ".kaggle" / "access_token"
+    saved.parent.mkdir(parents=True)
+    saved.write_text(TOKEN)
+    run(capsys)
+    assert fetched() == FILES
+    saved.write_text("KGAT_expired")
+    text = run(capsys, status=1)
+    assert "it refused them; run `kaggle auth login`" in text and text.count("\n") == 1
+    monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
+    run(capsys)
+
+
+def test_the_signature_of_a_refused_address_is_not_printed(kaggle, capsys):
+    kaggle.failures["GET"] = [Failure(403)]
+    assert "403 Client Error: Forbidden for url" in run(capsys, status=1)
 
 
 def test_without_a_network_it_is_said_so(kaggle, capsys, monkeypatch):

@@ -14,7 +14,7 @@ import pytest
 from pipeline import paths
 from submissions import client, ledger, provenance, upload
 from tests.kaggle_project import SUBMISSION, hear_ctrl_c, write_project, write_submission
-from tests.kaggle_server import COMPETITION, KEY, RULES, Failure, environment, serve, until
+from tests.kaggle_server import COMPETITION, KEY, RULES, SECRETS, Failure, environment, secrets_in, serve, until
 from tests.projects import ROOT
 
 ASKED_FIRST = ["ListSubmissions", "GetSubmissionLimits"]
@@ -42,7 +42,7 @@ def kaggle(tmp_path, monkeypatch):
 
 def _no_credentials_in(folder):
     for path in folder.rglob("*"):
-        assert not path.is_file() or KEY.encode() not in path.read_bytes(), path
+        assert not path.is_file() or not secrets_in(path.read_bytes()), path
 
 
 def run(capsys, *arguments, command=upload, status=0):
@@ -55,7 +55,7 @@ def run(capsys, *arguments, command=upload, status=0):
     printed = capsys.readouterr()
     text = printed.out + printed.err
     assert ended == status, text
-    assert KEY not in text and "Traceback" not in text
+    assert not secrets_in(text.encode()) and "Traceback" not in text
     return text
 
 
@@ -312,7 +312,7 @@ def test_a_killed_command_whose_client_lives_on_is_waited_for(kaggle, capsys):
     kaggle.holds["CreateSubmission"] = held = threading.Event()
     process = _started("shoes")
     until(lambda: "CreateSubmission" in kaggle.log)
-    assert not client.is_running(KEY)  # on no command line
+    assert not any(client.is_running(secret) for secret in SECRETS)  # on no command line
     process.kill()
     process.wait()
     assert "is still being sent by an earlier command's client" in run(capsys, "shoes", status=1)
