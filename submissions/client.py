@@ -44,6 +44,7 @@ class Limits:
     today: int
     ever: int
     left: int  # today
+    capped: bool  # fewer are left today because the competition allows so many in all
 
     @property
     def spent(self) -> bool:
@@ -70,7 +71,8 @@ def _listed(row: dict) -> Listed:
 def limits(competition: str) -> Limits:
     """Return how many submissions were made and are left."""
     found = _parsed(_run(competition, "submission-limits", "--json"))  # zeros are left out
-    return Limits(found.get("numToday", 0), found.get("numTotal", 0), found.get("numAllowedNow", 0))
+    counts = (found.get(name, 0) for name in ("numToday", "numTotal", "numAllowedNow"))
+    return Limits(*counts, capped=found.get("limitedByTotal", False))
 
 
 def leaderboard(competition: str) -> list[float]:
@@ -175,12 +177,12 @@ def _binary() -> str:
 
 
 def _parsed(said: str) -> Any:
-    """Return the JSON that the client printed, below notes of its own; none at all is an empty table."""
-    start = re.search(r"^[\[{]", said, re.MULTILINE)
-    if start is None:
+    """Return the JSON that the client printed, below notes of its own; an empty table it puts in words."""
+    if re.search(r"^No (submissions|results|files) found$", said, re.MULTILINE):
         return []
+    start = re.search(r"^[\[{]", said, re.MULTILINE)
     try:
-        return json.JSONDecoder().raw_decode(said, start.start())[0]
+        return json.JSONDecoder().raw_decode(said, start.start() if start else 0)[0]
     except ValueError:
         raise KaggleError(f"the kaggle client printed {_last_line(said)!r}, expected JSON") from None
 

@@ -83,6 +83,8 @@ def _refuse_beyond_limit(competition: str) -> None:
     except KaggleError as error:
         print(f"upload: the daily limit is not known ({error})", file=sys.stderr)
         return
+    if limits.spent and limits.capped:
+        raise BadInput(f"no submission to {competition} is left, after {limits.ever} in all")
     if limits.spent:
         now = datetime.now(UTC)
         midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0)

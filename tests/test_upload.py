@@ -13,6 +13,7 @@ import pytest
 
 from pipeline import paths
 from submissions import client, ledger, provenance, upload
+from submissions.client import KaggleError
 from tests.kaggle_project import SUBMISSION, hear_ctrl_c, write_project, write_submission
 from tests.kaggle_server import COMPETITION, KEY, RULES, SECRETS, Failure, environment, secrets_in, serve, until
 from tests.projects import ROOT
@@ -57,6 +58,11 @@ def run(capsys, *arguments, command=upload, status=0):
     assert ended == status, text
     assert not secrets_in(text.encode()) and "Traceback" not in text
     return text
+
+
+def _sent_by_hand(kaggle, name):
+    kaggle.uploads["T"] = (name, b"")
+    kaggle.CreateSubmission({"blobFileTokens": "T"})
 
 
 def lines():
@@ -163,14 +169,18 @@ def test_the_same_bytes_go_twice_only_when_told_to(kaggle, capsys):
     assert len(kaggle.submissions) == 2
 
 
-def test_the_daily_limit_is_respected_before_it_is_spent(kaggle, capsys):
-    kaggle.allowed_a_day = 1
-    run(capsys, "shoes")
-    write_submission(SUBMISSION.replace("3,5", "3,6"))
-    kaggle.log.clear()
-    text = run(capsys, "shoes", status=1)
-    assert f"no submission to {COMPETITION} is left today, after 1; Kaggle's next day begins at 00:00 UTC" in text
-    assert kaggle.log == ASKED_FIRST and len(lines()) == 2
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [
+        ("allowed_a_day", "is left today, after 1; Kaggle's next day begins at 00:00 UTC"),
+        ("allowed_in_all", "is left, after 1 in all\n"),
+    ],
+)
+def test_a_limit_is_respected_before_it_is_spent(kaggle, capsys, limit, expected):
+    setattr(kaggle, limit, 1)
+    _sent_by_hand(kaggle, "other.csv")
+    assert f"no submission to {COMPETITION} {expected}" in run(capsys, "shoes", status=1)
+    assert kaggle.log == ASKED_FIRST and not paths.LEDGER.exists()
 
 
 def test_a_refused_file_is_a_failure_though_the_client_ends_well(kaggle, capsys):
@@ -223,6 +233,13 @@ def test_a_cut_connection_while_the_file_is_sent_is_mended_by_the_client(kaggle,
     assert kaggle.log.count("PUT") == 2 and [held.data for held in kaggle.submissions] == [SUBMISSION.encode()]
 
 
+def test_a_connection_that_is_cut_again_and_again_is_given_up(kaggle, capsys, monkeypatch):
+    monkeypatch.setitem(client.LIMIT_SECONDS, "submit", 3)
+    kaggle.failures["PUT"] = [Failure()] * 50
+    assert "not submitted: Kaggle did not answer within 3 s" in run(capsys, "shoes", status=1)
+    assert kaggle.submissions == [] and statuses() == ["unknown", "failed"] and "PUT" in kaggle.log
+
+
 def test_a_connection_cut_after_the_submission_is_a_submission(kaggle, capsys):
     kaggle.failures["CreateSubmission"] = [Failure(done=True)]
     assert "holds" in run(capsys, "shoes") and len(kaggle.submissions) == 1
@@ -270,9 +287,15 @@ def test_without_a_limit_kaggle_itself_decides(kaggle, capsys):
 
 def test_more_submissions_than_the_client_lists_by_itself_are_listed(kaggle):
     for number in range(50):
-        kaggle.uploads["T"] = (f"{number}.csv", b"")
-        kaggle.CreateSubmission({"blobFileTokens": "T"})
+        _sent_by_hand(kaggle, f"{number}.csv")
     assert [each.file for each in client.listing(COMPETITION)] == [f"{number}.csv" for number in range(50)][::-1]
+
+
+@pytest.mark.parametrize("said", ["", "Welcome to Kaggle", "[{"])
+def test_words_that_are_no_table_are_not_taken_for_an_empty_listing(monkeypatch, said):
+    monkeypatch.setattr(client, "_run", lambda *_: said)
+    with pytest.raises(KaggleError, match="expected JSON"):
+        client.listing(COMPETITION)
 
 
 def test_the_plain_client_takes_the_same_file(kaggle):
