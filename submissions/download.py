@@ -28,8 +28,8 @@ def download(params: Params, arguments: argparse.Namespace) -> None:
     """
     key = arguments.task
     competition, target = competition_of(params, key), paths.raw(key)
-    waiting = target.with_name(f".{key}.download")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    waiting = target.resolve().with_name(f".{key}.download")  # on the disk where the files are to be
+    waiting.parent.mkdir(parents=True, exist_ok=True)
     try:
         held = FileLock(waiting.with_suffix(".lock")).acquire(timeout=0)
     except Timeout:

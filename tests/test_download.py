@@ -217,6 +217,15 @@ def test_on_a_terminal_the_progress_is_shown(kaggle, capsys, monkeypatch):
     assert run(capsys, status=1).strip().count("\n") == 0
 
 
+def test_a_folder_on_another_disk_is_filled_from_there(kaggle, capsys, tmp_path):
+    disk = tmp_path / "disk"
+    (disk / "shoes").mkdir(parents=True)
+    TARGET.parent.mkdir(parents=True)
+    TARGET.symlink_to(disk / "shoes")
+    run(capsys)
+    assert fetched() == FILES and list(TARGET.parent.iterdir()) == [TARGET]  # nothing waited elsewhere
+
+
 def test_one_download_at_a_time(kaggle, capsys):
     TARGET.parent.mkdir(parents=True)
     with FileLock(TARGET.with_name(".shoes.lock")):
