@@ -108,7 +108,7 @@ def uploading() -> Iterator[None]:
     try:
         held = _lock("upload.lock").acquire(timeout=0)
     except Timeout:
-        raise BadInput("another upload is on its way; wait for its end") from None
+        raise BadInput("another upload, or the ledger command, is at work; wait for its end") from None
     with held:
         yield
 

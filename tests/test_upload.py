@@ -348,7 +348,7 @@ def test_a_killed_command_whose_client_lives_on_is_waited_for(kaggle, capsys):
 
 def test_one_upload_at_a_time(kaggle, capsys):
     with ledger.uploading():
-        assert "another upload is on its way" in run(capsys, "shoes", status=1)
+        assert "another upload, or the ledger command, is at work" in run(capsys, "shoes", status=1)
     assert not kaggle.log
 
 
