@@ -1,4 +1,8 @@
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one is slow now and then
+hypothesis.settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="module")
@@ -11,3 +15,8 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Name a test after its parameter and not after bytes, which for gzip hold the time: the processes
     that share the tests collect in different seconds and must agree on every name."""
     return argname if isinstance(val, bytes) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the longest file first, so that no process waits for it at the end."""
+    items.sort(key=lambda item: item.path.name != "test_end_to_end.py")

@@ -11,7 +11,7 @@ from hypothesis import settings
 from pipeline.config import Split
 from pipeline.readers.formats import read_split
 
-QUICK = settings(max_examples=100, deadline=None)
+QUICK = settings(max_examples=100)
 
 
 def read(path, image=None, scale=1.0, labelled=False, **columns):

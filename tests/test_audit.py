@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -81,7 +81,6 @@ def test_balance_counts_absent_classes_too():
         np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 3), st.integers(1, 3), st.sampled_from([1, 3]))
     )
 )
-@settings(deadline=None)
 def test_statistics_are_those_of_numpy(images):
     mean, std, pixel_mean = image_statistics(halves(images))
     np.testing.assert_allclose(mean, images.mean(axis=(0, 1, 2)), atol=1e-9)

@@ -134,7 +134,7 @@ def test_mixed_targets_are_the_shares_of_the_pixels():
         assert (shares.max(axis=1) < 1).any()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     images=hnp.arrays(np.uint8, hnp.array_shapes(min_dims=4, max_dims=4, min_side=1, max_side=9)),
     options=st.sampled_from([{**keeping, **mixing} for keeping in KEEPING_LABELS for mixing in MIXING]),

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from features.folds import ALWAYS_TRAINING, ClassTooSmall, assign_folds
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(2, 5), st.integers(2, 6), st.integers(0, 99))
 def test_folds_hold_every_row_once_and_every_class_evenly(count, classes, seed):
     labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(classes), count * 4))

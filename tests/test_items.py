@@ -101,7 +101,7 @@ noise = shapes.flatmap(lambda shape: arrays(np.uint8, shape, elements=st.integer
 blobs = shapes.flatmap(lambda shape: st.integers(0, 255).map(lambda value: np.full(shape, value, np.uint8)))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(noise | blobs, st.integers(1, 4), st.tuples(st.integers(1, 9), st.integers(1, 9)))
 def test_wild_images_never_fail_and_no_pixel_is_made_up(images, count, size):
     crops = crop_items(images, count, size)
