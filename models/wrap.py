@@ -9,6 +9,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from models.sums import PriceSums
+
 
 def on_images(
     network: keras.Model, image_shape: tuple[int, int, int], scale: np.ndarray, offset: np.ndarray
@@ -29,17 +31,16 @@ def on_items(
     item_shape: tuple[int, int, int],
     scale: np.ndarray,
     offset: np.ndarray,
-    count: int,
-    sums: keras.Layer,
+    sums: PriceSums,
 ) -> keras.Model:
     """Return a model of uint8 crops (batch, count, *item_shape) that all pass through one `network`.
 
     `sums` turns the logits (batch, count, kinds) of the items into those of the image (batch, classes).
     """
-    crops = keras.Input((count, *item_shape), dtype="uint8")
+    crops = keras.Input((sums.count, *item_shape), dtype="uint8")
     flat = ops.reshape(crops, (-1, *item_shape))
     logits = network(_normalised(flat, network, scale, offset))
-    return keras.Model(crops, sums(ops.reshape(logits, (-1, count, logits.shape[-1]))), name="on_items")
+    return keras.Model(crops, sums(ops.reshape(logits, (-1, sums.count, logits.shape[-1]))), name="on_items")
 
 
 def _normalised(

@@ -29,7 +29,8 @@ def build_model(member: Member, images: Path) -> keras.Model:
         return wrap.on_images(network, shape, scale, offset)
     items = about["items"]
     network = models.build(member.architecture, seen_shape, len(items["prices"]), member.options)
-    return wrap.on_items(network, shape, scale, offset, items["count"], PriceSums(items["prices"], classes))
+    sums = PriceSums(items["count"], items["prices"], classes)
+    return wrap.on_items(network, shape, scale, offset, sums)
 
 
 def size_of(member: Member, images: Path) -> dict[str, int]:
