@@ -3,6 +3,7 @@
 So training and prediction cannot differ, and a saved model needs nothing beside it.
 """
 
+import math
 from collections.abc import Sequence
 
 import keras
@@ -41,6 +42,29 @@ def on_items(
     flat = ops.reshape(crops, (-1, *item_shape))
     logits = network(_normalised(flat, network, scale, offset))
     return keras.Model(crops, sums(ops.reshape(logits, (-1, sums.count, logits.shape[-1]))), name="on_items")
+
+
+def on_grid(
+    network: keras.Model, image_shape: tuple[int, int, int], scale: np.ndarray, offset: np.ndarray, sums: PriceSums
+) -> keras.Model:
+    """Return a model of uint8 images (batch, *image_shape), each cell of whose last grid holds an item or nothing.
+
+    `network` ends in logits (batch, rows, columns, kinds), where the first kind is nothing, and `sums` turns those of
+    all cells into those of the image (batch, classes). Nothing gets a bias with which a fresh network, whose logits are
+    about equal, expects as many items as there are.
+
+    Raises:
+        ValueError: the grid has not more cells than the image has items.
+    """
+    images = keras.Input(image_shape, dtype="uint8")
+    logits = network(_normalised(images, network, scale, offset))
+    rows, columns, kinds = logits.shape[1:]
+    empty_cells = rows * columns - sums.count
+    if empty_cells < 1:
+        raise ValueError(f"{network.name} ends in {rows}x{columns} cells, expected more than {sums.count}, one an item")
+    bias = [math.log((kinds - 1) * empty_cells / sums.count), *[0.0] * (kinds - 1)]
+    cells = layers.Rescaling(1.0, bias, dtype="float32", name="cells")(ops.reshape(logits, (-1, rows * columns, kinds)))
+    return keras.Model(images, sums(cells), name="on_grid")
 
 
 def _normalised(

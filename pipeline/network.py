@@ -9,6 +9,7 @@ import models
 from models import wrap
 from models.compiling import jit_compile
 from models.cost import flops, weighted_layers, without_weights
+from models.grid import each_cell
 from models.sums import PriceSums
 from pipeline.batches import PredictionBatches
 from pipeline.config import Member
@@ -24,13 +25,17 @@ def build_model(member: Member, images: Path) -> keras.Model:
     scale, offset = wrap.affine(member.normalise, statistics["mean"], statistics["std"], pixel_mean)
     shape, classes = pixel_mean.shape, about["classes"]
     seen_shape = (*(member.resize_pixels or shape[:2]), shape[2])
-    if member.input == "images":
-        network = models.build(member.architecture, seen_shape, len(classes), member.options)
-        return wrap.on_images(network, shape, scale, offset)
     items = about["items"]
-    network = models.build(member.architecture, seen_shape, len(items["prices"]), member.options)
-    sums = PriceSums(items["count"], items["prices"], classes)
-    return wrap.on_items(network, shape, scale, offset, sums)
+
+    def network(outputs: int) -> keras.Model:
+        return models.build(member.architecture, seen_shape, outputs, member.options)
+
+    if member.head == "whole" and member.input == "images":
+        return wrap.on_images(network(len(classes)), shape, scale, offset)
+    kinds, sums = len(items["prices"]), PriceSums(items["count"], items["prices"], classes)
+    if member.input == "items":
+        return wrap.on_items(network(kinds), shape, scale, offset, sums)
+    return wrap.on_grid(each_cell(network(1 + kinds)), shape, scale, offset, sums)
 
 
 def size_of(member: Member, images: Path) -> dict[str, int]:

@@ -24,6 +24,7 @@ CODE = (  # what trained weights depend on beside the architecture's own file; d
     "features/warps.py",
     "models/compiling.py",
     "models/freezing.py",
+    "models/grid.py",
     "models/layers.py",
     "models/optimisers.py",
     "models/sums.py",

@@ -58,6 +58,7 @@ def test_a_good_file_gives_frozen_entries_with_defaults(tmp_path):
         ("members.shoes-cnn.training.learning_rate", "fast", r"learning_rate: 'fast' is not a number"),
         ("members.shoes-cnn.training.epochs", 0, r"expected epochs and batch_size of at least 1"),
         ("members.shoes-cnn.input", "items", r"'items' needs tasks\.shoes\.prepare\.items"),
+        ("members.shoes-cnn.head", "grid", r"'grid' needs tasks\.shoes\.prepare\.items, which is missing"),
         ("tasks.shoes.split.count", 0, r"tasks\.shoes\.split: expected count >= 1"),
         ("tasks.shoes.split", None, r"tasks\.shoes\.split: None is not a mapping"),
         ("tasks.shoes.ingest.classes", "5-7", r"classes: '5-7' is not a list"),
@@ -108,6 +109,26 @@ def test_every_preset_is_a_legal_recipe(tmp_path, name):
     params = load(tmp_path, tree)
     assert params.members["shoes-cnn"].training.optimiser in ("adam", "rmsprop")
     assert params.tasks["shoes"].split.count == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"input": "items"}, r"members\.shoes-cnn\.input: 'items' needs tasks\.shoes\.prepare\.items\.size_pixels"),
+        ({"input": "items", "head": "grid"}, r"members\.shoes-cnn\.head: 'grid' needs input 'images', not 'items'"),
+        ({"head": "grid"}, None),
+    ],
+)
+def test_items_that_cannot_be_located_are_for_the_grid_alone(tmp_path, changes, sentence):
+    tree = copy.deepcopy(GOOD)
+    size = {"size_pixels": [28, 28]} if len(changes) == 2 else {}
+    tree["tasks"]["shoes"]["prepare"] = {"items": {"count": 3, "prices": [1, 2], **size}}
+    tree["members"]["shoes-cnn"] |= changes
+    if sentence is None:
+        assert load(tmp_path, tree).members["shoes-cnn"].head == "grid"
+        return
+    with pytest.raises(BadInput, match=sentence):
+        load(tmp_path, tree)
 
 
 def test_a_missing_block_is_named(tmp_path):
