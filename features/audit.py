@@ -1,4 +1,4 @@
-"""What to know of the images before training: class balance, duplicates, conflicting labels, constant images."""
+"""What to know of the images before training: balance, duplicates, conflicting labels, constant images, lost items."""
 
 import hashlib
 from collections import defaultdict
@@ -25,6 +25,19 @@ def constant_rows(parts: Iterable[np.ndarray]) -> np.ndarray:
     """Return the rows (k,) int64 of `parts`, arrays (some, h, w, c) in turn, that hold one value only."""
     flags = [(part == part[:, :1, :1, :1]).all(axis=(1, 2, 3)) for part in parts]
     return np.flatnonzero(np.concatenate(flags)) if flags else np.empty(0, np.int64)
+
+
+def unlocated_rows(parts: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows (k,) and (m,) int64 where an item was not found, and where pixels lie in no item.
+
+    `parts` are images (some, h, w, c) on black with the items cut out of them (some, count, h, w, c), in turn.
+    """
+    lacking, dropped = [np.empty(0, bool)], [np.empty(0, bool)]
+    for images, items in parts:
+        shown, kept = images.any(axis=3), items.any(axis=4)  # the pixels that are not black
+        lacking.append(~kept.any(axis=(2, 3)).all(axis=1))
+        dropped.append(shown.sum(axis=(1, 2)) > kept.sum(axis=(1, 2, 3)))
+    return np.flatnonzero(np.concatenate(lacking)), np.flatnonzero(np.concatenate(dropped))
 
 
 def balance(labels: np.ndarray, classes: list[int | str]) -> dict[str, int]:

@@ -3,6 +3,8 @@
 Method: the connected components of the pixels that are not black are given to items (`features.parts`).
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from scipy import ndimage
 
@@ -30,16 +32,43 @@ def crop_items(images: np.ndarray, count: int, size_pixels: Size) -> np.ndarray:
     Raises:
         ValueError: images of another type or rank, a count outside 1..255, or a size below 1.
     """
+    _check(images, count, size_pixels)
+    crops = np.empty((len(images), count, *size_pixels, images.shape[3]), np.uint8)
+    for chunk, rows, owners, boxes in _located(images, count, size_pixels):
+        crops[rows] = _cut(chunk, owners, boxes, size_pixels)
+    return crops
+
+
+def locate_items(images: np.ndarray, count: int, size_pixels: Size) -> np.ndarray:
+    """Return where the items lie that `crop_items` cuts out, in the same order.
+
+    Returns:
+        int64 (n, count, 4): top, left, bottom, right of an item's own pixels, the last two excluded; four zeros where
+        an item is not found.
+
+    Raises:
+        ValueError: as `crop_items`.
+    """
+    _check(images, count, size_pixels)
+    found = np.empty((len(images), count, 4), np.int64)
+    for _, rows, _, boxes in _located(images, count, size_pixels):
+        found[rows] = boxes
+    return found
+
+
+def _check(images: np.ndarray, count: int, size: Size) -> None:
     if images.dtype != np.uint8 or images.ndim != 4:
         raise ValueError(f"expected uint8 images (n, height, width, channels), not {images.dtype} {images.shape}")
-    if not 1 <= count <= 255 or min(size_pixels) < 1:
-        raise ValueError(f"expected 1 to 255 items of at least one pixel, not {count} of {size_pixels}")
-    crops = np.empty((len(images), count, *size_pixels, images.shape[3]), np.uint8)
+    if not 1 <= count <= 255 or min(size) < 1:
+        raise ValueError(f"expected 1 to 255 items of at least one pixel, not {count} of {size}")
+
+
+def _located(images: np.ndarray, count: int, size: Size) -> Iterator[tuple]:
+    """Yield some images, their rows, the owner of each of their pixels, and the boxes of their items, in turn."""
     for start in range(0, len(images), CHUNK_IMAGES):
-        chunk = np.asarray(images[start : start + CHUNK_IMAGES])
-        owners, boxes = _locate(chunk.any(axis=3), count, size_pixels)
-        crops[start : start + CHUNK_IMAGES] = _cut(chunk, owners, boxes, size_pixels)
-    return crops
+        rows = slice(start, start + CHUNK_IMAGES)
+        chunk = np.asarray(images[rows])
+        yield chunk, rows, *_locate(chunk.any(axis=3), count, size)
 
 
 def _locate(shown: np.ndarray, count: int, size: Size) -> tuple[np.ndarray, np.ndarray]:

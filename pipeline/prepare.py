@@ -1,7 +1,9 @@
 """Stage `prepare`: images as every model sees them, their statistics and their audit."""
 
 import hashlib
+import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from pipeline.contracts import (
 from pipeline.stage import run, task_of
 
 SPLITS = ("train", "test")
+UNLOCATED_SHARE = 0.01  # of the images, above which a person is told
 
 
 def prepare(params: Params, key: str) -> str:
@@ -41,12 +44,28 @@ def prepare(params: Params, key: str) -> str:
         part.mkdir()
         with blame(arrays):
             _reshape(arrays, part, task)
-            items = None if task.items is None else _crop(part, task.items)
+            if task.items is not None and task.items.size_pixels is not None:
+                _crop(part, task.items)
         shape = list(load_array(part / "train_images.npy").shape[1:])
+        items = None if task.items is None else asdict(task.items)
         save_json(part / "about.json", {"classes": about["classes"], "image": shape, "items": items})
         save_json(part / "statistics.json", _statistics(part))
-        duplicates = _audit(part, about["classes"])
-    return f"images of {'x'.join(map(str, shape))}, {duplicates} training images have a copy among them"
+        audited = _audit(part, about["classes"])
+    _warn_of_unlocated(audited, paths.images(key) / "audit.json")
+    copies = audited["duplicates_within_train"]["rows"]
+    return f"images of {'x'.join(map(str, shape))}, {copies} training images have a copy among them"
+
+
+def _warn_of_unlocated(audited: dict[str, Any], path: Path) -> None:
+    for split, found in audited.get("unlocated_items", {}).items():
+        share = found["rows"] / max(1, audited["rows"][split])
+        if share > UNLOCATED_SHARE:
+            print(
+                f"prepare: warning: {path}: in {share:.1%} of the {split} images items could not be located; members "
+                "with 'head: grid' need no located items",
+                file=sys.stderr,
+                flush=True,
+            )
 
 
 def _reshape(arrays: Path, folder: Path, task: Prepare) -> None:
@@ -69,8 +88,8 @@ def _reshaped(images: np.ndarray, task: Prepare) -> Iterator[np.ndarray]:
         yield part
 
 
-def _crop(folder: Path, task: Items) -> dict[str, Any]:
-    """Write the items of every image, (n, count, h, w, c) uint8, and return their entry of `about.json`."""
+def _crop(folder: Path, task: Items) -> None:
+    """Write the items of every image, (n, count, h, w, c) uint8."""
     from features.items import crop_items
 
     for split in SPLITS:
@@ -78,7 +97,6 @@ def _crop(folder: Path, task: Items) -> dict[str, Any]:
         shape = (len(images), task.count, *task.size_pixels, images.shape[3])
         items = (crop_items(part, task.count, task.size_pixels) for part in chunks(images))
         save_chunks(folder / f"{split}_items.npy", shape, images.dtype, items)
-    return {"count": task.count, "size_pixels": list(task.size_pixels), "prices": list(task.prices)}
 
 
 def _statistics(folder: Path) -> dict[str, Any]:
@@ -108,19 +126,18 @@ def _digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _audit(folder: Path, classes: list[int | str]) -> int:
-    """Write the audit and the groups of identical training images; return how many rows have a copy."""
+def _audit(folder: Path, classes: list[int | str]) -> dict[str, Any]:
+    """Write the audit, which is returned, and the groups of identical training images."""
     images = {split: load_array(folder / f"{split}_images.npy") for split in SPLITS}
     ids = {split: load_array(folder / f"{split}_ids.npy") for split in SPLITS}
     labels = load_array(folder / "train_labels.npy")
     digests = {split: audit.row_digests(chunks(images[split])) for split in SPLITS}
     constant = {split: audit.constant_rows(chunks(images[split])) for split in SPLITS}
-    within = audit.duplicates_within(digests["train"], ids["train"])
     report = {
         "rows": {split: len(images[split]) for split in SPLITS},
         "balance": audit.balance(labels, classes),
         **({"labels_per_image": audit.labels_per_image(labels)} if labels.ndim == 2 else {}),
-        "duplicates_within_train": within,
+        "duplicates_within_train": audit.duplicates_within(digests["train"], ids["train"]),
         "duplicates_across_train_and_test": audit.duplicates_across(
             digests["train"], ids["train"], digests["test"], ids["test"]
         ),
@@ -129,10 +146,34 @@ def _audit(folder: Path, classes: list[int | str]) -> int:
             split: {"rows": len(rows), "examples": ids[split][rows[: audit.EXAMPLES]].tolist()}
             for split, rows in constant.items()
         },
+        **_unlocated(folder, ids),
     }
     save_json(folder / "audit.json", report)
     save_array(folder / "train_groups.npy", audit.groups_of(digests["train"]))
-    return within["rows"]
+    return report
+
+
+def _unlocated(folder: Path, ids: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Return the audit's entry on images whose items could not be located; none where none were looked for."""
+    found = {}
+    for split in SPLITS:
+        if (folder / f"{split}_items.npy").exists():
+            lacking, dropped = audit.unlocated_rows(_with_items(folder, split))
+            rows = np.union1d(lacking, dropped)
+            found[split] = {
+                "rows": len(rows),
+                "rows_lacking_items": len(lacking),
+                "rows_with_pixels_in_no_item": len(dropped),
+                "examples": ids[split][rows[: audit.EXAMPLES]].tolist(),
+            }
+    return {"unlocated_items": found} if found else {}
+
+
+def _with_items(folder: Path, split: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    items, start = load_array(folder / f"{split}_items.npy"), 0
+    for part in chunks(load_array(folder / f"{split}_images.npy")):
+        yield part, items[start : start + len(part)]
+        start += len(part)
 
 
 if __name__ == "__main__":

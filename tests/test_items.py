@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy import ndimage
 
+from features.audit import unlocated_rows
 from features.compose import compose, paint
-from features.items import crop_items
+from features.items import crop_items, locate_items
 
 ITEM, CANVAS = (28, 28), (64, 128)
 
@@ -101,8 +103,18 @@ noise = shapes.flatmap(lambda shape: arrays(np.uint8, shape, elements=st.integer
 blobs = shapes.flatmap(lambda shape: st.integers(0, 255).map(lambda value: np.full(shape, value, np.uint8)))
 
 
-@settings(max_examples=120)
-@given(noise | blobs, st.integers(1, 4), st.tuples(st.integers(1, 9), st.integers(1, 9)))
+@st.composite
+def rectangles(draw):
+    """Solid rectangles at any place: apart, touching, overlapping, cut off by the border."""
+    image = np.zeros((1, *draw(st.tuples(st.integers(1, 24), st.integers(1, 24))), 1), np.uint8)
+    for value in range(1, draw(st.integers(1, 5)) + 1):
+        top, left = draw(st.integers(0, image.shape[1] - 1)), draw(st.integers(0, image.shape[2] - 1))
+        image[0, top : top + draw(st.integers(1, 9)), left : left + draw(st.integers(1, 9))] = 50 * value
+    return image
+
+
+@settings(max_examples=150)
+@given(noise | blobs | rectangles(), st.integers(1, 4), st.tuples(st.integers(1, 9), st.integers(1, 9)))
 def test_wild_images_never_fail_and_no_pixel_is_made_up(images, count, size):
     crops = crop_items(images, count, size)
     assert crops.shape == (len(images), count, *size, images.shape[3]) and crops.dtype == np.uint8
@@ -111,6 +123,40 @@ def test_wild_images_never_fail_and_no_pixel_is_made_up(images, count, size):
             shown = np.bincount(image[..., channel].ravel(), minlength=256)[1:]
             cropped = np.bincount(found[..., channel].ravel(), minlength=256)[1:]
             assert (cropped <= shown).all()
+
+
+@settings(max_examples=150, deadline=None)
+@given(noise | blobs | rectangles(), st.integers(1, 4), st.tuples(st.integers(1, 9), st.integers(1, 9)))
+def test_boxes_frame_the_items_that_are_cut_out(images, count, size):
+    crops, boxes = crop_items(images, count, size), locate_items(images, count, size)
+    assert boxes.shape == (len(images), count, 4)
+    assert (boxes >= 0).all() and (boxes[..., 2:] <= images.shape[1:3]).all()
+    for found, framed in zip(crops.reshape(-1, *crops.shape[2:]), boxes.reshape(-1, 4), strict=True):
+        rows, columns = np.nonzero(found.any(axis=2))
+        sides = (np.ptp(rows) + 1, np.ptp(columns) + 1) if len(rows) else (0, 0)
+        assert tuple(framed[2:] - framed[:2]) == sides
+
+
+@settings(max_examples=150, deadline=None)
+@given(rectangles())
+def test_as_many_items_as_hang_together_are_found_whole(image):
+    labels, count = ndimage.label(image[0, ..., 0], np.ones((3, 3)))
+    expected = sorted((r.start, c.start, r.stop, c.stop) for r, c in ndimage.find_objects(labels))
+    size = tuple(max(box[2 + axis] - box[axis] for box in expected) for axis in (0, 1))
+    assert [tuple(box) for box in locate_items(image, count, size)[0].tolist()] == expected
+    lacking, dropped = unlocated_rows([(image, crop_items(image, count, size))])
+    assert not len(lacking) and not len(dropped)
+
+
+def test_what_could_not_be_located_is_known():
+    images = np.zeros((5, 20, 30, 3), np.uint8)
+    images[0, 2:6, 2:6, 0], images[0, 10:14, 20:24, 2] = 9, 7  # both items
+    images[1, 2:6, 2:6, 1] = 9  # one alone
+    images[2, 2:6, 2:6], images[2, 10:14, 20:24], images[2, 2, 20] = 9, 7, 5  # a speckle that is nobody's
+    images[3] = 50  # no black at all
+    crops = crop_items(images, 2, (5, 5))
+    lacking, dropped = unlocated_rows([(images[:2], crops[:2]), (images[2:], crops[2:])])
+    assert lacking.tolist() == [1, 4] and dropped.tolist() == [2, 3]
 
 
 def test_full_noise_at_full_size():
@@ -123,3 +169,11 @@ def test_full_noise_at_full_size():
 def test_other_arrays_are_refused(images):
     with pytest.raises(ValueError, match="expected uint8 images"):
         crop_items(images, 1, (2, 2))
+    with pytest.raises(ValueError, match="expected uint8 images"):
+        locate_items(images, 1, (2, 2))
+
+
+@pytest.mark.parametrize(("count", "size"), [(0, (2, 2)), (256, (2, 2)), (1, (0, 2))])
+def test_impossible_items_are_refused(count, size):
+    with pytest.raises(ValueError, match="expected 1 to 255 items of at least one pixel"):
+        crop_items(np.zeros((1, 4, 4, 1), np.uint8), count, size)

@@ -160,6 +160,33 @@ def test_items_are_cropped_and_have_statistics_of_their_own():
     assert made("items_mean.npy").shape == (4, 4, 1)
 
 
+def test_images_whose_items_are_not_located_are_told_of(capsys):
+    train = np.zeros((300, 10, 20, 1), np.uint8)
+    train[:, 1:4, 1:4], train[:, 5:8, 12:15] = 100, 200
+    train[7, 5:8, 12:15], train[9, 0, 19] = 0, 50
+    arrays(train, train[:4])
+    run(items={"count": 2, "size_pixels": [4, 4], "prices": [1, 2]})
+    assert made("audit.json")["unlocated_items"] == {
+        "train": {"rows": 2, "rows_lacking_items": 1, "rows_with_pixels_in_no_item": 1, "examples": ["r7", "r9"]},
+        "test": {"rows": 0, "rows_lacking_items": 0, "rows_with_pixels_in_no_item": 0, "examples": []},
+    }
+    assert "warning" not in capsys.readouterr().err  # fewer than one in a hundred
+    arrays(train[:100], train[:4])
+    run(items={"count": 2, "size_pixels": [4, 4], "prices": [1, 2]})
+    assert capsys.readouterr().err == (
+        "prepare: warning: artifacts/t/images/audit.json: in 2.0% of the train images items could not be located; "
+        "members with 'head: grid' need no located items\n"
+    )
+
+
+def test_items_without_a_size_are_not_looked_for():
+    arrays(some(4), some(2))
+    run(items={"count": 2, "prices": [1, 2]})
+    assert not list(paths.images("t").glob("*items*"))
+    assert made("about.json")["items"] == {"count": 2, "prices": [1, 2], "size_pixels": None}
+    assert "unlocated_items" not in made("audit.json")
+
+
 def test_missing_arrays_are_named():
     with pytest.raises(FileNotFoundError, match=r"artifacts/t/arrays/about\.json"):
         run()
