@@ -27,7 +27,7 @@ def predict(params: Params, key: str) -> str:
     member, options, folder = load_tuned(name, key), task_of(params, name).predict, paths.images(name)
     classes, labels = load_json(folder / "about.json")["classes"], load_array(folder / "train_labels.npy")
     folds = load_folds(name)
-    _check_folds(name, key)
+    check_folds(name, key)
     rows, oof, tests = _probabilities(member, key, options)
     metrics = {"rows": len(rows), **report(oof, labels[rows])}
     with writing(paths.predictions(name, key)) as part:
@@ -56,7 +56,7 @@ def _save_tests(part: Path, member: Member, tests: np.ndarray, folds: np.ndarray
     save_json(part / SOURCES, {name: source_of(folder, rows) for name, (_, rows) in sets.items()})
 
 
-def _check_folds(task: str, key: str) -> None:
+def check_folds(task: str, key: str) -> None:
     """Refuse models of other folds: they would have seen rows that they are scored on."""
     path = paths.models(task, key) / "run.json"
     if load_json(path)["folds"] != digest([], [paths.folds(task)]):

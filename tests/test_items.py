@@ -125,7 +125,7 @@ def test_wild_images_never_fail_and_no_pixel_is_made_up(images, count, size):
             assert (cropped <= shown).all()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(noise | blobs | rectangles(), st.integers(1, 4), st.tuples(st.integers(1, 9), st.integers(1, 9)))
 def test_boxes_frame_the_items_that_are_cut_out(images, count, size):
     crops, boxes = crop_items(images, count, size), locate_items(images, count, size)
@@ -137,7 +137,7 @@ def test_boxes_frame_the_items_that_are_cut_out(images, count, size):
         assert tuple(framed[2:] - framed[:2]) == sides
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rectangles())
 def test_as_many_items_as_hang_together_are_found_whole(image):
     labels, count = ndimage.label(image[0, ..., 0], np.ones((3, 3)))

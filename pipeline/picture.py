@@ -1,0 +1,162 @@
+"""`python -m pipeline.picture MEMBER FILE.png`: what a member sees in images, where labels are sums of items.
+
+Each item has a box, its most probable price and that price's probability. The images are rows of the first fold, by the
+model that did not see them: on the left the first that it gets right, on the right the first that it gets wrong. No
+stage: nothing depends on it.
+"""
+
+import argparse
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from scipy.special import softmax
+
+from features.items import locate_items
+from features.parts import Box
+from models.sums import PriceSums
+from pipeline import paths
+from pipeline.backend import keras  # before what imports Keras itself
+from pipeline.batches import PredictionBatches
+from pipeline.config import Member, Params, load_params
+from pipeline.contracts import BadInput, load_array, load_json, writing
+from pipeline.network import PREDICTION_BATCH
+from pipeline.predict import check_folds
+from pipeline.split import load_folds
+from pipeline.stage import member_of, one_sentence
+from pipeline.tune import load_tuned
+
+FOLD, EXAMINED_ROWS, TILES = 0, 1000, 4  # tiles a column
+LEAST_SIDE_PIXELS = 190  # of an enlarged image
+CAPTION_PIXELS, MARGIN_PIXELS, TEXT_PIXELS = 26, 12, 16
+BOX, RIGHT, WRONG = "#35d0ff", "black", "#c00000"
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item as a model sees it."""
+
+    box: Box
+    price: int
+    probability: float  # of that price
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An image and what a model says of it."""
+
+    image: np.ndarray  # uint8 (height, width, channels)
+    items: list[Item]
+    label: int
+    predicted: int
+    probability: float  # of the predicted sum
+
+
+def look(params: Params, key: str) -> list[Seen]:
+    """Return what the model of the first fold says of the first rows that were held out from it.
+
+    Raises:
+        BadInput: the member sees no items, or its models are missing or of other folds.
+    """
+    task = member_of(params, key).task
+    member, folder = load_tuned(task, key), paths.images(task)
+    if member.input != "items" and member.head != "grid":
+        raise BadInput(f"{paths.PARAMS}: members.{key} sees no items, expected 'input: items' or 'head: grid'")
+    check_folds(task, key)
+    rows = np.flatnonzero(load_folds(task) == FOLD)[:EXAMINED_ROWS]
+    about, images = load_json(folder / "about.json"), load_array(folder / "train_images.npy")[rows]
+    labels = load_array(folder / "train_labels.npy")[rows]
+    model = keras.saving.load_model(paths.models(task, key) / f"fold-{FOLD}.keras")
+    seen = PredictionBatches(load_array(folder / f"train_{member.input}.npy"), rows, PREDICTION_BATCH)
+    sums = next(layer for layer in model.layers if isinstance(layer, PriceSums))
+    logits = keras.Model(model.input, [sums.input, sums.output]).predict(seen, verbose=0)
+    kinds, chances = (softmax(each, axis=-1) for each in logits)
+    items = _items(member, about["items"], model, images, kinds)
+    classes, best = about["classes"], chances.argmax(axis=1)
+    return [
+        Seen(image, found, classes[label], classes[place], float(chance[place]))
+        for image, found, label, place, chance in zip(images, items, labels, best, chances, strict=True)
+    ]
+
+
+def _items(member: Member, about: dict, model: keras.Model, images: np.ndarray, kinds: np.ndarray) -> list[list[Item]]:
+    """Return the items of each image, given the probabilities (n, items or cells, kinds) of kinds."""
+    if member.head == "grid":
+        network = next(layer for layer in model.layers if isinstance(layer, keras.Model))
+        cells = _cells(network.output_shape[1:3], images.shape[1:3])
+        boxes = np.broadcast_to(cells, (len(images), *cells.shape))
+        present, kinds = kinds[..., 0] < 0.5, kinds[..., 1:]  # the first kind is nothing
+    else:
+        boxes = locate_items(images, about["count"], about["size_pixels"])
+        present = boxes.any(axis=2)
+    prices, places = np.unique(about["prices"], return_inverse=True)
+    chances = kinds @ np.eye(len(prices))[places]  # several kinds may have one price
+    return [
+        [
+            Item(tuple(box.tolist()), int(prices[c.argmax()]), float(c.max()))
+            for box, c in zip(b[p], chance[p], strict=True)
+        ]
+        for b, p, chance in zip(boxes, present, chances, strict=True)
+    ]
+
+
+def _cells(grid: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
+    """Return the boxes, int (rows * columns, 4), that a grid divides images of that (height, width) into."""
+    edges = [np.linspace(0, side, count + 1).round().astype(int) for side, count in zip(size, grid, strict=True)]
+    rows, columns = ([*itertools.pairwise(each)] for each in edges)
+    return np.array([(top, left, bottom, right) for top, bottom in rows for left, right in columns])
+
+
+def draw(seen: list[Seen]) -> Image.Image:
+    """Return the picture: a column of images that are predicted right, and one of others."""
+    right = [each for each in seen if each.predicted == each.label][:TILES]
+    wrong = [each for each in seen if each.predicted != each.label][:TILES]
+    tiles = [(_tile(each), column, row) for column, part in enumerate((right, wrong)) for row, each in enumerate(part)]
+    width, height = (side + MARGIN_PIXELS for side in tiles[0][0].size)
+    page = Image.new("RGB", (2 * width + MARGIN_PIXELS, max(len(right), len(wrong)) * height + MARGIN_PIXELS), "white")
+    for tile, column, row in tiles:
+        page.paste(tile, (MARGIN_PIXELS + column * width, MARGIN_PIXELS + row * height))
+    return page
+
+
+def _tile(seen: Seen) -> Image.Image:
+    """Return one enlarged image with its boxes, and a line below it."""
+    height, width, channels = seen.image.shape
+    scale = max(1, round(LEAST_SIDE_PIXELS / min(height, width)))
+    pixels = seen.image if channels == 3 else seen.image[..., 0]
+    large = Image.fromarray(pixels).convert("RGB").resize((width * scale, height * scale), Image.Resampling.NEAREST)
+    tile = Image.new("RGB", (large.width, large.height + CAPTION_PIXELS), "white")
+    tile.paste(large)
+    pen, font = ImageDraw.Draw(tile), ImageFont.load_default(TEXT_PIXELS)
+    for item in seen.items:
+        top, left, bottom, right = (scale * side for side in item.box)
+        pen.rectangle((left, top, right - 1, bottom - 1), outline=BOX, width=2)
+        beside = top - TEXT_PIXELS - 4 if top > TEXT_PIXELS + 4 else bottom
+        text = f"{item.price} ({item.probability:.0%})"
+        pen.text((left, beside), text, fill=BOX, font=font, stroke_width=2, stroke_fill="black")
+    colour = RIGHT if seen.predicted == seen.label else WRONG
+    caption = f"sum {seen.predicted} ({seen.probability:.0%}), label {seen.label}"
+    pen.text((2, large.height + 3), caption, fill=colour, font=font)
+    return tile
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.picture", description="Show the items that a member sees."
+    )
+    parser.add_argument("member", metavar="MEMBER", help="an entry under members in params.yaml, trained")
+    parser.add_argument("file", metavar="FILE.png", type=Path)
+    found = parser.parse_args(arguments)
+    with one_sentence("picture"):
+        seen = look(load_params(paths.PARAMS), found.member)
+        with writing(found.file) as part:
+            draw(seen).save(part, format="PNG", optimize=True)
+        right = sum(each.predicted == each.label for each in seen)
+        print(f"picture: {found.file}; {right} of the {len(seen)} images looked at are predicted right", flush=True)
+
+
+if __name__ == "__main__":
+    main()
