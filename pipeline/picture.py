@@ -133,9 +133,9 @@ def _tile(seen: Seen) -> Image.Image:
     for item in seen.items:
         top, left, bottom, right = (scale * side for side in item.box)
         pen.rectangle((left, top, right - 1, bottom - 1), outline=BOX, width=2)
-        beside = top - TEXT_PIXELS - 4 if top > TEXT_PIXELS + 4 else bottom
+        beside = top - TEXT_PIXELS - 4 if top > TEXT_PIXELS + 4 else top + 2
         text = f"{item.price} ({item.probability:.0%})"
-        pen.text((left, beside), text, fill=BOX, font=font, stroke_width=2, stroke_fill="black")
+        pen.text((left + 2, beside), text, fill=BOX, font=font, stroke_width=2, stroke_fill="black")
     colour = RIGHT if seen.predicted == seen.label else WRONG
     caption = f"sum {seen.predicted} ({seen.probability:.0%}), label {seen.label}"
     pen.text((2, large.height + 3), caption, fill=colour, font=font)
