@@ -33,7 +33,7 @@ TASK = {
     "generate": {"epochs": 60, "filters": 16, "learning_rate": 8e-4},
 }
 TRAINING = {"epochs": 25, "batch_size": 64, "learning_rate": 4e-3, "weight_decay": 0.02, "label_smoothing": 0.1}
-MEMBER = {"task": "fashion", "architecture": "cnn", "augment": {"flip": True, "shift_pixels": 1}}
+MEMBER = {"task": "fashion", "architecture": "fast", "augment": {"flip": True, "shift_pixels": 1}}
 
 
 def main() -> None:

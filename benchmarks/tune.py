@@ -29,7 +29,7 @@ TASK = {
     "predict": {},
     "ensemble": {},
 }
-MEMBER = {"task": "images", "architecture": "cnn"}
+MEMBER = {"task": "images", "architecture": "fast"}
 ONCE = ("replica", "ingest", "prepare", "split")
 
 

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 ARCHITECTURES = (
     "alexnet",
-    "cnn",
     "convnet",
     "deep_resnet",
+    "fast",
     "feedforward",
     "inception",
     "lenet",

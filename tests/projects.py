@@ -9,7 +9,7 @@ import pandas as pd
 import yaml
 
 ROOT = Path(__file__).parent.parent
-TINY = {"cnn": {"stem_filters": 4, "filters": [8, 8]}, "resnet": {"stem_filters": 4, "filters": [8, 8]}}
+TINY = {"fast": {"width": 0.25}, "resnet": {"stem_filters": 4, "filters": [8, 8]}}
 
 
 def task(folder: str, **changes) -> dict:
@@ -28,7 +28,7 @@ def task(folder: str, **changes) -> dict:
     } | changes
 
 
-def member(name: str, architecture: str = "cnn", **changes) -> dict:
+def member(name: str, architecture: str = "fast", **changes) -> dict:
     """Return a small member that trains in a second."""
     training = {"epochs": 2, "batch_size": 16, "learning_rate": 5e-3} | changes.pop("training", {})
     return {"task": name, "architecture": architecture, "options": TINY[architecture], "training": training} | changes

@@ -38,8 +38,8 @@ def test_a_row_a_value_and_nothing_trained_twice(blobs, monkeypatch, capsys):
         (["n", "training.optimiser", "adam"], "members has no entry 'n'"),
         (["m", "optimiser", "adam"], "members.m: 'optimiser' is no setting; expected options.NAME"),
         (["m", "training.optimiser", "lion"], "members.m: training.optimiser: 'lion' is not one of sgd, adam"),
-        (["m", "options.activation", "relu", "swirl"], "members.m: cnn cannot be built .*swirl"),
-        (["m", "options.breadth", "3"], "members.m: option 'breadth' of cnn is unknown; legal are"),
+        (["m", "options.activation", "relu", "swirl"], "members.m: fast cannot be built .*swirl"),
+        (["m", "options.breadth", "3"], "members.m: option 'breadth' of fast is unknown; legal are"),
     ],
 )
 def test_a_wrong_argument_is_one_sentence(blobs, capsys, arguments, expected):

@@ -28,7 +28,7 @@ GOOD = {
             "ensemble": {},
         }
     },
-    "members": {"shoes-cnn": {"task": "shoes", "architecture": "cnn", "training": {"learning_rate": "1e-3"}}},
+    "members": {"shoes-cnn": {"task": "shoes", "architecture": "fast", "training": {"learning_rate": "1e-3"}}},
 }
 
 
@@ -50,7 +50,7 @@ def test_a_good_file_gives_frozen_entries_with_defaults(tmp_path):
     ("where", "value", "sentence"),
     [
         ("members.shoes-cnn.epochs", 3, r"members\.shoes-cnn\.epochs: unknown key; legal are task, architecture"),
-        ("members.shoes-cnn.architecture", "cnm", r"architecture: 'cnm' is unknown; known are alexnet, cnn, "),
+        ("members.shoes-cnn.architecture", "cnm", r"architecture: 'cnm' is unknown; known are alexnet, convnet, "),
         ("members.shoes-cnn.task", "shoe", r"'shoe' is not a task; known are shoes"),
         ("members.shoes-cnn.training.optimiser", "lion", r"optimiser: 'lion' is not one of sgd, adam, adamw, rmsprop"),
         ("members.shoes-cnn.training.epochs", "ten", r"training\.epochs: 'ten' is not a whole number"),
@@ -104,7 +104,7 @@ def test_a_preset_fills_in_what_an_entry_leaves_out(tmp_path):
 @pytest.mark.parametrize("name", yaml.safe_load(PRESETS.read_text()))
 def test_every_preset_is_a_legal_recipe(tmp_path, name):
     tree = copy.deepcopy(GOOD)
-    tree["members"]["shoes-cnn"] = {"task": "shoes", "architecture": "cnn", "preset": name}
+    tree["members"]["shoes-cnn"] = {"task": "shoes", "architecture": "fast", "preset": name}
     tree["tasks"]["shoes"]["split"] = {"preset": name}
     params = load(tmp_path, tree)
     assert params.members["shoes-cnn"].training.optimiser in ("adam", "rmsprop")

@@ -272,8 +272,8 @@ def test_a_new_competition_is_one_entry(repository):
         }
         params["members"]["animals-cnn"] = {
             "task": "animals",
-            "architecture": "cnn",
-            "options": TINY["cnn"],
+            "architecture": "fast",
+            "options": TINY["fast"],
             "training": {"epochs": 12, "batch_size": 8, "learning_rate": 5e-3},
         }
 

@@ -17,9 +17,9 @@ from models.sums import PriceSums
 
 SMALL = {  # so small that a test trains them; everything else as by default
     "alexnet": {"filters": [8, 16, 16, 16, 16], "units": [32, 32], "dropout": 0.0},
-    "cnn": {"stem_filters": 4, "filters": [4, 8], "dropout": 0.1},
     "convnet": {"filters": [4, 8], "units": 16},
     "deep_resnet": {"filters": [4, 4, 8, 8]},
+    "fast": {"width": 0.125, "dropout": 0.1},
     "feedforward": {"units": [64, 64], "activation": "gelu"},
     "inception": {"stem_filters": [8, 8], "filters": [8, 8, 8, 8], "reduced_filters": [8, 8], "dropout": 0.0},
     "lenet": {"filters": [4, 8], "units": 16},
@@ -124,12 +124,12 @@ def test_an_unknown_option_names_the_legal_ones(architecture):
 
 
 def test_an_image_too_small_is_one_sentence():
-    with pytest.raises(ValueError, match=r"cnn cannot be built for images of shape \(4, 4, 1\): each side needs"):
-        models.build("cnn", (4, 4, 1), 3, {})
+    with pytest.raises(ValueError, match=r"fast cannot be built for images of shape \(2, 4, 1\): each side needs"):
+        models.build("fast", (2, 4, 1), 3, {})
 
 
 def test_the_default_members_are_small():
-    assert models.build("cnn", (28, 28, 1), 10, {}).count_params() < 300_000
+    assert models.build("fast", (28, 28, 1), 10, {}).count_params() < 300_000
     assert models.build("resnet", (28, 28, 1), 10, {}).count_params() < 1_300_000
 
 
@@ -272,7 +272,7 @@ def test_a_sum_that_cannot_be_is_refused(shape, count, prices, sums, sentence):
 
 
 def test_items_share_one_network(tmp_path):
-    network = models.build("cnn", (28, 28, 1), 5, SMALL["cnn"])
+    network = models.build("fast", (28, 28, 1), 5, SMALL["fast"])
     sums = PriceSums(3, [1, 2, 3, 4, 5], range(5, 14))
     model = wrap.on_items(network, (28, 28, 1), np.float64(1 / 255), np.float64(0), sums)
     crops = np.random.default_rng(0).integers(0, 256, (4, 3, 28, 28, 1), dtype=np.uint8)
@@ -284,7 +284,7 @@ def test_items_share_one_network(tmp_path):
     assert np.allclose(again.predict(crops, verbose=0), logits, atol=1e-5)
 
 
-GRIDS = {"cnn", "deep_resnet", "inception", "modified_resnet", "resnet"}
+GRIDS = {"deep_resnet", "fast", "inception", "modified_resnet", "resnet"}
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -307,8 +307,8 @@ def test_families_with_global_pooling_can_end_in_a_grid(architecture):
 SUMS = [2, 3, 4, 5, 6, 8]  # of two of the prices 1, 2 and 4
 
 
-def grid_model(count=2, sums=SUMS, image_shape=(24, 36, 1), options=SMALL["cnn"]):
-    network = each_cell(models.build("cnn", image_shape, 4, options))
+def grid_model(count=2, sums=SUMS, image_shape=(24, 36, 1), options=SMALL["resnet"]):
+    network = each_cell(models.build("resnet", image_shape, 4, options))
     sums = PriceSums(count, [1, 2, 4], sums)
     return wrap.on_grid(network, image_shape, np.float64(1 / 255), np.float64(0), sums)
 
@@ -319,12 +319,12 @@ def test_a_fresh_grid_expects_the_known_count_of_items():
     cells = keras.Model(model.input, model.layers[-1].input)
     images = np.random.default_rng(0).integers(0, 256, (8, 24, 36, 1), dtype=np.uint8)
     shown = 1 - softmax(cells.predict(images, verbose=0), axis=2)[..., 0]
-    assert shown.sum(axis=1) == pytest.approx(2, rel=0.5)
+    assert shown.sum(axis=1) == pytest.approx(2, abs=2)  # not 40
 
 
 def test_a_grid_without_room_for_the_items_is_refused():
-    with pytest.raises(ValueError, match="cnn ends in 5x8 cells, expected more than 40, one an item"):
-        grid_model(count=40, sums=[80])
+    with pytest.raises(ValueError, match="resnet ends in 6x9 cells, expected more than 54, one an item"):
+        grid_model(count=54, sums=[108])
 
 
 def squares(rng, n):

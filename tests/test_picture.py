@@ -13,7 +13,7 @@ from tests.projects import member, task, write_params
 SIZE, CORNERS = 6, ((1, 2), (5, 14))  # of two squares whose brightness is their price
 MEMBERS = {
     "located": member("sums", input="items", training={"epochs": 1}),
-    "grid": member("sums", head="grid", options={"stem_filters": 4, "filters": [8]}, training={"epochs": 1}),
+    "grid": member("sums", "resnet", head="grid", options={"stem_filters": 4, "filters": [8]}, training={"epochs": 1}),
     "whole": member("sums"),
 }
 

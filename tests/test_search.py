@@ -20,7 +20,7 @@ from pipeline.space import space_of, with_values
 from pipeline.study import DEFAULTS, OWNER, REASON, counted, open_study
 from tests import fake_trials
 
-MEMBER = Member("blobs", "cnn", training=Training(epochs=3), tune=Tune(trials=6))
+MEMBER = Member("blobs", "resnet", training=Training(epochs=3), tune=Tune(trials=6))
 
 
 def space_with(space, **changes):
@@ -132,7 +132,7 @@ def test_trials_that_fail_are_recorded_and_the_study_goes_on(searched):
     reasons = [found.trials[number].user_attrs[REASON] for number in (1, 2, 3)]
     assert reasons == [
         "MemoryError: no room for 3 GiB",
-        "cnn cannot be built for images of shape (4, 4, 1)",
+        "resnet cannot be built for images of shape (4, 4, 1)",
         "its process was ended by SIGKILL, perhaps for want of memory",
     ]
 

@@ -21,7 +21,15 @@ from tests import fake_trials
 from tests.kaggle_project import hear_ctrl_c
 from tests.projects import environment, member, task, write_blobs, write_params
 
-SMALL = {"options": {"stem_filters": [4, 6], "filters": [[8, 8], [4, 4]], "activation": None, "dropout": None}}
+SMALL = {
+    "options": {
+        "stem_filters": [4, 6],
+        "filters": [[8, 8], [4, 4]],
+        "blocks": None,
+        "activation": None,
+        "dropout": None,
+    }
+}
 
 
 @pytest.fixture
@@ -31,7 +39,7 @@ def project(tmp_path, monkeypatch):
     write_blobs(tmp_path / "raw")
 
     def with_member(**changes):
-        write_params(tmp_path, {"blobs": task("raw")}, {"m": member("blobs", **changes)})
+        write_params(tmp_path, {"blobs": task("raw")}, {"m": member("blobs", "resnet", **changes)})
         return load_params(paths.PARAMS)
 
     params = with_member()
@@ -141,7 +149,13 @@ def test_a_bad_space_is_one_sentence(project):
 
 def test_the_network_breaks_and_diverges_and_the_study_goes_on(project):
     space = {
-        "options": {"filters": [[8, 8], [8, 8, 8, 8]], "stem_filters": None, "activation": None, "dropout": None},
+        "options": {
+            "filters": [[8, 8], [8, 8, 8, 8]],
+            "stem_filters": None,
+            "blocks": None,
+            "activation": None,
+            "dropout": None,
+        },
         "training": {"learning_rate": [0.01, 1e30], "weight_decay": None, "label_smoothing": None},
     }
     settings = {"optimiser": "sgd", "learning_rate": 1e30, "schedule": "constant", "epochs": 1}
@@ -155,7 +169,7 @@ def test_the_network_breaks_and_diverges_and_the_study_goes_on(project):
         )
         kinds.add((broken, diverges))
         if broken:
-            assert "cnn cannot be built for images of shape (12, 12, 1)" in trial.user_attrs[REASON]
+            assert "resnet cannot be built for images of shape (12, 12, 1)" in trial.user_attrs[REASON]
         elif diverges:
             assert "the loss is" in trial.user_attrs[REASON]
         assert trial.state == (TrialState.PRUNED if broken or diverges else TrialState.COMPLETE)

@@ -1,0 +1,51 @@
+"""The default: a plain network for small images, with the most accuracy per FLOP of all members.
+
+The layout is that of airbench94 (Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024): a small 2x2
+convolution, then groups of convolution, pooling, convolution, each normalised; pooling right after a group's first
+convolution saves arithmetic. Of that recipe it keeps what pays on grey images (`python -m benchmarks.ingredients`).
+"""
+
+import math
+
+import keras
+from keras import layers
+
+from models.layers import convolution, logits, normalised, require_size
+
+STEM, GROUPS = 24, (32, 64, 128)  # filters at width 1; each group halves the image, as often as it can be
+
+SPACE = {  # of tuning
+    "options": {
+        "width": {"low": 0.5, "high": 2.0, "step": 0.25},
+        "activation": ["gelu", "relu"],
+        "dropout": {"low": 0.0, "high": 0.4},
+    },
+}
+
+
+def build(
+    image_shape: tuple[int, int, int],
+    outputs: int,
+    *,
+    width: float = 1.0,
+    activation: str = "gelu",
+    dropout: float = 0.0,
+) -> keras.Model:
+    """Return the network; arithmetic and parameters grow with the square of `width`, which scales all filters."""
+    require_size(image_shape, 3)
+    images = keras.Input(image_shape)
+    x = layers.Conv2D(_filters(STEM, width), 2, activation=activation)(images)
+    for group in GROUPS[: int(math.log2(min(x.shape[1:3])))]:
+        filters = _filters(group, width)
+        x = normalised(layers.MaxPooling2D(2)(convolution(x, filters)), activation)
+        x = normalised(convolution(x, filters), activation)
+    x = layers.GlobalMaxPooling2D()(x)
+    if dropout:
+        x = layers.Dropout(dropout)(x)
+    return keras.Model(images, logits(x, outputs), name="fast")
+
+
+def _filters(count: int, width: float) -> int:
+    if width <= 0:
+        raise ValueError(f"width: {width:g}, expected more than 0")
+    return max(1, round(count * width))
