@@ -1,0 +1,89 @@
+"""A single model's accuracy on a replica's test images: a member trained on all training rows, three seeds.
+
+    python -m benchmarks.records MEMBER [SEEDS]
+
+To be run where `dvc repro prepare` has made the images. Prints accuracy in one view, with flips, and in the task's own
+views of test-time augmentation, and the arithmetic of training: three times the forward pass of its convolutions and
+dense layers for every image seen; Muon adds about six percent at width 1, which is not in it. A killed run goes on.
+Nothing is to be chosen by these figures: that is what held-out training rows are for.
+"""
+
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from features.targets import probabilities
+from features.views import views
+from pipeline import paths
+from pipeline.backend import keras  # before what imports Keras itself
+from pipeline.batches import steps_per_epoch
+from pipeline.config import Member, Params, Predict, load_params
+from pipeline.contracts import align, load_array, load_json
+from pipeline.fit import FoldJob, train_fold
+from pipeline.network import predict_logits, size_of
+from pipeline.report import markdown
+from pipeline.score import solution_path
+from pipeline.train import key_of
+
+
+def main() -> None:
+    """Train each seed, then print the table."""
+    key, seeds = sys.argv[1], int(sys.argv[2]) if sys.argv[2:] else 3
+    params = load_params(paths.PARAMS)
+    member = params.members[key]
+    right = _right(params, member.task)
+    options = params.tasks[member.task].predict
+    rows = [{"seed": seed, **_figures(key, _seeded(member, seed), right, options)} for seed in range(seeds)]
+    table = pd.DataFrame(rows).set_index("seed")
+    texts = table.map("{:.2f}".format).reset_index()
+    means = {name: f"{mean:.2f}" for name, mean in table.mean().items()}
+    print(markdown(pd.concat([texts, pd.DataFrame([{"seed": "mean", **means}])])))
+
+
+def _seeded(member: Member, seed: int) -> Member:
+    return replace(member, training=replace(member.training, seed=seed))
+
+
+def _right(params: Params, task: str) -> np.ndarray:
+    """Return the class index of every test row."""
+    solution = pd.read_csv(solution_path(params, task))
+    ids, classes = (
+        load_array(paths.images(task) / "test_ids.npy"),
+        load_json(paths.images(task) / "about.json")["classes"],
+    )
+    labels = solution.iloc[:, 1].to_numpy()[align(ids, solution.iloc[:, 0].to_numpy())]
+    return np.array([classes.index(label) for label in labels.tolist()])
+
+
+def _figures(key: str, member: Member, right: np.ndarray, options: Predict) -> dict[str, float]:
+    folder = paths.resume(member.task, f"{key}-record") / key_of(member, member.task)
+    images, training = paths.images(member.task), member.training
+    rows = np.arange(len(load_array(images / "train_labels.npy")))
+    job = FoldJob(
+        member=member,
+        images=images,
+        training_rows=rows,
+        validation_rows=np.array([], dtype=int),
+        fold=0,
+        epochs=training.epochs,
+        title=f"{key}  seed {training.seed}",
+        folder=folder,
+    )
+    train_fold(job)
+    model = keras.saving.load_model(folder / "model.keras")
+    test = load_array(images / f"test_{member.input}.npy")
+    all_rows, seen = np.arange(len(test)), {}
+    ways = {"one view": (False, 0), "flips": (True, 0), "task's views": (options.flip, options.shift_pixels)}
+    for name, way in ways.items():
+        found = sum(probabilities(predict_logits(model, test, all_rows, *view), False) for view in views(*way))
+        seen[name] = 100 * float((found.argmax(axis=1) == right).mean())
+    images_seen = training.epochs * steps_per_epoch(len(rows), training.batch_size) * training.batch_size
+    petaflops = 3 * size_of(member, images)["flops"] * images_seen / 1e15
+    seconds = pd.read_csv(folder / "history.csv")["seconds"].sum()
+    return {**seen, "minutes": seconds / 60, "PFLOP": petaflops}
+
+
+if __name__ == "__main__":
+    main()
