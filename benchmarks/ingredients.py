@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 from keras import layers
@@ -25,7 +26,6 @@ from models.compiling import jit_compile
 from models.cost import flops
 from models.layers import convolution, logits
 from models.optimisers import optimiser, schedule
-from pipeline.backend import keras  # before what imports Keras itself
 from pipeline.batches import TrainingBatches, steps_per_epoch
 from pipeline.network import predict_logits
 from pipeline.report import markdown

@@ -4,6 +4,8 @@ import pytest
 hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one is slow now and then
 hypothesis.settings.load_profile("any machine")
 
+LONGEST = ("test_end_to_end.py", "test_train.py", "test_models.py", "test_tune.py", "test_generate.py")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -18,5 +20,5 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start the longest file first, so that no process waits for it at the end."""
-    items.sort(key=lambda item: item.path.name != "test_end_to_end.py")
+    """Start the longest files first, so that no process waits for one at the end."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
