@@ -106,9 +106,9 @@ def submit(competition: str, path: Path, message: str) -> int | None:
 
 
 def is_running(name: str) -> bool:
-    """Say whether some process, left over from a killed command, still works on a file of that name."""
+    """Say whether some process, left over from a killed command, still works on a file of that name, as `name`.csv."""
     for process in psutil.process_iter(["cmdline"]):
-        if process.pid != os.getpid() and any(name in word for word in process.info["cmdline"] or ()):
+        if process.pid != os.getpid() and any(Path(word).stem == name for word in process.info["cmdline"] or ()):
             return True
     return False
 
