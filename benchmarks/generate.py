@@ -8,8 +8,6 @@ test images are the 10 000 of Fashion-MNIST.
 """
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,21 +15,10 @@ from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).parents[1]
+from benchmarks.stages import csv_task, run
+
 ROWS, FOLDS, SEEDS, SHARE = 2000, 3, (0,), 0.3
-TASK = {
-    "ingest": {
-        "folder": "data/replica/fashion",
-        "train": {"images": "train.csv"},
-        "test": {"images": "testX.csv"},
-        "sample_submission": "sample_submission.csv",
-    },
-    "prepare": {},
-    "split": {"count": FOLDS},
-    "predict": {},
-    "ensemble": {},
-    "generate": {"epochs": 60, "filters": 16, "learning_rate": 8e-4},
-}
+TASK = csv_task("fashion", FOLDS, generate={"epochs": 60, "filters": 16, "learning_rate": 8e-4})
 TRAINING = {"epochs": 25, "batch_size": 64, "learning_rate": 4e-3, "weight_decay": 0.02, "label_smoothing": 0.1}
 MEMBER = {"task": "fashion", "architecture": "fast", "augment": {"flip": True, "shift_pixels": 1}}
 
@@ -46,14 +33,14 @@ def main() -> None:
         params |= {"tasks": {"fashion": TASK}, "members": members}
         (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
         for stage in ("replica", "ingest", "prepare", "split"):
-            _run(folder, stage, "fashion")
-        _run(folder, "roster")
-        _run(folder, "generate", "fashion")
+            _timed(folder, stage, "fashion")
+        _timed(folder, "roster")
+        _timed(folder, "generate", "fashion")
         for name in members:
             for stage in ("tune", "train", "predict"):
-                _run(folder, stage, name)
+                _timed(folder, stage, name)
         for stage in ("ensemble", "submission", "score"):
-            _run(folder, stage, "fashion")
+            _timed(folder, stage, "fashion")
         tests = json.loads((folder / "artifacts/fashion/score.json").read_text())["members"]
         for name in members:
             metrics = json.loads((folder / f"artifacts/fashion/predictions/{name}/metrics.json").read_text())
@@ -68,12 +55,10 @@ def _members() -> dict[str, dict]:
     return made
 
 
-def _run(folder: Path, stage: str, *keys: str) -> None:
+def _timed(folder: Path, stage: str, *keys: str) -> None:
     started = time.monotonic()
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with (folder / "log.txt").open("a") as log:
-        command = [sys.executable, "-m", f"pipeline.{stage}", *keys]
-        subprocess.run(command, cwd=folder, env=environment, stdout=log, check=True)
+        run(folder, stage, *keys, log=log)
     print(f"{' '.join([stage, *keys]):24} {time.monotonic() - started:6.1f} s", flush=True)
 
 

@@ -33,7 +33,7 @@ def main() -> None:
     key, seeds = sys.argv[1], int(sys.argv[2]) if sys.argv[2:] else 3
     params = load_params(paths.PARAMS)
     member = params.members[key]
-    right = _right(params, member.task)
+    right = right_classes(params, member.task)
     options = params.tasks[member.task].predict
     rows = [{"seed": seed, **_figures(key, _seeded(member, seed), right, options)} for seed in range(seeds)]
     table = pd.DataFrame(rows).set_index("seed")
@@ -46,7 +46,7 @@ def _seeded(member: Member, seed: int) -> Member:
     return replace(member, training=replace(member.training, seed=seed))
 
 
-def _right(params: Params, task: str) -> np.ndarray:
+def right_classes(params: Params, task: str) -> np.ndarray:
     """Return the class index of every test row."""
     solution = pd.read_csv(solution_path(params, task))
     ids, classes = (

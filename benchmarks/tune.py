@@ -9,26 +9,14 @@ are scored on fold 0, whose rows therefore chose the options; the figure that co
 import argparse
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import yaml
 
-ROOT = Path(__file__).parents[1]
-TASK = {
-    "ingest": {
-        "folder": "data/replica/images",
-        "train": {"images": "train.csv"},
-        "test": {"images": "testX.csv"},
-        "sample_submission": "sample_submission.csv",
-    },
-    "prepare": {},
-    "split": {"count": 5},
-    "predict": {},
-    "ensemble": {},
-}
+from benchmarks.stages import csv_task, run
+
+TASK = csv_task("images", 5)
 MEMBER = {"task": "images", "architecture": "fast"}
 ONCE = ("replica", "ingest", "prepare", "split")
 
@@ -53,17 +41,12 @@ def main() -> None:
     Path("params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
     if not Path("artifacts/images/folds.csv").exists():
         for stage in ONCE:
-            _run(stage, "images")
+            run(Path(), stage, "images")
     for member in ("defaults", "tuned"):
         if not Path("artifacts/images/predictions", member).exists():
             for stage in ("tune", "train", "predict"):
-                _run(stage, member)
+                run(Path(), stage, member)
     _compare()
-
-
-def _run(stage: str, key: str) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-m", f"pipeline.{stage}", key], env=environment, check=True)
 
 
 def _compare() -> None:

@@ -8,6 +8,9 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from pipeline import ingest, paths, prepare, roster, split
+from pipeline.config import Params, load_params
+
 ROOT = Path(__file__).parent.parent
 TINY = {"fast": {"width": 0.25}, "resnet": {"stem_filters": 4, "filters": [8, 8]}}
 
@@ -56,6 +59,16 @@ def write_params(root: Path, tasks: dict, members: dict, **others) -> None:
     """Write `params.yaml`."""
     tree = {"tasks": tasks, "members": members, "replicas": {}} | others
     (root / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
+
+
+def to_folds(members: dict, others: dict | None = None, **changes) -> Params:
+    """Write members of the task `blobs` (its raw files in `raw`) into the working folder and bring it to its folds."""
+    write_params(Path(), {"blobs": task("raw", **changes)}, members, **(others or {}))
+    params = load_params(paths.PARAMS)
+    for run in (ingest.ingest, prepare.prepare, split.split):
+        run(params, "blobs")
+    roster.roster(params)
+    return params
 
 
 def environment() -> dict[str, str]:

@@ -3,20 +3,15 @@
 import pandas as pd
 import pytest
 
-from pipeline import ablate, fit, ingest, paths, prepare, roster, split, tune
-from pipeline.config import load_params
-from tests.projects import member, task, write_blobs, write_params
+from pipeline import ablate, fit, paths, tune
+from tests.projects import member, to_folds, write_blobs
 
 
 @pytest.fixture
 def blobs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_blobs(tmp_path / "raw")
-    write_params(tmp_path, {"blobs": task("raw", split={"count": 2})}, {"m": member("blobs", training={"epochs": 2})})
-    params = load_params(paths.PARAMS)
-    for stage in (ingest.ingest, prepare.prepare, split.split):
-        stage(params, "blobs")
-    roster.roster(params)
+    params = to_folds({"m": member("blobs", training={"epochs": 2})}, split={"count": 2})
     tune.tune(params, "m")
 
 

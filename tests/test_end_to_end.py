@@ -102,14 +102,14 @@ def test_one_command_makes_both_submissions(repository):
     solution = pd.read_csv(repository / "data/replica/price_sum/solution.csv")
     assert score["all"]["score"] == pytest.approx((solution["class"] == prices["class"]).mean())
     summary = (repository / "report/summary.md").read_text()
-    for text in ("fashion-cnn", "fashion-resnet", "price_sum-cnn", "price_sum-resnet", "private score"):
+    for text in ("fashion-fast", "fashion-resnet", "price_sum-fast", "price_sum-resnet", "private score"):
         assert text in summary
     assert summary.count("ensemble (greedy)") == 2
     comparison = pd.read_csv(repository / "report/comparison.csv").set_index("member")
     assert len(comparison) == 4
     assert comparison.notna().all(axis=None)
     assert (comparison[["layers", "parameters", "MFLOPs per image", "training loss", "F1"]] > 0).all(axis=None)
-    assert comparison.loc["price_sum-cnn", "test accuracy"] == pytest.approx(score["members"]["price_sum-cnn"])
+    assert comparison.loc["price_sum-fast", "test accuracy"] == pytest.approx(score["members"]["price_sum-fast"])
 
 
 def test_again_nothing_runs(repository):
@@ -118,15 +118,15 @@ def test_again_nothing_runs(repository):
 
 
 def test_a_changed_option_reruns_its_member_and_what_follows(repository):
-    edit(repository, lambda p: p["members"]["fashion-cnn"]["training"].update(learning_rate=1e-3))
+    edit(repository, lambda p: p["members"]["fashion-fast"]["training"].update(learning_rate=1e-3))
     stages = ran(run(repository, "dvc", "repro"))
-    assert stages_of("fashion-cnn") | {"ensemble@fashion"} <= stages
-    assert stages <= stages_of("fashion-cnn") | behind("fashion")
+    assert stages_of("fashion-fast") | {"ensemble@fashion"} <= stages
+    assert stages <= stages_of("fashion-fast") | behind("fashion")
 
 
 def test_members_come_and_go(repository):
     def add(params):
-        entry = {**params["members"]["fashion-cnn"], "normalise": "unit"}
+        entry = {**params["members"]["fashion-fast"], "normalise": "unit"}
         taught = {"pseudo_labels": {"teacher": "fashion-second", "least_confidence": 0.1}}
         params["members"]["fashion-second"], params["students"] = entry, {"fashion-student": entry | taught}
 
@@ -178,11 +178,11 @@ def test_two_members_train_at_once(repository):
 
 
 def test_a_killed_run_goes_on_where_it_was(repository):
-    edit(repository, lambda p: p["members"]["fashion-cnn"]["training"].update(epochs=12, batch_size=4))
-    state = repository / ".resume/fashion/fashion-cnn"
+    edit(repository, lambda p: p["members"]["fashion-fast"]["training"].update(epochs=12, batch_size=4))
+    state = repository / ".resume/fashion/fashion-fast"
     with (repository / "first.log").open("w") as log:
         first = subprocess.Popen(
-            ["dvc", "repro", "train@fashion-cnn"],
+            ["dvc", "repro", "train@fashion-fast"],
             cwd=repository,
             env=repository_environment(),
             stdout=log,
@@ -197,17 +197,17 @@ def test_a_killed_run_goes_on_where_it_was(repository):
     written = finished.stat().st_mtime_ns
     trained = lines_of((repository / "first.log").read_text())
     assert ("1", "12") in trained
-    assert not (repository / "artifacts/fashion/members/fashion-cnn").exists()
+    assert not (repository / "artifacts/fashion/members/fashion-fast").exists()
 
-    again = lines_of(run(repository, "dvc", "repro", "train@fashion-cnn"))
+    again = lines_of(run(repository, "dvc", "repro", "train@fashion-fast"))
     assert not {epoch for fold, epoch in again if fold == "1"}, "a finished fold was trained again"
     assert len(set(trained) & set(again)) <= 1, "more than one epoch was lost"
     assert finished.stat().st_mtime_ns == written
-    resumed = [history(repository, "fashion-cnn", fold) for fold in range(2)]
+    resumed = [history(repository, "fashion-fast", fold) for fold in range(2)]
     shutil.rmtree(state)
-    run(repository, "dvc", "repro", "--force", "-s", "train@fashion-cnn")
+    run(repository, "dvc", "repro", "--force", "-s", "train@fashion-fast")
     for fold, table in enumerate(resumed):
-        pd.testing.assert_frame_equal(table, history(repository, "fashion-cnn", fold), rtol=1e-4)
+        pd.testing.assert_frame_equal(table, history(repository, "fashion-fast", fold), rtol=1e-4)
 
 
 def wait_for(condition, process, seconds=240):
@@ -232,15 +232,15 @@ def lines_of(output):
 
 
 def test_generated_images_retrain_who_uses_them_and_nobody_else(repository):
-    both = ("dvc", "repro", "train@fashion-cnn", "train@fashion-resnet")
+    both = ("dvc", "repro", "train@fashion-fast", "train@fashion-resnet")
     small = {"epochs": 1, "filters": 2, "images_per_class": 5}
     run(repository, *both)
-    edit(repository, lambda p: p["members"]["fashion-cnn"].update(generated_share=0.5))
+    edit(repository, lambda p: p["members"]["fashion-fast"].update(generated_share=0.5))
     edit(repository, lambda p: p["tasks"]["fashion"].update(generate=small))
-    trained = {"generate@fashion", "train@fashion-cnn", "train@fashion-resnet"}
-    assert ran(run(repository, *both)) & trained == {"generate@fashion", "train@fashion-cnn"}
+    trained = {"generate@fashion", "train@fashion-fast", "train@fashion-resnet"}
+    assert ran(run(repository, *both)) & trained == {"generate@fashion", "train@fashion-fast"}
     edit(repository, lambda p: p["tasks"]["fashion"]["generate"].update(seed=1))
-    assert ran(run(repository, *both)) & trained == {"generate@fashion", "train@fashion-cnn"}
+    assert ran(run(repository, *both)) & trained == {"generate@fashion", "train@fashion-fast"}
     edit(repository, lambda p: p["tasks"]["fashion"]["predict"].update(flip=True))  # of the same entry
     output = run(repository, *both)
     assert ran(output) & trained == {"generate@fashion"}
@@ -304,7 +304,7 @@ def test_a_copy_without_git_works(repository, tmp_path):
 
 
 def test_bad_input_stops_the_run_with_one_sentence(repository):
-    edit(repository, lambda p: p["members"]["fashion-cnn"].update(epochs=3))
+    edit(repository, lambda p: p["members"]["fashion-fast"].update(epochs=3))
     output = run(repository, "dvc", "repro", check=False)
-    assert "error: params.yaml: members.fashion-cnn.epochs: unknown key; legal are task, architecture" in output
+    assert "error: params.yaml: members.fashion-fast.epochs: unknown key; legal are task, architecture" in output
     assert "Traceback" not in output

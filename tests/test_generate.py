@@ -5,18 +5,17 @@ import json
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import fit, generate, ingest, paths, prepare, resume, roster, split, tune
+from pipeline import fit, generate, paths, resume, split, tune
 from pipeline import train as training_stage
 from pipeline.config import load_params
 from pipeline.contracts import BadInput
 from pipeline.joined import Extra, Joined, exchanged
-from tests.projects import ROOT, member, task, write_blobs, write_params
+from tests.projects import ROOT, member, task, to_folds, write_blobs, write_params
 
 SMALL = {"epochs": 2, "batch_size": 16, "latent_units": 4, "filters": 4, "images_per_class": 12}
 
@@ -24,14 +23,8 @@ SMALL = {"epochs": 2, "batch_size": 16, "latent_units": 4, "filters": 4, "images
 FOLDS = 2
 
 
-def to_folds(members, **changes):
-    """Write the members of the task `blobs` into this folder and bring it to its folds."""
-    write_params(Path(), {"blobs": task("raw", **({"split": {"count": FOLDS}} | changes))}, members)
-    params = load_params(paths.PARAMS)
-    for run in (ingest.ingest, prepare.prepare, split.split):
-        run(params, "blobs")
-    roster.roster(params)
-    return params
+def to_two_folds(members, **changes):
+    return to_folds(members, **({"split": {"count": FOLDS}} | changes))
 
 
 @pytest.fixture
@@ -39,7 +32,7 @@ def project(tmp_path, monkeypatch):
     """Return a function that writes members of the task `blobs` and brings it to its folds."""
     monkeypatch.chdir(tmp_path)
     write_blobs(tmp_path / "raw")
-    return to_folds
+    return to_two_folds
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +41,7 @@ def once(tmp_path_factory):
     folder = tmp_path_factory.mktemp("generated")
     write_blobs(folder / "raw")
     with contextlib.chdir(folder):
-        generate.generate(to_folds({"m": using()}, generate=SMALL), "blobs")
+        generate.generate(to_two_folds({"m": using()}, generate=SMALL), "blobs")
     return folder
 
 
@@ -181,7 +174,7 @@ def arrays():
 
 def test_a_finished_result_is_published_again_without_keras(finished, tmp_path):
     before = made()
-    to_folds({"m": using()}, generate=SMALL, ensemble={"method": "mean"})
+    to_two_folds({"m": using()}, generate=SMALL, ensemble={"method": "mean"})
     shutil.rmtree(paths.generated("blobs"))  # as DVC does before it runs the stage again
     assert keras_after_generating(tmp_path) == "[]"
     assert made() == before
@@ -189,7 +182,7 @@ def test_a_finished_result_is_published_again_without_keras(finished, tmp_path):
 
 def test_another_key_takes_the_place_of_the_finished_result(finished, seen):
     first = made()
-    generate.generate(to_folds({"m": using()}, generate=SMALL | {"seed": 1}), "blobs")
+    generate.generate(to_two_folds({"m": using()}, generate=SMALL | {"seed": 1}), "blobs")
     assert len(list(paths.resume("blobs", "generate").iterdir())) == 1
     assert json.loads(made()["about.json"])["digest"] != json.loads(first["about.json"])["digest"]
 
@@ -252,7 +245,7 @@ def test_a_model_takes_the_images_made_from_its_own_rows_and_no_others(finished,
 
 
 def test_images_from_other_rows_are_refused_by_name(finished):
-    params = to_folds({"m": using()}, generate=SMALL, split={"count": FOLDS, "seed": 1})
+    params = to_two_folds({"m": using()}, generate=SMALL, split={"count": FOLDS, "seed": 1})
     tune.tune(params, "m")
     with pytest.raises(BadInput, match=r"generated/about\.json: no set comes from just the 30 training rows"):
         training_stage.train(params, "m")

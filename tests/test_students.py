@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import ensemble, fit, ingest, paths, predict, prepare, resume, roster, split, tune
+from pipeline import ensemble, fit, paths, predict, resume, split, tune
 from pipeline import train as training_stage
 from pipeline.config import Member, PseudoLabels, load_params
 from pipeline.contracts import BadInput, save_json
 from pipeline.predictions import SOURCES, Predictions, load_predictions, save_predictions
 from pipeline.pseudo import load_pseudo
 from pipeline.resume import source_of
-from tests.projects import ROOT, environment, member, task, write_blobs, write_params
+from tests.projects import ROOT, environment, member, task, to_folds, write_blobs, write_params
 
 FOLDS, TESTS = 2, 12
 ITEMS = {"items": {"count": 1, "size_pixels": [12, 12], "prices": [0, 1, 2]}}
@@ -30,15 +30,10 @@ def student(share=0.5, least_confidence=0.0, **changes):
     return member("blobs", training=training, pseudo_labels=taught, **changes)
 
 
-def to_folds(students, **changes):
-    """Write a teacher `m` and students of the task `blobs` into this folder and bring the task to its folds."""
+def with_teacher(students, **changes):
+    """Bring a teacher `m` and students of the task `blobs` to their folds."""
     teacher = member("blobs", training={"epochs": 1})
-    write_params(Path(), {"blobs": task("raw", **({"split": {"count": FOLDS}} | changes))}, {"m": teacher}, **students)
-    params = load_params(paths.PARAMS)
-    for run in (ingest.ingest, prepare.prepare, split.split):
-        run(params, "blobs")
-    roster.roster(params)
-    return params
+    return to_folds({"m": teacher}, students, **({"split": {"count": FOLDS}} | changes))
 
 
 @pytest.fixture
@@ -46,7 +41,7 @@ def project(tmp_path, monkeypatch):
     """Return a function that writes the student `s` and brings the task to its folds."""
     monkeypatch.chdir(tmp_path)
     write_blobs(tmp_path / "raw", test_rows=TESTS)
-    return lambda entry=None, **changes: to_folds({"students": {"s": entry or student()}}, **changes)
+    return lambda entry=None, **changes: with_teacher({"students": {"s": entry or student()}}, **changes)
 
 
 def save_taught(by_fold, mean=None):
@@ -100,7 +95,7 @@ def once(tmp_path_factory):
     folder = tmp_path_factory.mktemp("students")
     write_blobs(folder / "raw", test_rows=TESTS)
     with contextlib.chdir(folder):
-        params = to_folds({"students": {"s": student(share=0.9)}})
+        params = with_teacher({"students": {"s": student(share=0.9)}})
         held = paths.images("blobs") / "test_images.npy"
         held.rename("held.npy")
         tune.tune(params, "m")

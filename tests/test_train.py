@@ -10,23 +10,19 @@ import pytest
 from pipeline import (
     ensemble,
     fit,
-    ingest,
     paths,
     predict,
-    prepare,
     report,
     resume,
-    roster,
     score,
     split,
     submission,
     tune,
 )
 from pipeline import train as training_stage
-from pipeline.config import load_params
 from pipeline.contracts import BadInput
 from pipeline.predictions import load_predictions
-from tests.projects import member, task, write_blobs, write_params
+from tests.projects import member, to_folds, write_blobs
 
 
 @pytest.fixture
@@ -36,11 +32,7 @@ def project(tmp_path, monkeypatch):
     write_blobs(tmp_path / "raw")
 
     def with_members(members, **changes):
-        write_params(tmp_path, {"blobs": task("raw", **changes)}, members)
-        params = load_params(paths.PARAMS)
-        for run in (ingest.ingest, prepare.prepare, split.split):
-            run(params, "blobs")
-        roster.roster(params)
+        params = to_folds(members, **changes)
         for name in members:
             tune.tune(params, name)
         return params

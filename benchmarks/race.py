@@ -1,0 +1,155 @@
+"""Accuracy by minute: published systems and Podium's members, each trained for as long on the same machine.
+
+    pip install -e ".[benchmarks]"
+    FASHION_MNIST_DIR=<folder> python -m benchmarks.race WORK [--minutes 20] [MEMBER ...]
+
+Trains the members of benchmarks/race.yaml one after another on all training rows, and judges each on test images ten
+times on the way, in one view; judging does not count as time, compiling does. A member whose schedule ends somewhere
+gets as many epochs as its time has room for, by the speed of its first steps; the published recipes go on as they say.
+What is done is kept in the folder WORK: curves as CSVs, and in the end race.png and a table.
+"""
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+import keras
+import matplotlib
+import numpy as np
+import pandas as pd
+
+from benchmarks.records import right_classes
+from benchmarks.stages import ROOT, run
+from features.targets import one_hot
+from pipeline import paths
+from pipeline.batches import TrainingBatches, steps_per_epoch
+from pipeline.config import Member, load_params
+from pipeline.contracts import load_array, load_json, writing
+from pipeline.network import build_model, predict_logits
+from pipeline.report import markdown
+from pipeline.trainer import compiled, phases
+
+matplotlib.use("agg")
+from matplotlib import pyplot as plt
+
+MARKS, JUDGED_ROWS, SPEED_STEPS = 10, 2000, (10, 40)
+ENDLESS = ("constant", "plateau")
+
+
+def main() -> None:
+    """Train whom WORK holds no curve of, then draw all curves and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("work", type=Path)
+    parser.add_argument("members", nargs="*", metavar="MEMBER")
+    parser.add_argument("--minutes", type=float, default=20)
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    os.chdir(options.work)
+    paths.PARAMS.write_text((ROOT / "benchmarks/race.yaml").read_text())
+    params = load_params(paths.PARAMS)
+    for task in params.tasks:
+        if not paths.folds(task).exists():
+            for stage in ("replica", "ingest", "prepare", "split"):
+                run(Path(), stage, task)
+    for name in options.members or params.members:
+        curve = Path(f"{name}.csv")
+        if not curve.exists():
+            member = params.members[name]
+            found = _race(name, member, right_classes(params, member.task), 60 * options.minutes)
+            with writing(curve) as part:
+                found.to_csv(part, index=False)
+    _show({name: pd.read_csv(f"{name}.csv") for name in params.members if Path(f"{name}.csv").exists()}, params.members)
+
+
+def _race(name: str, member: Member, right: np.ndarray, budget_seconds: float) -> pd.DataFrame:
+    """Train for the budget and return minutes and accuracy at every mark, the last one on all test rows."""
+    images, training = paths.images(member.task), member.training
+    pixels = load_array(images / f"train_{member.input}.npy")
+    targets = one_hot(load_array(images / "train_labels.npy"), len(load_json(images / "about.json")["classes"]))
+    rows, steps = np.arange(len(targets)), steps_per_epoch(len(targets), training.batch_size)
+    epochs = training.epochs
+    if training.schedule not in ENDLESS:
+        epochs = max(1, int(0.95 * budget_seconds / (steps * _step_seconds(member, pixels, targets))))
+    print(f"{name}: {epochs} epochs of {steps} steps at most", flush=True)
+    keras.utils.set_random_seed(training.seed)
+    test = load_array(images / f"test_{member.input}.npy")
+    clock = Clock(name, test, right, budget_seconds)
+    trainer = _trainer(member, epochs, steps)
+    for epoch in range(epochs):
+        seeds = (training.seed, epoch)
+        batches = TrainingBatches(pixels, targets, rows, training.batch_size, member.augment, seeds)
+        trainer.fit(batches, shuffle=False, verbose=0, callbacks=[clock])
+        if clock.seconds >= budget_seconds:
+            break
+    clock.judge(len(test))
+    return pd.DataFrame(clock.marks)
+
+
+def _trainer(member: Member, epochs: int, steps: int) -> keras.Model:
+    model = build_model(member, paths.images(member.task))
+    return compiled(model, member.training, phases(member.training, epochs)[0], steps, multi_label=False)
+
+
+def _step_seconds(member: Member, pixels: np.ndarray, targets: np.ndarray) -> float:
+    """Return what a step takes once it is compiled, by a model that is thrown away."""
+    trainer, seconds = _trainer(member, 1, 1000), []
+    for steps in SPEED_STEPS:
+        rows = np.arange(steps * member.training.batch_size)
+        batches = TrainingBatches(pixels, targets, rows, member.training.batch_size, member.augment, (0, 0))
+        started = time.monotonic()
+        trainer.fit(batches, shuffle=False, verbose=0)
+        seconds.append(time.monotonic() - started)
+    return seconds[-1] / SPEED_STEPS[-1]
+
+
+class Clock(keras.callbacks.Callback):
+    """Counts the seconds of training alone, judges at every mark, and stops at the end of the budget."""
+
+    def __init__(self, name: str, test: np.ndarray, right: np.ndarray, budget_seconds: float) -> None:
+        super().__init__()
+        self.name, self.test, self.right, self.budget_seconds = name, test, right, budget_seconds
+        self.seconds, self.marks, self.last = 0.0, [], time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        now = time.monotonic()
+        self.seconds, self.last = self.seconds + now - self.last, now
+        if self.seconds >= self.budget_seconds:
+            self.model.stop_training = True
+        elif self.seconds >= (len(self.marks) + 1) * self.budget_seconds / MARKS:
+            self.judge(JUDGED_ROWS)
+
+    def judge(self, rows: int) -> None:
+        """Note the accuracy on the first test rows, and start the clock anew."""
+        logits = predict_logits(self.model, self.test, np.arange(min(rows, len(self.test))))
+        accuracy = float((logits.argmax(axis=1) == self.right[: len(logits)]).mean())
+        self.marks.append({"minutes": self.seconds / 60, "accuracy": accuracy, "images": len(logits)})
+        print(f"{self.name}: {self.seconds / 60:5.1f} min  accuracy {accuracy:.4f} of {len(logits)}", flush=True)
+        self.last = time.monotonic()
+
+
+def _show(curves: dict[str, pd.DataFrame], members: dict[str, Member]) -> None:
+    tasks = list(dict.fromkeys(members[name].task for name in curves))
+    figure, panels = plt.subplots(1, len(tasks), figsize=(6 * len(tasks), 4), squeeze=False, layout="constrained")
+    for task, panel in zip(tasks, panels[0], strict=True):
+        for name, curve in curves.items():
+            if members[name].task == task:
+                panel.plot(curve["minutes"], 1 - curve["accuracy"], marker=".", label=name)
+        panel.set(title=f"{task} replica", xlabel="minutes of training", ylabel="error on test images", yscale="log")
+        panel.legend()
+    figure.savefig("race.png", dpi=120)
+    rows = [
+        {
+            "member": name,
+            "minutes": f"{curve['minutes'].iloc[-1]:.1f}",
+            "half-way": f"{np.interp(curve['minutes'].iloc[-1] / 2, curve['minutes'], curve['accuracy']):.4f}",
+            "accuracy": f"{curve['accuracy'].iloc[-1]:.4f}",
+            "error": f"{1 - curve['accuracy'].iloc[-1]:.4f}",
+        }
+        for name, curve in curves.items()
+    ]
+    print(markdown(pd.DataFrame(rows)))
+
+
+if __name__ == "__main__":
+    main()

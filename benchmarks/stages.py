@@ -1,0 +1,31 @@
+"""What benchmarks of whole stages share: a task of CSVs, and a stage run as a user runs it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO
+
+ROOT = Path(__file__).parents[1]
+
+
+def csv_task(replica: str, folds: int, **changes: object) -> dict:
+    """Return the entry of a task whose files a replica of the form `fashion` writes."""
+    return {
+        "ingest": {
+            "folder": f"data/replica/{replica}",
+            "train": {"images": "train.csv"},
+            "test": {"images": "testX.csv"},
+            "sample_submission": "sample_submission.csv",
+        },
+        "prepare": {},
+        "split": {"count": folds},
+        "predict": {},
+        "ensemble": {},
+    } | changes
+
+
+def run(folder: Path, stage: str, *keys: str, log: IO[str] | None = None) -> None:
+    """Run a stage of the params.yaml in `folder`; what it prints goes to `log` where one is given."""
+    command = [sys.executable, "-m", f"pipeline.{stage}", *keys]
+    subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=log, check=True)

@@ -1,0 +1,18 @@
+"""Options that make each architecture small."""
+
+SMALL = {  # so small that a test trains them; everything else as by default
+    "alexnet": {"filters": [8, 16, 16, 16, 16], "units": [32, 32], "dropout": 0.0},
+    "convnet": {"filters": [4, 8], "units": 16},
+    "deep_resnet": {"filters": [4, 4, 8, 8]},
+    "fast": {"width": 0.125, "dropout": 0.1},
+    "feedforward": {"units": [64, 64], "activation": "gelu"},
+    "inception": {"stem_filters": [8, 8], "filters": [8, 8, 8, 8], "reduced_filters": [8, 8], "dropout": 0.0},
+    "lenet": {"filters": [4, 8], "units": 16},
+    "modified_resnet": {"filters": 8, "blocks": 2, "units": 16, "dropout": 0.1},
+    "overlap_cnn": {"filters": [8, 8], "units": 32, "dropout": 0.1},
+    "pretrained": {"weights": None, "width": 0.25},
+    "resnet": {"stem_filters": 4, "filters": [4, 8], "blocks": 2, "dropout": 0.1},
+    "skip_cnn": {"filters": [8, 8, 8], "units": [32, 32], "dropout": 0.1},
+    "traditional_cnn": {"filters": [8, 8, 8], "units": [32, 32], "dropouts": [0.1, 0.1]},
+    "vgg": {"depth": 11, "filters": [4, 8, 8, 8, 8], "units": [16, 16], "dropout": 0.1},
+}

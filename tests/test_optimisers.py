@@ -1,0 +1,49 @@
+"""Schedules and optimisers: where rates start and end, what decays, and how Muon moves a convolution."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from models.optimisers import optimiser, schedule
+
+
+def test_schedules_start_peak_and_end_where_they_say():
+    one_cycle = schedule("one_cycle", 1.0, 100)
+    rates = [float(one_cycle(step)) for step in range(101)]
+    assert rates[0] == pytest.approx(1 / 25)
+    assert max(rates) == pytest.approx(1.0, abs=0.05)
+    assert rates[100] == pytest.approx(0, abs=1e-6)
+    assert float(schedule("cosine", 1.0, 100)(50)) == pytest.approx(0.5, abs=1e-6)
+    assert float(schedule("inverse_time", 1.0, 100, decay=0.1)(10)) == pytest.approx(0.5)
+    assert schedule("plateau", 0.1, 100) == 0.1
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw", "rmsprop", "muon"])
+def test_weight_decay_spares_biases(name):
+    dense = keras.layers.Dense(2, bias_initializer="ones")
+    model = keras.Sequential([keras.Input((3,)), dense])
+    made = optimiser(name, 0.1, weight_decay=0.5)
+    made.build(model.trainable_variables)
+    before = ops.convert_to_numpy(dense.kernel)
+    made.apply([ops.zeros_like(v) for v in model.trainable_variables], model.trainable_variables)
+    assert np.abs(ops.convert_to_numpy(dense.kernel)).sum() < np.abs(before).sum()
+    assert np.allclose(ops.convert_to_numpy(dense.bias), 1)
+
+
+def test_muon_moves_a_convolution_as_far_in_every_direction():
+    convolution = keras.layers.Conv2D(24, 3)
+    convolution.build((None, 9, 9, 16))
+    made = optimiser("muon", 0.1)
+    made.build(convolution.trainable_variables)
+    before = ops.convert_to_numpy(convolution.kernel)
+    gradients = [
+        np.random.default_rng(0).normal(size=v.shape).astype("float32") for v in convolution.trainable_variables
+    ]
+    gradients[0][..., 0] *= 1000  # plain gradients would move little but this filter
+    made.apply(gradients, convolution.trainable_variables)
+    moved = (ops.convert_to_numpy(convolution.kernel) - before).reshape(-1, 24)
+    lengths = np.linalg.svd(moved, compute_uv=False) / (0.1 * 0.2 * np.sqrt(len(moved)))
+    assert lengths.max() < 1.3
+    assert lengths.min() > 0.3
+    assert np.allclose(np.abs(ops.convert_to_numpy(convolution.bias)), 0.1, atol=1e-3)  # Adam's first step
