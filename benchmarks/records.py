@@ -57,22 +57,27 @@ def right_classes(params: Params, task: str) -> np.ndarray:
     return np.array([classes.index(label) for label in labels.tolist()])
 
 
-def _figures(key: str, member: Member, right: np.ndarray, options: Predict) -> dict[str, float]:
-    folder = paths.resume(member.task, f"{key}-record") / key_of(member, member.task)
-    images, training = paths.images(member.task), member.training
-    rows = np.arange(len(load_array(images / "train_labels.npy")))
+def trained(member: Member, name: str, rows: np.ndarray) -> keras.Model:
+    """Return the member trained on some training rows and validated on none; what is done is kept under `name`."""
+    folder = paths.resume(member.task, name) / key_of(member, member.task)
     job = FoldJob(
         member=member,
-        images=images,
+        images=paths.images(member.task),
         training_rows=rows,
         validation_rows=np.array([], dtype=int),
         fold=0,
-        epochs=training.epochs,
-        title=f"{key}  seed {training.seed}",
+        epochs=member.training.epochs,
+        title=f"{name}  seed {member.training.seed}",
         folder=folder,
     )
     train_fold(job)
-    model = keras.saving.load_model(folder / "model.keras")
+    return keras.saving.load_model(folder / "model.keras")
+
+
+def _figures(key: str, member: Member, right: np.ndarray, options: Predict) -> dict[str, float]:
+    images, training = paths.images(member.task), member.training
+    rows = np.arange(len(load_array(images / "train_labels.npy")))
+    model = trained(member, f"{key}-record", rows)
     test = load_array(images / f"test_{member.input}.npy")
     all_rows, seen = np.arange(len(test)), {}
     ways = {"one view": (False, 0), "flips": (True, 0), "task's views": (options.flip, options.shift_pixels)}
@@ -81,6 +86,7 @@ def _figures(key: str, member: Member, right: np.ndarray, options: Predict) -> d
         seen[name] = 100 * float((found.argmax(axis=1) == right).mean())
     images_seen = training.epochs * steps_per_epoch(len(rows), training.batch_size) * training.batch_size
     petaflops = 3 * size_of(member, images)["flops"] * images_seen / 1e15
+    folder = paths.resume(member.task, f"{key}-record") / key_of(member, member.task)
     seconds = pd.read_csv(folder / "history.csv")["seconds"].sum()
     return {**seen, "minutes": seconds / 60, "PFLOP": petaflops}
 

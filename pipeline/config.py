@@ -24,6 +24,7 @@ class Replica:
     train_rows: int | None = None  # None: all that the source has; composed, 60 000 and 10 000
     test_rows: int | None = None
     pool: Literal["shared", "disjoint"] = "shared"  # of items, where images are composed of them
+    items_per_class: int | None = None  # in that pool, of a composed replica; None: all that the source has
     seed: int = 0
 
 

@@ -41,6 +41,8 @@ def replica(params: Params, key: str) -> str:
 
 
 def _fashion(folder: Path, wanted: Replica, source: Source, rng: np.random.Generator) -> tuple[int, int]:
+    if wanted.items_per_class is not None:
+        raise ValueError(f"items_per_class: {wanted.items_per_class}, expected none: images of this form hold no items")
     train = _sample(source.train, wanted.train_rows, rng, "train_rows")
     test = _sample(source.test, wanted.test_rows, rng, "test_rows")
     write_pixels(folder / "train.csv", train.pixels, {"Id": np.arange(len(train.labels)), "Label": train.labels})
@@ -109,7 +111,7 @@ def _composed(
     test_rows = TEST_ROWS if wanted.test_rows is None else wanted.test_rows
     if min(train_rows, test_rows) < 1:
         raise ValueError(f"train_rows and test_rows are {train_rows} and {test_rows}, expected at least 1")
-    train = _priced(source.train, source.price_of)
+    train = _first_of_each(_priced(source.train, source.price_of), wanted.items_per_class)
     test = train if wanted.pool == "shared" else _priced(source.test, source.price_of)
     labels = labels_of(_write_composed(folder / "Train.pkl", train_rows, train, source.price_of, rng), train)
     _write_csv(folder / "TrainLabels.csv", {"id": np.arange(train_rows), label_column: labels})
@@ -121,6 +123,18 @@ def _composed(
 
 def _priced(images: Images, price_of: dict[int, int]) -> Images:
     chosen = np.isin(images.labels, list(price_of))
+    return Images(images.pixels[chosen], images.labels[chosen])
+
+
+def _first_of_each(images: Images, count: int | None) -> Images:
+    """Return the first `count` images of each class, all of them where it is None."""
+    if count is None:
+        return images
+    rows = [np.flatnonzero(images.labels == label) for label in np.unique(images.labels)]
+    available = min(map(len, rows))
+    if not 1 <= count <= available:
+        raise ValueError(f"items_per_class: {count} is not within 1..{available}, the items that every class has")
+    chosen = np.sort(np.concatenate([each[:count] for each in rows]))
     return Images(images.pixels[chosen], images.labels[chosen])
 
 

@@ -59,6 +59,22 @@ def test_pools(pool, shares):
     assert (len(common) > 100) == shares
 
 
+def test_a_pool_of_few_items_a_class():
+    folder = _make(form="price_sum", train_rows=300, test_rows=60, items_per_class=4)
+    assert len(_items_of(folder, "Train.pkl") | _items_of(folder, "Test.pkl")) == 4 * 5
+
+
+@pytest.mark.parametrize("count", [0, 1000])
+def test_a_pool_larger_than_the_source_is_refused(count):
+    with pytest.raises(BadInput, match=rf"replicas.made: items_per_class: {count} is not within 1..\d+, the items"):
+        _make(form="price_sum", train_rows=9, test_rows=9, items_per_class=count)
+
+
+def test_only_composed_images_have_a_pool_of_items():
+    with pytest.raises(BadInput, match="items_per_class: 5, expected none: images of this form hold no items"):
+        _make(form="fashion", items_per_class=5)
+
+
 def test_fashion_has_the_competitions_files():
     folder = _make(form="fashion", train_rows=50)
     train, test, sample, solution = (
@@ -139,16 +155,8 @@ def test_fashion_mnist_from_a_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("FASHION_MNIST_DIR", str(tmp_path))
     folder = _make(form="fashion", source="fashion-mnist")
     assert pd.read_csv(folder / "train.csv")["Label"].value_counts().to_dict() == dict.fromkeys(range(10), 2)
-    assert (
-        len(
-            pickle.loads(
-                (
-                    _make("p", form="price_sum", source="fashion-mnist", train_rows=9, test_rows=9) / "Test.pkl"
-                ).read_bytes()
-            )
-        )
-        == 9
-    )
+    composed = _make("p", form="price_sum", source="fashion-mnist", train_rows=9, test_rows=9)
+    assert len(pickle.loads((composed / "Test.pkl").read_bytes())) == 9
 
 
 @pytest.mark.parametrize(

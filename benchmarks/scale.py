@@ -1,0 +1,72 @@
+"""How time and memory of every stage grow with the number of images and with their size: noise in ten classes.
+
+    python -m benchmarks.scale
+
+One fold and one epoch of the default network; more folds, epochs and members are so many times that. Memory is the peak
+of a stage's own process. About ten minutes on two cores.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from benchmarks.stages import ROOT, csv_task
+from pipeline.report import markdown
+
+SIZES = ((5000, 28), (20_000, 28), (60_000, 28), (5000, 56), (5000, 112))  # images, pixels a side
+STAGES = {"ingest": "noise", "prepare": "noise", "split": "noise", "tune": "fast", "train": "fast", "predict": "fast"}
+
+
+def main() -> None:
+    """Run the stages on every size and print a row each."""
+    rows = []
+    for images, pixels in SIZES:
+        with tempfile.TemporaryDirectory() as folder:
+            measured = _measured(Path(folder), images, pixels)
+            rows.append({"images": f"{images:,}", "pixels": f"{pixels}x{pixels}", **measured})
+    print(markdown(pd.DataFrame(rows)))
+
+
+def _measured(folder: Path, images: int, pixels: int) -> dict[str, str]:
+    raw, rng = folder / "raw", np.random.default_rng(0)
+    raw.mkdir()
+    for name, count in (("train", images), ("test", images // 5)):
+        np.save(raw / f"{name}.npy", rng.integers(0, 256, (count, pixels, pixels), dtype=np.uint8))
+    pd.DataFrame({"id": range(images), "label": np.arange(images) % 10}).to_csv(raw / "labels.csv", index=False)
+    pd.DataFrame({"id": range(images // 5), "label": 0}).to_csv(raw / "sample.csv", index=False)
+    files = {
+        "folder": "raw",
+        "train": {"images": "train.npy", "labels": "labels.csv"},
+        "test": {"images": "test.npy"},
+        "sample_submission": "sample.csv",
+    }
+    task = csv_task("noise", 1, ingest=files, split={"count": 1, "holdout_share": 0.1})
+    member = {"task": "noise", "architecture": "fast", "training": {"epochs": 1, "learning_rate": 1e-3}}
+    tree = {"replicas": {}, "tasks": {"noise": task}, "members": {"fast": member}}
+    (folder / "params.yaml").write_text(yaml.safe_dump(tree))
+    costs = {stage: _cost(folder, stage, key) for stage, key in STAGES.items()}
+    return {stage: cost for stage, cost in costs.items() if stage != "tune"}
+
+
+def _cost(folder: Path, stage: str, key: str) -> str:
+    """Run a stage and return its seconds and the peak of its memory as a text."""
+    started = time.monotonic()
+    command = [sys.executable, "-m", f"pipeline.{stage}", key]
+    with (folder / "log.txt").open("a") as log:
+        process = subprocess.Popen(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=log)
+        _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return f"{time.monotonic() - started:.1f} s, {usage.ru_maxrss / 2**20:.2f} GiB"
+
+
+if __name__ == "__main__":
+    main()

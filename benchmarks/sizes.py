@@ -1,0 +1,101 @@
+"""How the price-sum accuracy falls with fewer images and with fewer items that they are composed of.
+
+    pip install -e ".[benchmarks]"
+    FASHION_MNIST_DIR=<folder> python -m benchmarks.sizes WORK
+
+The member `price_sum-fast` of benchmarks/params.yaml on the first 1 000 to 60 000 training images of a pool of 6 000
+items a class, and on 20 000 images of smaller pools; judged on 10 000 test images of the same pool, and on 10 000 whose
+items no training image shows. Fewer images are seen more often: six epochs times the root of 60 000 / images, so that
+steps fall with the root of the images. About half an hour on two cores; a killed run goes on. Leaves sizes.csv and
+sizes.png in the folder WORK.
+"""
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import yaml
+
+from benchmarks.records import right_classes, trained
+from benchmarks.stages import ROOT, run
+from pipeline import paths
+from pipeline.config import Member, Params, load_params
+from pipeline.contracts import load_array, writing
+from pipeline.network import predict_logits
+from pipeline.report import markdown
+
+matplotlib.use("agg")
+from matplotlib import pyplot as plt
+
+MEMBER, DISJOINT = "price_sum-fast", "price_sum_disjoint"
+IMAGES, POOLS, POOL_IMAGES, ALL_ITEMS = (1000, 5000, 20_000, 60_000), (30, 200, 1000), 20_000, 6000
+STAGES = ("replica", "ingest", "prepare", "split")
+
+
+def main() -> None:
+    """Train what is missing, then draw and print."""
+    work = Path(sys.argv[1])
+    work.mkdir(parents=True, exist_ok=True)
+    os.chdir(work)
+    paths.PARAMS.write_text(yaml.safe_dump(_params(), sort_keys=False))
+    params = load_params(paths.PARAMS)
+    for task in params.tasks:
+        if not paths.folds(task).exists():
+            for stage in STAGES:
+                run(Path(), stage, task)
+    member = params.members[MEMBER]
+    sizes = [("price_sum", rows, ALL_ITEMS) for rows in IMAGES]
+    sizes += [(f"price_sum_{items}", POOL_IMAGES, items) for items in POOLS]
+    table = pd.DataFrame([_figures(params, member, *size) for size in sizes])
+    with writing(Path("sizes.csv")) as part:
+        table.to_csv(part, index=False)
+    _draw(table)
+    print(markdown(table.map(lambda value: f"{value:,}" if isinstance(value, int) else f"{value:.2f}")))
+
+
+def _params() -> dict:
+    """Return benchmarks/params.yaml with the price-sum tasks alone, and one more for each smaller pool."""
+    tree = yaml.safe_load((ROOT / "benchmarks/params.yaml").read_text())
+    shared, replica = tree["tasks"]["price_sum"], tree["replicas"]["price_sum"]
+    tasks = {name: tree["tasks"][name] for name in ("price_sum", DISJOINT)}
+    replicas = {name: tree["replicas"][name] for name in tasks}
+    for items in POOLS:
+        key = f"price_sum_{items}"
+        tasks[key] = shared | {"ingest": shared["ingest"] | {"folder": f"data/replica/{key}"}}
+        replicas[key] = replica | {"items_per_class": items, "train_rows": POOL_IMAGES}
+    return {"replicas": replicas, "tasks": tasks, "members": {MEMBER: tree["members"][MEMBER]}}
+
+
+def _figures(params: Params, member: Member, task: str, rows: int, items: int) -> dict[str, float]:
+    epochs = round(member.training.epochs * (60_000 / rows) ** 0.5)
+    member = replace(member, task=task, training=replace(member.training, epochs=epochs))
+    model = trained(member, f"sizes-{rows}", np.arange(rows))
+    found = {"images": rows, "items a class": items, "epochs": epochs}
+    for name, judged in (("same pool", task), ("disjoint pool", DISJOINT)):
+        test = load_array(paths.images(judged) / f"test_{member.input}.npy")
+        logits = predict_logits(model, test, np.arange(len(test)))
+        found[name] = 100 * float((logits.argmax(axis=1) == right_classes(params, judged)).mean())
+    return found
+
+
+def _draw(table: pd.DataFrame) -> None:
+    figure, panels = plt.subplots(1, 2, figsize=(11, 4), sharey=True, layout="constrained")
+    whole = table["items a class"] == ALL_ITEMS
+    by_pool = table[table["images"] == POOL_IMAGES].sort_values("items a class")
+    for panel, rows, axis in ((panels[0], table[whole], "images"), (panels[1], by_pool, "items a class")):
+        for name in ("same pool", "disjoint pool"):
+            panel.plot(rows[axis], rows[name], marker="o", label=f"test images of the {name}")
+        panel.set(xscale="log", xlabel=f"training {axis}")
+        panel.grid(alpha=0.3)
+    panels[0].set(title=f"{ALL_ITEMS:,} items a class", ylabel="accuracy, %")
+    panels[1].set(title=f"{POOL_IMAGES:,} images")
+    panels[0].legend()
+    figure.savefig("sizes.png", dpi=120)
+
+
+if __name__ == "__main__":
+    main()
