@@ -46,7 +46,7 @@ def make_tiny(params):
         entry["split"]["count"] = 2
     for entry in params["members"].values():
         entry["options"] = TINY[entry["architecture"]]
-        entry["training"] |= {"epochs": 1, "batch_size": 32}
+        entry["training"] |= {"epochs": 1, "batch_size": 32, "optimiser": "adam"}
 
 
 def edit(root, change):
@@ -234,6 +234,7 @@ def lines_of(output):
 def test_generated_images_retrain_who_uses_them_and_nobody_else(repository):
     both = ("dvc", "repro", "train@fashion-fast", "train@fashion-resnet")
     small = {"epochs": 1, "filters": 2, "images_per_class": 5}
+    edit(repository, lambda p: p["members"]["fashion-fast"]["training"].update(epochs=1, batch_size=32))
     run(repository, *both)
     edit(repository, lambda p: p["members"]["fashion-fast"].update(generated_share=0.5))
     edit(repository, lambda p: p["tasks"]["fashion"].update(generate=small))

@@ -27,12 +27,12 @@ from tests.projects import member, to_folds, write_blobs
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """Return a function that writes members of the task `blobs` and brings it to its folds."""
+    """Return a function that writes members of the task `blobs` and brings it to its two folds."""
     monkeypatch.chdir(tmp_path)
     write_blobs(tmp_path / "raw")
 
     def with_members(members, **changes):
-        params = to_folds(members, **changes)
+        params = to_folds(members, **({"split": {"count": 2}} | changes))
         for name in members:
             tune.tune(params, name)
         return params
@@ -45,7 +45,7 @@ def models_of(name="m"):
 
 
 def test_every_fold_leaves_a_model_and_a_history(project):
-    params = project({"m": member("blobs", training={"epochs": 5})})
+    params = project({"m": member("blobs", training={"epochs": 5})}, split={"count": 3})
     said = training_stage.train(params, "m")
     assert "3 model(s)" in said
     assert set(models_of()) == {"run.json", *(f"fold-{k}.{kind}" for k in range(3) for kind in ("keras", "csv"))}
@@ -69,7 +69,7 @@ def test_out_of_fold_rows_come_from_models_that_did_not_see_them(project, monkey
     monkeypatch.setattr(fit, "TrainingBatches", noted)
     training_stage.train(params, "m")
     folds = split.load_folds("blobs")
-    assert set(seen) == {0, 1, 2}
+    assert set(seen) == {0, 1}
     for fold, rows in seen.items():
         assert rows == set(np.flatnonzero(folds != fold).tolist())
 
@@ -84,7 +84,7 @@ def test_a_kill_before_dvc_takes_the_models_over_costs_nothing(project, monkeypa
     shutil.rmtree(paths.models("blobs", "m"))  # as DVC does before it runs the stage again
     monkeypatch.setattr(fit, "_epoch", None)  # any further epoch would fail
     training_stage.train(params, "m")
-    assert "fold-2.keras" in models_of()
+    assert "fold-1.keras" in models_of()
 
 
 def train_with_kills(params, monkeypatch, epochs_between_kills):
@@ -259,7 +259,7 @@ def test_members_of_other_folds_are_refused_by_name(project):
     training_stage.train(params, "m")
     predict.predict(params, "m")
     table = pd.read_csv(paths.folds("blobs"))
-    table.assign(fold=(table["fold"] + 1) % 3).to_csv(paths.folds("blobs"), index=False)
+    table.assign(fold=(table["fold"] + 1) % 2).to_csv(paths.folds("blobs"), index=False)
     with pytest.raises(
         BadInput, match=r"predictions/m/oof\.npz: made with other folds than those of artifacts/blobs/fol"
     ):
@@ -282,7 +282,7 @@ def test_an_option_of_no_architecture_is_one_sentence(project):
 def test_a_diverging_fold_is_loud(project):
     settings = {"optimiser": "sgd", "learning_rate": 1e30, "schedule": "constant", "epochs": 5}
     params = project({"m": member("blobs", training=settings)})
-    with pytest.raises(BadInput, match=r"m  fold 1/3: the loss is (nan|inf) in epoch \d, expected a finite number"):
+    with pytest.raises(BadInput, match=r"m  fold 1/2: the loss is (nan|inf) in epoch \d, expected a finite number"):
         training_stage.train(params, "m")
     assert not paths.models("blobs", "m").exists()
 
@@ -293,4 +293,4 @@ def test_a_class_with_fewer_rows_than_folds_is_named(project, tmp_path):
     table = table[(table["Label"] != 2) | (table["Id"] < 6)]
     table.to_csv(tmp_path / "raw/train.csv", index=False)
     with pytest.raises(BadInput, match=r"class 2 has 2 distinct images, expected at least 3 for tasks\.blobs\.split"):
-        project({"m": member("blobs")})
+        project({"m": member("blobs")}, split={"count": 3})
