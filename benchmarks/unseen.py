@@ -1,0 +1,167 @@
+"""What helps on items that no training image shows: recipes of the price-sum member, compared on held-out items.
+
+    FASHION_MNIST_DIR=<folder> python -m benchmarks.unseen RESULTS.jsonl [VARIANT ...]
+
+Images are composed of 5 000 items a class of Fashion-MNIST's training set, held-out ones of the other 1 000 a class;
+the test items of the disjoint replica are not looked at. 20 000 images are seen for six epochs and three seeds: four
+minutes a run on two cores. A run that RESULTS.jsonl holds is not made again.
+"""
+
+import json
+import sys
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+
+import models
+from features.augment import Augment
+from features.compose import compose, paint
+from features.items import crop_items
+from features.targets import one_hot, probabilities
+from features.views import views
+from models import wrap
+from models.compiling import jit_compile
+from models.optimisers import optimiser, schedule
+from models.sums import PriceSums
+from pipeline.batches import TrainingBatches, steps_per_epoch
+from pipeline.network import predict_logits
+from pipeline.replica import CANVAS_PIXELS, ITEMS, SUMS
+from pipeline.report import markdown
+from pipeline.sources import Images, load_source
+
+SEEDS, ITEMS_PER_CLASS, IMAGES, HELD_OUT_IMAGES = 3, 5000, 20_000, 10_000
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The default, to be varied."""
+
+    width: float = 1.0
+    dropout: float = 0.0
+    epochs: int = 6
+    batch_size: int = 128
+    learning_rate: float = 1e-2
+    weight_decay: float = 0.02
+    augment: Augment = field(default_factory=lambda: Augment(flip=True, shift_pixels=1))
+
+
+@dataclass(frozen=True)
+class Composed:
+    """Images as `prepare` cuts them."""
+
+    items: np.ndarray  # uint8 (n, 3, 28, 28, 1)
+    classes: np.ndarray  # int64 (n,), of the sums
+
+
+def _augment(**changes: Any) -> dict[str, Augment]:
+    return {"augment": replace(Recipe().augment, **changes)}
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "as it is": {},
+    "no flips, no shifts": _augment(flip=False, shift_pixels=0),
+    "shifts of 2": _augment(shift_pixels=2),
+    "cutout of 8": _augment(cutout_pixels=8),
+    "cutout of 12": _augment(cutout_pixels=12),
+    "random erasing, 0.5": _augment(erase_probability=0.5),
+    "rescaling by 0.1": _augment(rescale_share=0.1),
+    "rotation of 5 degrees": _augment(rotation_degrees=5.0),
+    "dropout 0.3": {"dropout": 0.3},
+    "weight decay 0.1": {"weight_decay": 0.1},
+    "mixup, 0.2": _augment(mixup_alpha=0.2),
+    "three epochs": {"epochs": 3},
+    "half the width, twelve epochs": {"width": 0.5, "epochs": 12},
+    "cutout of 8, shifts of 2": _augment(cutout_pixels=8, shift_pixels=2),
+    "cutout of 8, dropout 0.3": {"dropout": 0.3, **_augment(cutout_pixels=8)},
+}
+
+
+def main() -> None:
+    """Train what is missing, then print the table."""
+    path, chosen = Path(sys.argv[1]), sys.argv[2:] or list(VARIANTS)
+    done = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    seen, held_out, price_of = _composed()
+    for seed in range(SEEDS):
+        for name in chosen:
+            if not any((row["variant"], row["seed"]) == (name, seed) for row in done):
+                recipe = replace(Recipe(), **VARIANTS[name])
+                done.append({"variant": name, "seed": seed, **_figures(seen, held_out, price_of, recipe, seed)})
+                with path.open("a") as file:
+                    print(json.dumps(done[-1]), file=file)
+    print(markdown(_table(pd.DataFrame(done))))
+
+
+def _table(rows: pd.DataFrame) -> pd.DataFrame:
+    columns = ("unseen items", "unseen items, flips", "training images")
+    return pd.DataFrame(
+        [
+            {"variant": name, **{column: f"{100 * runs[column].mean():.2f}" for column in columns}, "seeds": len(runs)}
+            for name, runs in rows.groupby("variant", sort=False)
+        ]
+    )
+
+
+def _composed() -> tuple[Composed, Composed, dict[int, int]]:
+    source, rng = load_source("fashion-mnist"), np.random.default_rng(0)
+    pools = ([], [])
+    for label in source.price_of:
+        rows = rng.permutation(np.flatnonzero(source.train.labels == label))
+        pools[0].append(rows[:ITEMS_PER_CLASS])
+        pools[1].append(rows[ITEMS_PER_CLASS:])
+    made = []
+    for pool, count in zip(pools, (IMAGES, HELD_OUT_IMAGES), strict=True):
+        rows = np.concatenate(pool)
+        made.append(_images(Images(source.train.pixels[rows], source.train.labels[rows]), source.price_of, count, rng))
+    return *made, source.price_of
+
+
+def _images(pool: Images, price_of: dict[int, int], count: int, rng: np.random.Generator) -> Composed:
+    prices, size = np.array([price_of[label] for label in pool.labels.tolist()]), pool.pixels.shape[1:]
+    composition = compose(rng, count, prices, SUMS, ITEMS, size, CANVAS_PIXELS)
+    images = paint(composition, pool.pixels, CANVAS_PIXELS)[..., None]
+    return Composed(crop_items(images, ITEMS, size), np.searchsorted(SUMS, composition.sums))
+
+
+def _figures(
+    seen: Composed, held_out: Composed, price_of: dict[int, int], recipe: Recipe, seed: int
+) -> dict[str, float]:
+    """Train once and return the accuracy on held-out images, in one view and with flips, and on those seen."""
+    keras.utils.set_random_seed(seed)
+    options, shape = {"width": recipe.width, "dropout": recipe.dropout}, seen.items.shape[2:]
+    prices, mean, std = sorted(price_of.values()), seen.items.mean(), seen.items.std()
+    network = models.build("fast", shape, len(prices), options)
+    model = wrap.on_items(network, shape, np.float64(1 / std), np.float64(-mean / std), PriceSums(ITEMS, prices, SUMS))
+    steps, rows = steps_per_epoch(len(seen.items), recipe.batch_size) * recipe.epochs, np.arange(len(seen.items))
+    model.compile(
+        optimiser("muon", schedule("one_cycle", recipe.learning_rate, steps), weight_decay=recipe.weight_decay),
+        keras.losses.CategoricalCrossentropy(from_logits=True),
+        jit_compile=jit_compile(),
+    )
+    targets, started = one_hot(seen.classes, len(SUMS)), time.monotonic()
+    for epoch in range(recipe.epochs):
+        batches = TrainingBatches(seen.items, targets, rows, recipe.batch_size, recipe.augment, (seed, 0, epoch))
+        model.fit(batches, shuffle=False, verbose=0)
+    seconds = time.monotonic() - started
+
+    def accuracy(images: Composed, flip: bool) -> float:
+        all_rows = np.arange(len(images.items))
+        found = sum(
+            probabilities(predict_logits(model, images.items, all_rows, *view), False) for view in views(flip, 0)
+        )
+        return float((found.argmax(axis=1) == images.classes).mean())
+
+    return {
+        "unseen items": accuracy(held_out, False),
+        "unseen items, flips": accuracy(held_out, True),
+        "training images": accuracy(Composed(seen.items[:5000], seen.classes[:5000]), False),
+        "seconds": round(seconds, 1),
+    }
+
+
+if __name__ == "__main__":
+    main()
