@@ -2,7 +2,7 @@
 
 The layout is that of airbench94 (Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024): a small 2x2
 convolution, then groups of convolution, pooling, convolution, each normalised; pooling right after a group's first
-convolution saves arithmetic. Of that recipe it keeps what pays on grey images (`python -m benchmarks.ingredients`).
+convolution saves arithmetic. `python -m benchmarks.ingredients` varies one part of it, and of its recipe, at a time.
 """
 
 import math
