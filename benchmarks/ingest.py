@@ -31,9 +31,11 @@ def write_csv(path: Path) -> None:
 
 
 def write_pickle(path: Path, protocol: int) -> None:
-    """Write 60,000 images of 64x128 as Python 3 pickles them."""
+    """Write 60,000 images of 64x128 as Python 3 pickles them, a tenth of the pixels clothes, as in the competition."""
+    images = np.zeros((ROWS, 64, 128), np.uint8)
+    images[:, :29, :28] = np.random.default_rng(0).integers(0, 256, (29, 28))
     with path.open("wb") as file:
-        pickle.dump(np.zeros((ROWS, 64, 128), np.uint8), file, protocol=protocol)
+        pickle.dump(images, file, protocol=protocol)
 
 
 def write_python2_pickle(path: Path) -> None:

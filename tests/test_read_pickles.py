@@ -3,6 +3,7 @@
 import os
 import pickle
 import struct
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -41,6 +42,26 @@ def test_pickles_of_every_protocol_come_back(folder, array, protocol, fortran, p
     found = read_pickle(write(folder / "any.pkl", PACKINGS[packing](pickle.dumps(array, protocol))))
     assert found.dtype == array.dtype
     np.testing.assert_array_equal(found, array)
+
+
+@pytest.mark.parametrize("protocol", range(1, 6))
+def test_large_pixels_are_held_once(tmp_path, protocol):
+    array = np.zeros((500, 100, 200), np.uint8)
+    array[:, :50, :50] = np.random.default_rng(0).integers(0, 256, (50, 50))
+    path = write(tmp_path / "large.pkl", pickle.dumps(array, protocol))
+    tracemalloc.start()
+    found = read_pickle(path)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    np.testing.assert_array_equal(found, array)
+    assert peak_bytes < 1.6 * array.nbytes
+
+
+@pytest.mark.parametrize("end", [3 << 20, -2])
+def test_a_large_pickle_that_is_cut_is_an_error(tmp_path, end):
+    path = write(tmp_path / "cut.pkl", pickle.dumps(np.full((4, 1000, 1000), 200, np.uint8), 2)[:end])
+    with pytest.raises(BadInput, match=r"cut\.pkl: truncated or corrupt pickle"):
+        read_pickle(path)
 
 
 @pytest.mark.parametrize("data", [PYTHON2_PROTOCOL0, PYTHON2_PROTOCOL2])

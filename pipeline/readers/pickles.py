@@ -4,7 +4,10 @@ A pickle is a program. Here the few names that a numpy array needs lead to stand
 says about the array, every other name is refused, and the array is built afterwards from its bytes.
 """
 
+import codecs
 import pickle
+import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -55,10 +58,10 @@ def _frombuffer(data: bytes, dtype: _Dtype, shape: tuple[int, ...], order: str) 
     return array
 
 
-def _encode(text: str, encoding: str) -> bytes:
+def _encode(text: str | bytearray, encoding: str) -> bytes | bytearray:
     if encoding not in ("latin1", "latin-1"):
         raise _Refused(f"text encoded as {encoding!r}, expected a numpy array")
-    return text.encode("latin-1")
+    return text if isinstance(text, bytearray) else text.encode("latin-1")
 
 
 def _text(value: bytes | str) -> str:
@@ -76,11 +79,41 @@ _ADMITTED = {
 }
 
 
+_PIECE_BYTES = 1 << 20
+
+
+def _read_latin1(read: Callable[[int], bytes], length_bytes: int) -> bytearray:
+    found, end = bytearray(length_bytes), 0  # as Latin-1 no text is longer than as UTF-8
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for start in range(0, length_bytes, _PIECE_BYTES):
+        size = min(_PIECE_BYTES, length_bytes - start)
+        piece = read(size)
+        if len(piece) < size:
+            raise EOFError("the text ends too early")
+        latin1 = decoder.decode(piece, final=start + size == length_bytes).encode("latin-1")
+        found[end : end + len(latin1)] = latin1
+        end += len(latin1)
+    del found[end:]
+    return found
+
+
 # The unpickler in Python, not the one in C: C copies the bytes of a Python 2 pickle, and half a gigabyte is then
 # held twice. An array is a score of opcodes, so nothing is lost.
 class _ArrayUnpickler(pickle._Unpickler):
-    # A bytearray is written as bytes are; read as one it would be copied twice more.
-    dispatch = {**pickle._Unpickler.dispatch, pickle.BYTEARRAY8[0]: pickle._Unpickler.load_binbytes8}  # noqa: RUF012
+    def load_binunicode(self) -> None:
+        # Protocols 1 and 2 of Python 3 hold bytes as text: read whole, text and bytes would both be in memory.
+        (length_bytes,) = struct.unpack("<I", self.read(4))
+        if length_bytes <= _PIECE_BYTES:
+            self.append(str(self.read(length_bytes), "utf-8"))
+        else:
+            self.append(_read_latin1(self.read, length_bytes))
+
+    dispatch = {  # noqa: RUF012
+        **pickle._Unpickler.dispatch,
+        pickle.BINUNICODE[0]: load_binunicode,
+        # A bytearray is written as bytes are; read as one it would be copied twice more.
+        pickle.BYTEARRAY8[0]: pickle._Unpickler.load_binbytes8,
+    }
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ADMITTED:
