@@ -1,13 +1,12 @@
 """What each ingredient of the `fast` network and of its recipe brings on real images: one taken out or added at a time.
 
-    FASHION_MNIST_DIR=<folder> python -m benchmarks.ingredients RESULTS.jsonl
+    FASHION_MNIST_DIR=<folder> python -m benchmarks.ingredients RESULTS.jsonl [VARIANT ...]
 
 50 000 training images of Fashion-MNIST, scored on the other 10 000 of the training set; the test images are not looked
 at. Half the width, four epochs, three seeds: half a minute a run on two cores. A run that RESULTS.jsonl holds is not
 made again.
 """
 
-import json
 import sys
 import time
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,7 @@ import numpy as np
 import pandas as pd
 from keras import layers
 
+from benchmarks import runs
 from features.augment import Augment
 from features.targets import one_hot, probabilities
 from features.views import views
@@ -90,27 +90,23 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 def main() -> None:
     """Train what is missing, then print the table."""
-    path = Path(sys.argv[1])
-    done = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     images = load_source("fashion-mnist").train
-    for seed in range(SEEDS):
-        for name, changes in VARIANTS.items():
-            if not any((row["variant"], row["seed"]) == (name, seed) for row in done):
-                row = {"variant": name, "seed": seed, **_figures(images, replace(Recipe(), **changes), seed)}
-                done.append(row)
-                with path.open("a") as file:
-                    print(json.dumps(row), file=file)
-    print(markdown(_table(pd.DataFrame(done))))
+
+    def figures(name: str, seed: int) -> dict[str, float]:
+        return _figures(images, replace(Recipe(), **VARIANTS[name]), seed)
+
+    rows = runs.each(Path(sys.argv[1]), sys.argv[2:] or VARIANTS, SEEDS, figures)
+    print(markdown(_table(rows)))
 
 
 def _table(rows: pd.DataFrame) -> pd.DataFrame:
     made = []
-    for name, runs in rows.groupby("variant", sort=False):
-        error = runs["accuracy"].std() / len(runs) ** 0.5
-        figures = {"accuracy": f"{100 * runs['accuracy'].mean():.2f} ± {100 * error:.2f}"}
+    for name, found in rows.groupby("variant", sort=False):
+        error = found["accuracy"].std() / len(found) ** 0.5
+        figures = {"accuracy": f"{100 * found['accuracy'].mean():.2f} ± {100 * error:.2f}"}
         for views_ in ("two views", "six views"):
-            figures[views_] = f"{100 * runs[views_].mean():.2f}"
-        made.append({"variant": name, **figures, "TFLOP": f"{runs['TFLOP'].mean():.1f}"})
+            figures[views_] = f"{100 * found[views_].mean():.2f}"
+        made.append({"variant": name, **figures, "TFLOP": f"{found['TFLOP'].mean():.1f}"})
     return pd.DataFrame(made)
 
 

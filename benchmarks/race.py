@@ -10,7 +10,6 @@ What is done is kept in the folder WORK: curves as CSVs, and in the end race.png
 """
 
 import argparse
-import os
 import time
 from pathlib import Path
 
@@ -20,11 +19,11 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.records import right_classes
-from benchmarks.stages import ROOT, run
+from benchmarks.stages import ROOT, prepared
 from features.targets import one_hot
 from pipeline import paths
 from pipeline.batches import TrainingBatches, steps_per_epoch
-from pipeline.config import Member, load_params
+from pipeline.config import Member
 from pipeline.contracts import load_array, load_json, writing
 from pipeline.network import build_model, predict_logits
 from pipeline.report import markdown
@@ -44,14 +43,7 @@ def main() -> None:
     parser.add_argument("members", nargs="*", metavar="MEMBER")
     parser.add_argument("--minutes", type=float, default=20)
     options = parser.parse_args()
-    options.work.mkdir(parents=True, exist_ok=True)
-    os.chdir(options.work)
-    paths.PARAMS.write_text((ROOT / "benchmarks/race.yaml").read_text())
-    params = load_params(paths.PARAMS)
-    for task in params.tasks:
-        if not paths.folds(task).exists():
-            for stage in ("replica", "ingest", "prepare", "split"):
-                run(Path(), stage, task)
+    params = prepared(options.work, (ROOT / "benchmarks/race.yaml").read_text())
     for name in options.members or params.members:
         curve = Path(f"{name}.csv")
         if not curve.exists():

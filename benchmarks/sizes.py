@@ -10,7 +10,6 @@ steps fall with the root of the images. About half an hour on two cores; a kille
 sizes.png in the folder WORK.
 """
 
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -21,9 +20,9 @@ import pandas as pd
 import yaml
 
 from benchmarks.records import right_classes, trained
-from benchmarks.stages import ROOT, run
+from benchmarks.stages import ROOT, prepared
 from pipeline import paths
-from pipeline.config import Member, Params, load_params
+from pipeline.config import Member, Params
 from pipeline.contracts import load_array, writing
 from pipeline.network import predict_logits
 from pipeline.report import markdown
@@ -33,20 +32,11 @@ from matplotlib import pyplot as plt
 
 MEMBER, DISJOINT = "price_sum-fast", "price_sum_disjoint"
 IMAGES, POOLS, POOL_IMAGES, ALL_ITEMS = (1000, 5000, 20_000, 60_000), (30, 200, 1000), 20_000, 6000
-STAGES = ("replica", "ingest", "prepare", "split")
 
 
 def main() -> None:
     """Train what is missing, then draw and print."""
-    work = Path(sys.argv[1])
-    work.mkdir(parents=True, exist_ok=True)
-    os.chdir(work)
-    paths.PARAMS.write_text(yaml.safe_dump(_params(), sort_keys=False))
-    params = load_params(paths.PARAMS)
-    for task in params.tasks:
-        if not paths.folds(task).exists():
-            for stage in STAGES:
-                run(Path(), stage, task)
+    params = prepared(Path(sys.argv[1]), yaml.safe_dump(_params(), sort_keys=False))
     member = params.members[MEMBER]
     sizes = [("price_sum", rows, ALL_ITEMS) for rows in IMAGES]
     sizes += [(f"price_sum_{items}", POOL_IMAGES, items) for items in POOLS]

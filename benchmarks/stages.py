@@ -1,10 +1,13 @@
-"""What benchmarks of whole stages share: a task of CSVs, and a stage run as a user runs it."""
+"""What benchmarks of whole stages share: a task of CSVs, stages run as a user runs them, tasks made ready by them."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import IO
+
+from pipeline import paths
+from pipeline.config import Params, load_params
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,3 +32,16 @@ def run(folder: Path, stage: str, *keys: str, log: IO[str] | None = None) -> Non
     """Run a stage of the params.yaml in `folder`; what it prints goes to `log` where one is given."""
     command = [sys.executable, "-m", f"pipeline.{stage}", *keys]
     subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=log, check=True)
+
+
+def prepared(work: Path, params: str) -> Params:
+    """Go to the folder `work`, write params.yaml there, make its tasks' images and folds, and return it parsed."""
+    work.mkdir(parents=True, exist_ok=True)
+    os.chdir(work)
+    paths.PARAMS.write_text(params, encoding="utf-8")
+    parsed = load_params(paths.PARAMS)
+    for task in parsed.tasks:
+        if not paths.folds(task).exists():
+            for stage in ("replica", "ingest", "prepare", "split"):
+                run(Path(), stage, task)
+    return parsed

@@ -8,17 +8,15 @@ are scored on fold 0, whose rows therefore chose the options; the figure that co
 
 import argparse
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import yaml
 
-from benchmarks.stages import csv_task, run
+from benchmarks.stages import csv_task, prepared, run
 
 TASK = csv_task("images", 5)
 MEMBER = {"task": "images", "architecture": "fast"}
-ONCE = ("replica", "ingest", "prepare", "split")
 
 
 def main() -> None:
@@ -30,18 +28,13 @@ def main() -> None:
     parser.add_argument("--source", default="fashion-mnist")
     parser.add_argument("--epochs", type=int, default=10)
     options = parser.parse_args()
-    options.work.mkdir(parents=True, exist_ok=True)
-    os.chdir(options.work)
     member = MEMBER | {"training": {"epochs": options.epochs}}
     tree = {
         "replicas": {"images": {"form": "fashion", "source": options.source, "train_rows": options.rows}},
         "tasks": {"images": TASK},
         "members": {"defaults": member, "tuned": member | {"tune": {"trials": options.trials}}},
     }
-    Path("params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
-    if not Path("artifacts/images/folds.csv").exists():
-        for stage in ONCE:
-            run(Path(), stage, "images")
+    prepared(options.work, yaml.safe_dump(tree, sort_keys=False))
     for member in ("defaults", "tuned"):
         if not Path("artifacts/images/predictions", member).exists():
             for stage in ("tune", "train", "predict"):

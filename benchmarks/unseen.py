@@ -7,7 +7,6 @@ the test items of the disjoint replica are not looked at. 20 000 images are seen
 minutes a run on two cores. A run that RESULTS.jsonl holds is not made again.
 """
 
-import json
 import sys
 import time
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 import models
+from benchmarks import runs
 from features.augment import Augment
 from features.compose import compose, paint
 from features.items import crop_items
@@ -83,25 +83,25 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 def main() -> None:
     """Train what is missing, then print the table."""
-    path, chosen = Path(sys.argv[1]), sys.argv[2:] or list(VARIANTS)
-    done = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     seen, held_out, price_of = _composed()
-    for seed in range(SEEDS):
-        for name in chosen:
-            if not any((row["variant"], row["seed"]) == (name, seed) for row in done):
-                recipe = replace(Recipe(), **VARIANTS[name])
-                done.append({"variant": name, "seed": seed, **_figures(seen, held_out, price_of, recipe, seed)})
-                with path.open("a") as file:
-                    print(json.dumps(done[-1]), file=file)
-    print(markdown(_table(pd.DataFrame(done))))
+
+    def figures(name: str, seed: int) -> dict[str, float]:
+        return _figures(seen, held_out, price_of, replace(Recipe(), **VARIANTS[name]), seed)
+
+    rows = runs.each(Path(sys.argv[1]), sys.argv[2:] or VARIANTS, SEEDS, figures)
+    print(markdown(_table(rows)))
 
 
 def _table(rows: pd.DataFrame) -> pd.DataFrame:
     columns = ("unseen items", "unseen items, flips", "training images")
     return pd.DataFrame(
         [
-            {"variant": name, **{column: f"{100 * runs[column].mean():.2f}" for column in columns}, "seeds": len(runs)}
-            for name, runs in rows.groupby("variant", sort=False)
+            {
+                "variant": name,
+                **{column: f"{100 * found[column].mean():.2f}" for column in columns},
+                "seeds": len(found),
+            }
+            for name, found in rows.groupby("variant", sort=False)
         ]
     )
 

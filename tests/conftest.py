@@ -1,5 +1,12 @@
+from collections.abc import Iterator
+from pathlib import Path
+
 import hypothesis
 import pytest
+
+from submissions import ledger, upload
+from tests.kaggle_project import write_project
+from tests.kaggle_server import Kaggle, environment, secrets_in, serve
 
 hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one is slow now and then
 hypothesis.settings.load_profile("any machine")
@@ -11,6 +18,30 @@ LONGEST = ("test_end_to_end.py", "test_train.py", "test_models.py", "test_tune.p
 def folder(tmp_path_factory):
     """One folder for all the examples of a property, which write the same file again and again."""
     return tmp_path_factory.mktemp("raw")
+
+
+@pytest.fixture
+def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kaggle]:
+    """The server, with the working directory a project that can be uploaded to it."""
+    kaggle, server = serve()
+    for name, value in environment(kaggle.port, str(tmp_path / "home")).items():
+        monkeypatch.delenv(name, raising=False) if value is None else monkeypatch.setenv(name, value)
+    project = tmp_path / "project"
+    project.mkdir()
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(ledger, "SETTLE_SECONDS", 0.5)
+    monkeypatch.setattr(ledger, "POLL_SECONDS", 0.1)
+    monkeypatch.setattr(upload, "FIRST_POLL_SECONDS", 0.1)
+    write_project()
+    yield kaggle
+    server.shutdown()
+    server.server_close()
+    _no_credentials_in(project)
+
+
+def _no_credentials_in(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        assert not path.is_file() or not secrets_in(path.read_bytes()), path
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

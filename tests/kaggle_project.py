@@ -1,14 +1,18 @@
-"""A project with a finished task, ready to be uploaded to the server that plays Kaggle."""
+"""A project with a finished task, ready to be uploaded to the server that plays Kaggle, and its commands."""
 
+import csv
 import json
 import signal
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
+import pytest
 
 from pipeline import paths
 from pipeline.predictions import Predictions, save_predictions
-from tests.kaggle_server import COMPETITION
+from submissions import upload
+from tests.kaggle_server import COMPETITION, secrets_in
 from tests.projects import task, write_params
 
 SUBMISSION = "Id,Label\n0,5\n1,6\n2,7\n3,5\n"
@@ -45,3 +49,28 @@ def write_submission(text: str) -> None:
 def hear_ctrl_c() -> None:
     """Undo, in a command about to start, that tests in the background of a script ignore SIGINT, which is inherited."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def run(capsys: pytest.CaptureFixture, *arguments: str, command: ModuleType = upload, status: int = 0) -> str:
+    """Run a command in this process and return what it printed."""
+    ended = 0
+    try:
+        command.main(list(arguments))
+    except SystemExit as exit_:
+        ended = exit_.code
+    printed = capsys.readouterr()
+    text = printed.out + printed.err
+    assert ended == status, text
+    assert not secrets_in(text.encode()) and "Traceback" not in text
+    return text
+
+
+def lines() -> list[dict[str, str]]:
+    """Return the ledger's lines."""
+    with paths.LEDGER.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def statuses() -> list[str]:
+    """Return what the ledger's lines say of their submissions."""
+    return [line["status"] for line in lines()]

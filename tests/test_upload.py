@@ -1,78 +1,19 @@
-"""`submissions.upload` and `submissions.ledger` with the real client, against a server that plays Kaggle."""
+"""`submissions.upload` and `submissions.ledger` with the real client and a server that plays Kaggle: what is sent."""
 
-import csv
-import os
 import re
-import signal
 import subprocess
-import sys
-import threading
 from pathlib import Path
 
-import psutil
 import pytest
 
 from pipeline import paths
-from submissions import client, ledger, provenance, upload
+from submissions import client, ledger, provenance
 from submissions.client import KaggleError
-from tests.kaggle_project import SUBMISSION, hear_ctrl_c, write_project, write_submission
-from tests.kaggle_server import COMPETITION, KEY, RULES, SECRETS, Failure, environment, secrets_in, serve, until
-from tests.projects import ROOT
+from tests.kaggle_project import SUBMISSION, lines, run, statuses, write_submission
+from tests.kaggle_server import COMPETITION, Failure, sent_by_hand
 
 ASKED_FIRST = ["ListSubmissions", "GetSubmissionLimits"]
 SENT = ["StartSubmissionUpload", "PUT", "CreateSubmission"]
-
-
-@pytest.fixture
-def kaggle(tmp_path, monkeypatch):
-    """The server, with the working directory a project that can be uploaded to it."""
-    kaggle, server = serve()
-    for name, value in environment(kaggle.port, str(tmp_path / "home")).items():
-        monkeypatch.delenv(name, raising=False) if value is None else monkeypatch.setenv(name, value)
-    project = tmp_path / "project"
-    project.mkdir()
-    monkeypatch.chdir(project)
-    monkeypatch.setattr(ledger, "SETTLE_SECONDS", 0.5)
-    monkeypatch.setattr(ledger, "POLL_SECONDS", 0.1)
-    monkeypatch.setattr(upload, "FIRST_POLL_SECONDS", 0.1)
-    write_project()
-    yield kaggle
-    server.shutdown()
-    server.server_close()
-    _no_credentials_in(project)
-
-
-def _no_credentials_in(folder):
-    for path in folder.rglob("*"):
-        assert not path.is_file() or not secrets_in(path.read_bytes()), path
-
-
-def run(capsys, *arguments, command=upload, status=0):
-    """Run a command in this process and return what it printed."""
-    ended = 0
-    try:
-        command.main(list(arguments))
-    except SystemExit as exit_:
-        ended = exit_.code
-    printed = capsys.readouterr()
-    text = printed.out + printed.err
-    assert ended == status, text
-    assert not secrets_in(text.encode()) and "Traceback" not in text
-    return text
-
-
-def _sent_by_hand(kaggle, name):
-    kaggle.uploads["T"] = (name, b"")
-    kaggle.CreateSubmission({"blobFileTokens": "T"})
-
-
-def lines():
-    with paths.LEDGER.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def statuses():
-    return [line["status"] for line in lines()]
 
 
 def test_an_upload_is_recorded_sent_and_confirmed_by_the_listing(kaggle, capsys):
@@ -178,106 +119,9 @@ def test_the_same_bytes_go_twice_only_when_told_to(kaggle, capsys):
 )
 def test_a_limit_is_respected_before_it_is_spent(kaggle, capsys, limit, expected):
     setattr(kaggle, limit, 1)
-    _sent_by_hand(kaggle, "other.csv")
+    sent_by_hand(kaggle, "other.csv")
     assert f"no submission to {COMPETITION} {expected}" in run(capsys, "shoes", status=1)
     assert kaggle.log == ASKED_FIRST and not paths.LEDGER.exists()
-
-
-def test_a_refused_file_is_a_failure_though_the_client_ends_well(kaggle, capsys):
-    kaggle.failures["PUT"] = [Failure(403)]
-    assert "not submitted: Kaggle's storage did not take the file" in run(capsys, "shoes", status=1)
-    assert kaggle.submissions == [] and statuses() == ["unknown", "failed"]
-    run(capsys, "shoes")  # what Kaggle does not hold may be sent again
-    assert len(kaggle.submissions) == 1 and statuses() == ["unknown", "failed", "unknown", "complete"]
-
-
-@pytest.mark.parametrize(
-    ("failure", "expected"),
-    [
-        (Failure(400, "Submission not allowed: the deadline has passed"), "the deadline has passed"),
-        (Failure(401), "Kaggle knows no such user"),
-        (Failure(403, RULES), f"accept the rules at https://www.kaggle.com/competitions/{COMPETITION}/rules"),
-        (Failure(404, "Competition not found"), "is there a competition at"),
-        (Failure(429, "Too many requests"), "wait a minute"),
-        (Failure(500, "Internal server error"), "try again later"),
-        (Failure(400, f"{KEY} is bad, so is Bearer {KEY[::-1]}"), "Kaggle says '*** is bad, so is Bearer ***'"),
-        (Failure(), "the connection broke"),
-    ],
-)
-def test_a_failure_is_one_sentence_and_no_submission(kaggle, capsys, failure, expected):
-    kaggle.failures["ListSubmissions"] = [failure]
-    text = run(capsys, "shoes", status=1)
-    assert text.startswith("upload: error: ") and expected in text and text.count("\n") == 1
-    assert kaggle.log == ["ListSubmissions"] and not paths.LEDGER.exists()
-
-
-@pytest.mark.parametrize(
-    ("operation", "failure", "expected"),
-    [
-        ("StartSubmissionUpload", Failure(403, RULES), "accept the rules"),
-        ("CreateSubmission", Failure(400, "Submission not allowed: the deadline has passed"), "deadline has passed"),
-        ("CreateSubmission", Failure(500, "Internal server error"), "try again later"),
-        ("CreateSubmission", Failure(), "the connection broke"),
-    ],
-)
-def test_a_failure_of_a_later_step_is_not_a_submission(kaggle, capsys, operation, failure, expected):
-    kaggle.failures[operation] = [failure]
-    text = run(capsys, "shoes", status=1)
-    assert text.startswith("upload: error: not submitted: ") and expected in text and text.count("\n") == 1
-    assert kaggle.submissions == [] and statuses() == ["unknown", "failed"]
-
-
-def test_a_cut_connection_while_the_file_is_sent_is_mended_by_the_client(kaggle, capsys):
-    kaggle.failures["PUT"] = [Failure()]
-    run(capsys, "shoes")
-    assert kaggle.log.count("PUT") == 2 and [held.data for held in kaggle.submissions] == [SUBMISSION.encode()]
-
-
-def test_a_connection_that_is_cut_again_and_again_is_given_up(kaggle, capsys, monkeypatch):
-    monkeypatch.setitem(client.LIMIT_SECONDS, "submit", 3)
-    kaggle.failures["PUT"] = [Failure()] * 50
-    assert "not submitted: Kaggle did not answer within 3 s" in run(capsys, "shoes", status=1)
-    assert kaggle.submissions == [] and statuses() == ["unknown", "failed"] and "PUT" in kaggle.log
-
-
-def test_a_connection_cut_after_the_submission_is_a_submission(kaggle, capsys):
-    kaggle.failures["CreateSubmission"] = [Failure(done=True)]
-    assert "holds" in run(capsys, "shoes") and len(kaggle.submissions) == 1
-    assert statuses() == ["unknown", "complete"]
-
-
-def test_an_unknown_outcome_is_settled_from_the_listing_before_anything_is_sent_again(kaggle, capsys):
-    kaggle.failures["CreateSubmission"] = [Failure(done=True)]
-    kaggle.failures["ListSubmissions"] = [Failure()] * 50
-    kaggle.failures["ListSubmissions"][0] = None
-    text = run(capsys, "shoes", status=1)
-    assert "it is not known whether" in text and statuses() == ["unknown"]
-    kaggle.failures.clear()
-    assert "holds this very file already" in run(capsys, "shoes", status=1)
-    assert len(kaggle.submissions) == 1 and statuses() == ["unknown", "complete"]
-
-
-def test_success_that_the_listing_does_not_show_is_not_believed(kaggle, capsys):
-    kaggle.hidden = True
-    assert "listing does not show the submission" in run(capsys, "shoes", status=1)
-    assert statuses() == ["unknown", "failed"]
-    kaggle.hidden = False  # it only came late
-    run(capsys, command=ledger)
-    assert statuses() == ["unknown", "failed", "complete"]
-
-
-def test_a_server_that_never_answers_is_given_up(kaggle, capsys, monkeypatch):
-    monkeypatch.setattr(client, "ANSWER_SECONDS", 1)
-    kaggle.holds["ListSubmissions"] = threading.Event()
-    assert "Kaggle did not answer within 1 s" in run(capsys, "shoes", status=1)
-    kaggle.holds["ListSubmissions"].set()
-
-
-def test_a_slow_server_is_waited_for(kaggle, capsys):
-    kaggle.holds["CreateSubmission"] = held = threading.Event()
-    threading.Timer(1.5, held.set).start()
-    run(capsys, "shoes")
-    assert len(kaggle.submissions) == 1
 
 
 def test_without_a_limit_kaggle_itself_decides(kaggle, capsys):
@@ -287,7 +131,7 @@ def test_without_a_limit_kaggle_itself_decides(kaggle, capsys):
 
 def test_more_submissions_than_the_client_lists_by_itself_are_listed(kaggle):
     for number in range(50):
-        _sent_by_hand(kaggle, f"{number}.csv")
+        sent_by_hand(kaggle, f"{number}.csv")
     assert [each.file for each in client.listing(COMPETITION)] == [f"{number}.csv" for number in range(50)][::-1]
 
 
@@ -303,54 +147,6 @@ def test_the_plain_client_takes_the_same_file(kaggle):
     done = subprocess.run([client._binary(), *command], capture_output=True, text=True, check=True)
     assert "Successfully submitted" in done.stdout
     assert [(held.name, held.data) for held in kaggle.submissions] == [("shoes.csv", SUBMISSION.encode())]
-
-
-def _started(*arguments):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "submissions.upload", *arguments]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen(command, env=environment, start_new_session=True, preexec_fn=hear_ctrl_c, **pipes)
-
-
-@pytest.mark.parametrize(
-    ("operation", "sent"),
-    [("ListSubmissions", 0), ("GetSubmissionLimits", 0), ("PUT", 0), ("CreateSubmission", 1)],
-)
-def test_ctrl_c_leaves_a_whole_ledger_and_sends_nothing_twice(kaggle, capsys, operation, sent):
-    kaggle.holds[operation] = held = threading.Event()
-    process = _started("shoes")
-    until(lambda: operation in kaggle.log)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the command and the client
-    text = process.communicate(timeout=60)[0]
-    assert process.returncode == 130 and text.strip() == "upload: interrupted; the same command may be run again"
-    held.set()
-    until(lambda: len(kaggle.submissions) == sent)
-    assert not list(Path().rglob("*.part")) and (not paths.LEDGER.exists() or statuses() == ["unknown"])
-    if paths.LEDGER.exists():
-        run(capsys, "shoes", status=1 if sent else 0)
-        assert len(kaggle.submissions) == 1 and statuses()[-1] == "complete"
-
-
-def test_a_killed_command_whose_client_lives_on_is_waited_for(kaggle, capsys):
-    kaggle.holds["CreateSubmission"] = held = threading.Event()
-    process = _started("shoes")
-    until(lambda: "CreateSubmission" in kaggle.log)
-    words = [word for process in psutil.process_iter(["cmdline"]) for word in process.info["cmdline"] or ()]
-    assert not any(secret in word for secret in SECRETS for word in words)  # on no command line
-    process.kill()
-    process.wait()
-    assert "is still being sent by an earlier command's client" in run(capsys, "shoes", status=1)
-    held.set()
-    until(lambda: not client.is_running(lines()[0]["upload"]))
-    process.stdout.close()
-    assert "holds this very file already" in run(capsys, "shoes", status=1)
-    assert len(kaggle.submissions) == 1 and statuses() == ["unknown", "complete"]
-
-
-def test_one_upload_at_a_time(kaggle, capsys):
-    with ledger.uploading():
-        assert "another upload, or the ledger command, is at work" in run(capsys, "shoes", status=1)
-    assert not kaggle.log
 
 
 @pytest.mark.parametrize(
