@@ -91,9 +91,8 @@ def _extras(rest: list[int], least: int, most: int, image: tuple[int, ...] | Non
     fitting = {extra: shape for extra, shape in shapes.items() if shape is not None}
     if not fitting:
         wish = "x".join(map(str, image)) if image else "a square image; declare image: [height, width]"
-        raise ValueError(
-            f"{len(rest)} columns beside id and label, {least} to {most} of them no pixels, are not {wish}"
-        )
+        unclear = f", {least} to {most} of them no pixels," if most else ""
+        raise ValueError(f"{len(rest)} columns beside id and label{unclear} are not {wish}")
     return min(fitting, key=lambda extra: (fitting[extra][2], extra))
 
 
