@@ -4,8 +4,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from submissions import ledger, upload
-from tests.kaggle_project import write_project
+from tests.kaggle_project import hurry, write_project
 from tests.kaggle_server import Kaggle, environment, secrets_in, serve
 
 hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one is slow now and then
@@ -21,22 +20,26 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture
-def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kaggle]:
-    """The server, with the working directory a project that can be uploaded to it."""
+def kaggle_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kaggle]:
+    """The server that plays Kaggle, with an empty working directory in which no credentials may be left."""
     kaggle, server = serve()
     for name, value in environment(kaggle.port, str(tmp_path / "home")).items():
         monkeypatch.delenv(name, raising=False) if value is None else monkeypatch.setenv(name, value)
     project = tmp_path / "project"
     project.mkdir()
     monkeypatch.chdir(project)
-    monkeypatch.setattr(ledger, "SETTLE_SECONDS", 0.5)
-    monkeypatch.setattr(ledger, "POLL_SECONDS", 0.1)
-    monkeypatch.setattr(upload, "FIRST_POLL_SECONDS", 0.1)
-    write_project()
     yield kaggle
     server.shutdown()
     server.server_close()
     _no_credentials_in(project)
+
+
+@pytest.fixture
+def kaggle(kaggle_server: Kaggle, monkeypatch: pytest.MonkeyPatch) -> Kaggle:
+    """The server, with a project in the working directory that can be uploaded to it."""
+    hurry(monkeypatch)
+    write_project()
+    return kaggle_server
 
 
 def _no_credentials_in(folder: Path) -> None:

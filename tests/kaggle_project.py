@@ -11,7 +11,7 @@ import pytest
 
 from pipeline import paths
 from pipeline.predictions import Predictions, save_predictions
-from submissions import upload
+from submissions import ledger, upload
 from tests.kaggle_server import COMPETITION, secrets_in
 from tests.projects import task, write_params
 
@@ -38,6 +38,13 @@ def write_project() -> None:
     (paths.models("shoes", "shoes-cnn") / "fold-0.keras").write_bytes(b"weights")
     paths.score("shoes").write_text(json.dumps({"public": {"score": 0.8, "rows": 5}, "private": {"rows": 0}}))
     write_submission(SUBMISSION)
+
+
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands ask the server again after a tenth of a second."""
+    monkeypatch.setattr(ledger, "SETTLE_SECONDS", 0.5)
+    monkeypatch.setattr(ledger, "POLL_SECONDS", 0.1)
+    monkeypatch.setattr(upload, "FIRST_POLL_SECONDS", 0.1)
 
 
 def write_submission(text: str) -> None:

@@ -11,18 +11,9 @@ import pytest
 from filelock import FileLock
 
 from submissions import download, unpack
+from tests import kaggle_project
 from tests.kaggle_project import hear_ctrl_c
-from tests.kaggle_server import (
-    COMPETITION,
-    RULES,
-    TOKEN,
-    Failure,
-    environment,
-    secrets_in,
-    serve,
-    until,
-    zipped,
-)
+from tests.kaggle_server import COMPETITION, RULES, TOKEN, Failure, until, zipped
 from tests.projects import ROOT, task, write_params
 
 TARGET = Path("data/raw/shoes")
@@ -30,34 +21,15 @@ FILES = {"train.csv": b"Id,Label,p\n0,1,2\n", "test.csv": b"Id,p\n5,1\n", "sampl
 
 
 @pytest.fixture
-def kaggle(tmp_path, monkeypatch):
-    """The server, with the working directory a project whose task is to read its files."""
-    kaggle, server = serve()
-    kaggle.files = dict(FILES)
-    for name, value in environment(kaggle.port, str(tmp_path / "home")).items():
-        monkeypatch.delenv(name, raising=False) if value is None else monkeypatch.setenv(name, value)
-    project = tmp_path / "project"
-    project.mkdir()
-    monkeypatch.chdir(project)
+def kaggle(kaggle_server):
+    """The server, with a project in the working directory whose task is to read its files."""
+    kaggle_server.files = dict(FILES)
     write_params(Path(), {"shoes": task("data/replica/shoes", competition=COMPETITION)}, {})
-    yield kaggle
-    server.shutdown()
-    server.server_close()
-    for path in project.rglob("*"):
-        assert not path.is_file() or not secrets_in(path.read_bytes()), path
+    return kaggle_server
 
 
 def run(capsys, *arguments, status=0):
-    ended = 0
-    try:
-        download.main(["shoes", *arguments])
-    except SystemExit as exit_:
-        ended = exit_.code
-    printed = capsys.readouterr()
-    text = printed.out + printed.err
-    assert ended == status, text
-    assert not secrets_in(text.encode()) and "Traceback" not in text
-    return text
+    return kaggle_project.run(capsys, "shoes", *arguments, command=download, status=status)
 
 
 def fetched():
