@@ -12,7 +12,7 @@ from keras import layers
 
 from models.layers import convolution, logits, normalised, require_size
 
-STEM, GROUPS = 24, (32, 64, 128)  # filters at width 1; each group halves the image, as often as it can be
+STEM, GROUPS = 32, (32, 64, 128)  # filters at width 1; each group halves the image, as often as it can be
 
 SPACE = {  # of tuning
     "options": {
