@@ -5,9 +5,9 @@
 
 The member `price_sum-fast` of benchmarks/params.yaml on the first 1 000 to 60 000 training images of a pool of 6 000
 items a class, and on 20 000 images of smaller pools; judged on 10 000 test images of the same pool, and on 10 000 whose
-items no training image shows. Fewer images are seen more often: six epochs times the root of 60 000 / images, so that
-steps fall with the root of the images. About half an hour on two cores; a killed run goes on. Leaves sizes.csv and
-sizes.png in the folder WORK.
+items no training image shows. Fewer images are seen more often: the member's epochs times the root of 60 000 / images,
+so that steps fall with the root of the images. About half an hour on two cores; a killed run goes on. Leaves sizes.csv
+and sizes.png in the folder WORK.
 """
 
 import sys

@@ -1,0 +1,76 @@
+"""A price-sum member's errors by how often training rows show the rarest item of an image.
+
+    python -m benchmarks.exposure MEMBER
+
+To be run where `dvc repro` has made the member's predictions. A held-out row's items have been seen by the model of its
+fold, as often as that fold's training rows show them; a test image is judged by the mean of all folds' models, whose
+training rows together are all there are. With one hold-out both are the same rows.
+"""
+
+import sys
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.records import right_classes
+from features.audit import groups_of, row_digests
+from pipeline import paths
+from pipeline.config import load_params
+from pipeline.contracts import load_array, load_json
+from pipeline.predictions import load_aligned
+from pipeline.report import markdown
+from pipeline.split import load_folds
+
+OFTEN = 3  # times, from which on nothing is counted apart
+
+
+def main() -> None:
+    """Print a row for each number of times."""
+    params, key = load_params(paths.PARAMS), sys.argv[1]
+    task = params.members[key].task
+    folds, (train, test) = load_folds(task), _items(task)
+    times = np.full(len(train), -1)
+    for fold in range(folds.max() + 1):
+        times[folds == fold] = _times(train[folds != fold], train[folds == fold])
+    shown = train if folds.max() else train[folds != 0]
+    labels = load_array(paths.images(task) / "train_labels.npy")
+    held_out = _wrong(task, key, "oof", labels, folds >= 0)
+    tested = _wrong(task, key, "test", right_classes(params, task), np.full(len(test), True))
+    print(markdown(_table({"held-out": (times[folds >= 0], held_out), "test": (_times(shown, test), tested)})))
+
+
+def _items(task: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return a number for every item of the training and of the test images (n, items), equal for equal pixels."""
+    pixels = [load_array(paths.images(task) / f"{rows}_items.npy") for rows in ("train", "test")]
+    numbers = groups_of(row_digests(each.reshape(-1, *each.shape[2:]) for each in pixels))
+    return tuple(np.split(numbers.reshape(-1, pixels[0].shape[1]), [len(pixels[0])]))
+
+
+def _times(shown: np.ndarray, judged: np.ndarray) -> np.ndarray:
+    """Return how often the images `shown` have the rarest item of each image `judged`, at most `OFTEN`."""
+    times = np.bincount(shown.ravel(), minlength=judged.max() + 1)
+    return np.minimum(times[judged].min(axis=1), OFTEN)
+
+
+def _wrong(task: str, key: str, rows: str, labels: np.ndarray, judged: np.ndarray) -> np.ndarray:
+    """Return whether the member is wrong about each row that is judged."""
+    images = paths.images(task)
+    ids = load_array(images / f"{'train' if rows == 'oof' else rows}_ids.npy")[judged]
+    made = load_aligned(paths.predictions(task, key) / f"{rows}.npz", ids, load_json(images / "about.json")["classes"])
+    return made.probabilities.argmax(axis=1) != labels[judged]
+
+
+def _table(found: dict[str, tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
+    table = []
+    for least in range(OFTEN + 1):
+        row = {"rarest item seen": f"{least} times" + (" or more" if least == OFTEN else "")}
+        for rows, (times, wrong) in found.items():
+            chosen = wrong[times == least]
+            row[f"{rows} images"] = f"{len(chosen):,}"
+            row[f"{rows} errors"] = f"{chosen.sum()} ({100 * chosen.mean():.2f} %)" if len(chosen) else "-"
+        table.append(row)
+    return pd.DataFrame(table)
+
+
+if __name__ == "__main__":
+    main()
