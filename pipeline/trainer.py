@@ -101,9 +101,12 @@ def watchers(
                 mode=mode,
             )
         )
+    rate = float(ops.convert_to_numpy(trainer.optimizer.learning_rate))
     for watcher in made:
         watcher.set_model(trainer)
         watcher.on_train_begin()
         for epoch, row in enumerate(history):
             watcher.on_epoch_end(epoch, dict(row))
+    if history and training.schedule == "plateau":
+        trainer.optimizer.learning_rate = rate  # which those epochs had lowered before
     return made

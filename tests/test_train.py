@@ -130,9 +130,12 @@ def test_a_killed_run_ends_as_if_nothing_had_happened(project, monkeypatch, trai
     predict.predict(params, "m")
     whole = load_predictions(paths.predictions("blobs", "m") / "oof.npz")
     whole_test = load_predictions(paths.predictions("blobs", "m") / "test.npz")
+    histories = [pd.read_csv(models_of()[f"fold-{fold}.csv"]).drop(columns="seconds") for fold in (0, 1)]
     kills, epochs = train_with_kills(params, monkeypatch, 3)
     assert kills >= 3
     assert epochs == sum(run["epochs"] for run in json.loads(models_of()["run.json"].read_text())["runs"])
+    for fold, history in enumerate(histories):
+        assert np.allclose(pd.read_csv(models_of()[f"fold-{fold}.csv"]).drop(columns="seconds"), history, atol=1e-5)
     predict.predict(params, "m")
     resumed = load_predictions(paths.predictions("blobs", "m") / "oof.npz")
     assert np.allclose(resumed.probabilities, whole.probabilities, atol=1e-5)
