@@ -21,6 +21,7 @@ import pandas as pd
 from benchmarks.records import right_classes
 from benchmarks.stages import ROOT, prepared
 from features.targets import one_hot
+from models.compiling import dtype_policy
 from pipeline import paths
 from pipeline.batches import TrainingBatches, steps_per_epoch
 from pipeline.config import Member
@@ -79,6 +80,7 @@ def _race(name: str, member: Member, right: np.ndarray, budget_seconds: float) -
 
 
 def _trainer(member: Member, epochs: int, steps: int) -> keras.Model:
+    keras.config.set_dtype_policy(dtype_policy(member.training.precision))
     model = build_model(member, paths.images(member.task))
     return compiled(model, member.training, phases(member.training, epochs)[0], steps, multi_label=False)
 

@@ -1,6 +1,11 @@
-"""How a model's steps are compiled."""
+"""How a model's steps are compiled, and in which precision they compute."""
+
+from pathlib import Path
 
 import keras
+
+CPU_INFO = Path("/proc/cpuinfo")
+BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
 
 
 def jit_compile() -> bool | str:
@@ -11,3 +16,22 @@ def jit_compile() -> bool | str:
     """
     on_cpu = not keras.distribution.list_devices("gpu")
     return False if keras.backend.backend() == "tensorflow" and on_cpu else "auto"
+
+
+def dtype_policy(precision: str) -> str:
+    """Return the Keras policy for a member's `precision`; `auto` is the faster one, where that was measured.
+
+    On two cores that multiply bfloat16 themselves (AVX-512 BF16, AMX), a training step of the default network takes 0.6
+    of its time in float32; on one that emulates it, 1.4, or TensorFlow refuses (`python -m benchmarks.engine`). On GPUs
+    nothing was measured, so `auto` stays with float32 there.
+    """
+    if precision != "auto":
+        return precision
+    on_cpu = keras.backend.backend() == "tensorflow" and not keras.distribution.list_devices("gpu")
+    return "mixed_bfloat16" if on_cpu and _cpu_flags() & BFLOAT16_FLAGS else "float32"
+
+
+def _cpu_flags() -> set[str]:
+    """Return what Linux says the first core can do; nothing, where there is no such file."""
+    lines = CPU_INFO.read_text().splitlines() if CPU_INFO.exists() else []
+    return next((set(line.split()) for line in lines if line.startswith("flags")), set())

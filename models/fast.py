@@ -17,7 +17,7 @@ STEM, GROUPS = 32, (32, 64, 128)  # filters at width 1; each group halves the im
 SPACE = {  # of tuning
     "options": {
         "width": {"low": 0.5, "high": 2.0, "step": 0.25},
-        "activation": ["gelu", "relu"],
+        "activation": ["relu", "gelu"],
         "dropout": {"low": 0.0, "high": 0.4},
     },
 }
@@ -28,7 +28,7 @@ def build(
     outputs: int,
     *,
     width: float = 1.0,
-    activation: str = "gelu",
+    activation: str = "relu",
     dropout: float = 0.0,
 ) -> keras.Model:
     """Return the network; arithmetic and parameters grow with the square of `width`, which scales all filters."""

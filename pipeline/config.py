@@ -146,7 +146,7 @@ class Training:
     ema_momentum: float = 0.0  # 0: no exponential moving average of the weights
     monitor: Literal["val_loss", "val_accuracy"] = "val_loss"
     early_stopping_patience_epochs: int = 0  # 0: none
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16", "auto"] = "float32"  # auto: the faster one
     frozen_epochs: int = 0  # the first ones, in which of a pretrained network only the last layer learns
     tuned_layers: int = 4  # convolutions of a pretrained network that learn after them, the last ones
     tuned_learning_rate: float = 1e-5  # after them

@@ -12,6 +12,7 @@ import pandas as pd
 
 from features.metrics import accuracy, log_loss
 from features.targets import one_hot, probabilities
+from models.compiling import dtype_policy
 from pipeline.batches import TrainingBatches, steps_per_epoch
 from pipeline.config import Member
 from pipeline.contracts import BadInput, load_array, load_json, writing
@@ -69,7 +70,7 @@ def train_fold(job: FoldJob, report: Callable[[dict], None] | None = None) -> No
         print(f"{job.title}  finished before, kept", flush=True)
         return
     training = job.member.training
-    keras.config.set_dtype_policy(training.precision)
+    keras.config.set_dtype_policy(dtype_policy(training.precision))
     keras.utils.set_random_seed(seed_of(training.seed, job.fold))
     model, data = build_model(job.member, job.images), _data(job)
     steps = steps_per_epoch(len(job.training_rows), training.batch_size)

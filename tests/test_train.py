@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from models import compiling
 from pipeline import (
     ensemble,
     fit,
@@ -203,6 +204,16 @@ def test_mixed_precision_trains_and_predicts_float32(project, precision):
     training_stage.train(params, "m")
     predict.predict(params, "m")
     assert load_predictions(paths.predictions("blobs", "m") / "test.npz").probabilities.dtype == np.float32
+
+
+@pytest.mark.parametrize(("flags", "policy"), [("fpu avx512_bf16", "mixed_bfloat16"), ("fpu avx2", "float32")])
+def test_automatic_precision_is_bfloat16_where_the_cpu_has_it(tmp_path, monkeypatch, flags, policy):
+    monkeypatch.setattr(compiling, "CPU_INFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr("keras.distribution.list_devices", lambda kind: [])
+    assert compiling.dtype_policy("auto") == "float32"  # another system, which has no such file
+    compiling.CPU_INFO.write_text(f"model name\t: a CPU\nflags\t\t: {flags} sse\n")
+    assert compiling.dtype_policy("auto") == policy
+    assert compiling.dtype_policy("mixed_float16") == "mixed_float16"
 
 
 def test_one_fold_and_train_on_all_reach_a_submission(project):
