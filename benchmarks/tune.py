@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--source", default="fashion-mnist")
     parser.add_argument("--epochs", type=int, default=10)
     options = parser.parse_args()
-    member = MEMBER | {"training": {"epochs": options.epochs}}
+    member = MEMBER | {"training": {"epochs": options.epochs, "precision": "auto"}}
     tree = {
         "replicas": {"images": {"form": "fashion", "source": options.source, "train_rows": options.rows}},
         "tasks": {"images": TASK},
