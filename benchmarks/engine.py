@@ -1,4 +1,4 @@
-"""Images a second of the default member: fed from memory and from the pipeline, with XLA, mixed, predicting.
+"""Images a second of the default member: fed from memory and from the pipeline, with XLA, in bfloat16, predicting.
 
     python -m benchmarks.engine
 
@@ -15,7 +15,7 @@ import models
 from features.augment import Augment
 from features.views import views
 from models import wrap
-from models.compiling import jit_compile
+from models.compiling import dtype_policy, jit_compile
 from models.optimisers import optimiser, schedule
 from pipeline.batches import PredictionBatches, TrainingBatches
 from pipeline.network import predict_logits
@@ -31,9 +31,9 @@ def main() -> None:
     targets = np.eye(10, dtype=np.float32)[rng.integers(0, 10, IMAGES)]
     rows = np.arange(IMAGES)
     for title, precision, compiling in (
-        ("as the pipeline trains", "float32", jit_compile()),
-        ("with XLA", "float32", True),
-        ("mixed_bfloat16", "mixed_bfloat16", jit_compile()),
+        ("in float32", "float32", jit_compile()),
+        ("in float32 with XLA", "float32", True),
+        ("in bfloat16", "mixed_bfloat16", jit_compile()),
     ):
         model = _model(precision, compiling)
 
@@ -44,7 +44,7 @@ def main() -> None:
         _print(f"{title}: one batch again and again", IMAGES, lambda m=model: _same_batch(m, images, targets))
         _print(f"{title}: fed, no augmentation", IMAGES, lambda: epoch(0, Augment()))
         _print(f"{title}: fed, flips and shifts", IMAGES, lambda: epoch(0, AUGMENT))
-    model = _model("float32", jit_compile())
+    model = _model(dtype_policy("auto"), jit_compile())
     seen = views(True, 0)
     _print("predicting with flips", IMAGES, lambda: [predict_logits(model, images, rows, *view) for view in seen])
     batches = PredictionBatches(images, rows, 512)
