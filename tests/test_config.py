@@ -160,7 +160,14 @@ def test_a_member_survives_being_written_and_read(member):
 
 
 @pytest.mark.parametrize(
-    "name", ["params.yaml", "benchmarks/params.yaml", "benchmarks/reports.yaml", "benchmarks/published.yaml"]
+    "name",
+    [
+        "params.yaml",
+        "benchmarks/params.yaml",
+        "benchmarks/reports.yaml",
+        "benchmarks/published.yaml",
+        "benchmarks/ensemble.yaml",
+    ],
 )
 def test_the_configurations_that_come_along_are_legal(name):
     assert load_params(ROOT / name).members
