@@ -12,7 +12,7 @@ from pipeline import ingest, paths, prepare, roster, split
 from pipeline.config import Params, load_params
 
 ROOT = Path(__file__).parent.parent
-TINY = {"fast": {"width": 0.25, "activation": "gelu"}, "resnet": {"stem_filters": 4, "filters": [8, 8]}}
+TINY = {"fast": {"width": 0.25}, "resnet": {"stem_filters": 4, "filters": [8, 8]}}
 
 
 def task(folder: str, **changes) -> dict:

@@ -42,8 +42,8 @@ def bars(tmp_path, monkeypatch):
     entry = task("raw", split={"count": 2})
     entry["ingest"]["train"] |= {"label_column": "Tags", "label_separator": ";"}
     members = {
-        "m": member("bars", training={"epochs": 15}),
-        "n": member("bars", training={"epochs": 15, "seed": 1, "label_smoothing": 0.1}),
+        "m": member("bars", training={"epochs": 25}),
+        "n": member("bars", training={"epochs": 25, "seed": 1, "label_smoothing": 0.1}),
     }
     write_params(tmp_path, {"bars": entry}, members)
     return load_params(paths.PARAMS)

@@ -160,7 +160,7 @@ def test_a_killed_transfer_goes_on_in_its_phase(project, monkeypatch):
 
 @pytest.mark.parametrize("loss", ["nll", "binary_cross_entropy"])
 def test_losses_learn(project, loss):
-    params = project({"m": member("blobs", training={"epochs": 12, "loss": loss})}, split={"count": 1})
+    params = project({"m": member("blobs", training={"epochs": 20, "loss": loss})}, split={"count": 1})
     training_stage.train(params, "m")
     assert pd.read_csv(models_of()["fold-0.csv"])["val_accuracy"].max() > 0.8
 
@@ -218,7 +218,7 @@ def test_automatic_precision_is_bfloat16_where_the_cpu_has_it(tmp_path, monkeypa
 
 def test_one_fold_and_train_on_all_reach_a_submission(project):
     members = {
-        "m": member("blobs", training={"epochs": 12, "train_on_all": True}),
+        "m": member("blobs", training={"epochs": 20, "train_on_all": True}),
         "r": member("blobs", "resnet", training={"epochs": 12, "optimiser": "rmsprop", "schedule": "cosine"}),
     }
     changes = {"split": {"count": 1, "holdout_share": 0.25}, "predict": {"shift_pixels": 1}}
