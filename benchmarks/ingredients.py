@@ -22,7 +22,7 @@ from benchmarks import runs
 from features.augment import Augment
 from features.targets import one_hot, probabilities
 from features.views import views
-from models.compiling import jit_compile
+from models.compiling import dtype_policy, jit_compile
 from models.cost import flops
 from models.layers import convolution, logits
 from models.optimisers import optimiser, schedule
@@ -46,7 +46,7 @@ class Recipe:
     residual: bool = False  # a third convolution a group, with a shortcut past the last two
     squeeze: bool = False  # channels weighed by a small network of their means
     pooling: str = "max"  # at the end
-    precision: str = "mixed_bfloat16"
+    precision: str = "auto"
     norm_momentum: float = 0.9
     norm_gamma: bool = True
     epochs: int = 4
@@ -121,7 +121,7 @@ def _figures(images: Any, recipe: Recipe, seed: int) -> dict[str, float]:
     order = np.random.default_rng(0).permutation(len(images.labels))
     held_out, rows = np.sort(order[:HELD_OUT]), np.sort(order[HELD_OUT:])
     pixels, targets = images.pixels[..., None], one_hot(images.labels, 10)
-    keras.config.set_dtype_policy(recipe.precision)
+    keras.config.set_dtype_policy(dtype_policy(recipe.precision))
     keras.utils.set_random_seed(seed)
     mean, std = pixels[rows].mean(), pixels[rows].std()
     inputs = keras.Input(pixels.shape[1:], dtype="uint8")

@@ -3,7 +3,7 @@
     FASHION_MNIST_DIR=<folder> python -m benchmarks.unseen RESULTS.jsonl [VARIANT ...]
 
 Images are composed of 5 000 items a class of Fashion-MNIST's training set, held-out ones of the other 1 000 a class;
-the test items of the disjoint replica are not looked at. 20 000 images are seen for six epochs and three seeds: two
+the test items of the disjoint replica are not looked at. 20 000 images are seen for six epochs and three seeds: some
 minutes a run on two cores. A run that RESULTS.jsonl holds is not made again.
 """
 

@@ -21,9 +21,8 @@ def jit_compile() -> bool | str:
 def dtype_policy(precision: str) -> str:
     """Return the Keras policy for a member's `precision`; `auto` is the faster one, where that was measured.
 
-    On two cores that multiply bfloat16 themselves (AVX-512 BF16, AMX), a training step of the default network takes 0.6
-    of its time in float32; on one that emulates it, 1.4, or TensorFlow refuses (`python -m benchmarks.engine`). On GPUs
-    nothing was measured, so `auto` stays with float32 there.
+    That is bfloat16 on CPUs that multiply it themselves (AVX-512 BF16, AMX; `python -m benchmarks.engine` times both).
+    Where it is emulated it is slower, or TensorFlow refuses. On GPUs nothing was measured, so `auto` is float32 there.
     """
     if precision != "auto":
         return precision
