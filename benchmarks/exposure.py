@@ -63,7 +63,7 @@ def _wrong(task: str, key: str, rows: str, labels: np.ndarray, judged: np.ndarra
 def _table(found: dict[str, tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
     table = []
     for least in range(OFTEN + 1):
-        row = {"rarest item seen": f"{least} times" + (" or more" if least == OFTEN else "")}
+        row = {"times the rarest item was seen": f"{least} or more" if least == OFTEN else str(least)}
         for rows, (times, wrong) in found.items():
             chosen = wrong[times == least]
             row[f"{rows} images"] = f"{len(chosen):,}"

@@ -107,6 +107,6 @@ def watchers(
         watcher.on_train_begin()
         for epoch, row in enumerate(history):
             watcher.on_epoch_end(epoch, dict(row))
-    if history and training.schedule == "plateau":
+    if training.schedule == "plateau":
         trainer.optimizer.learning_rate = rate  # which those epochs had lowered before
     return made
