@@ -10,7 +10,8 @@ from types import ModuleType
 def _import_quietly() -> ModuleType:
     """Import Keras with stderr held back at the file descriptor, where native code writes; show it if that fails."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # Left alone, TensorFlow computes with oneDNN only on CPUs with AVX-512 VNNI; AVX2 alone gains 1.4 to 1.9 times.
+    # Left alone, TensorFlow computes with oneDNN only where a CPU has AVX-512 VNNI or better, but AVX2 gains by it too:
+    # see benchmarks/RESULTS.md.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # a function traced anew for each fold's model is no news
     sys.stderr.flush()
