@@ -9,9 +9,11 @@ speed does not depend on what they show.
 import time
 from collections.abc import Callable
 
-import keras
 import numpy as np
 
+from pipeline.backend import keras  # before what imports Keras itself
+
+# isort: split
 import models
 from features.augment import Augment
 from features.views import views

@@ -13,11 +13,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 from keras import layers
 
+from pipeline.backend import keras  # before what imports Keras itself
+
+# isort: split
 from benchmarks import runs
 from features.augment import Augment
 from features.targets import one_hot, probabilities

@@ -13,7 +13,6 @@ import argparse
 import time
 from pathlib import Path
 
-import keras
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -23,6 +22,7 @@ from benchmarks.stages import ROOT, prepared
 from features.targets import one_hot
 from models.compiling import dtype_policy
 from pipeline import paths
+from pipeline.backend import keras  # before what imports Keras itself
 from pipeline.batches import TrainingBatches, steps_per_epoch
 from pipeline.config import Member
 from pipeline.contracts import load_array, load_json, writing

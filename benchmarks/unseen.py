@@ -13,10 +13,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 
+from pipeline.backend import keras  # before what imports Keras itself
+
+# isort: split
 import models
 from benchmarks import runs
 from features.augment import Augment
