@@ -2,7 +2,7 @@
 
     python -m benchmarks.engine
 
-Two minutes on two cores that do nothing else; with TF_ENABLE_ONEDNN_OPTS=0 before it, without oneDNN. Random images:
+Some ten minutes on two idle cores; with TF_ENABLE_ONEDNN_OPTS=0 before it, without oneDNN. Random images:
 speed does not depend on what they show.
 """
 

@@ -4,7 +4,7 @@
 
 The member is `fashion-fast` of benchmarks/params.yaml at width 1. Its width is not tuned: a wider network is better and
 costs more, which no search is needed to find out. Works in the folder WORK, which keeps what was done: a run that was
-killed goes on. An hour and a half on one core. Trials are scored on fold 0, whose rows therefore chose the options; the
+killed goes on. About an hour on one core. Trials are scored on fold 0, whose rows therefore chose the options; the
 figure that counts is that of the other four folds.
 """
 
