@@ -1,0 +1,52 @@
+"""Why a network answers the same to every image: what its layers still tell of the images that it was not trained on.
+
+    python -m benchmarks.collapse MEMBER ...
+
+To be run where `dvc repro` has trained the members; their first fold's held-out images are looked at. A unit that is
+zero for each of them is dead; the share of a layer's output that varies with the image is the standard deviation over
+the images divided by the root of the mean square, of the whole layer.
+"""
+
+import sys
+
+import numpy as np
+import pandas as pd
+
+from pipeline import paths
+from pipeline.backend import keras  # before what imports Keras itself
+from pipeline.config import load_params
+from pipeline.contracts import load_array
+from pipeline.report import markdown
+from pipeline.split import load_folds
+
+IMAGES = 500
+
+
+def main() -> None:
+    """Print a table a member, with a row for each layer that has weights."""
+    members = load_params(paths.PARAMS).members
+    for key in sys.argv[1:]:
+        task, input_ = members[key].task, members[key].input
+        rows = np.flatnonzero(load_folds(task) == 0)[:IMAGES]
+        images = load_array(paths.images(task) / f"train_{input_}.npy")[rows]
+        model = keras.saving.load_model(paths.models(task, key) / "fold-0.keras")
+        print(f"{key}, {len(rows)} images\n\n{markdown(_table(model, images))}\n")
+
+
+def _table(model: keras.Model, images: np.ndarray) -> pd.DataFrame:
+    at, network = next((at, layer) for at, layer in enumerate(model.layers) if isinstance(layer, keras.Model))
+    seen = keras.Model(model.inputs, model.layers[at - 1].output).predict(images, verbose=0)
+    weighted = [layer for layer in network.layers if layer.weights]
+    outputs = keras.Model(network.inputs, [layer.output for layer in weighted]).predict(seen, verbose=0)
+    rows = []
+    for layer, output in zip(weighted, outputs, strict=True):
+        units = output.reshape(len(images), -1)
+        size = np.sqrt(np.mean(units**2))
+        varying = np.sqrt(units.var(axis=0).mean()) / size if size else 0.0
+        dead = np.mean(~units.any(axis=0))
+        rows.append({"layer": layer.name, "units": units.shape[1], "dead": f"{dead:.0%}", "varies": f"{varying:.1%}"})
+    return pd.DataFrame(rows)
+
+
+if __name__ == "__main__":
+    main()
