@@ -7,9 +7,9 @@ import numpy as np
 
 from features.ensembling import Greedy
 from features.honesty import Honest, dealt, error_correlation, gain_interval, honest_blend
-from features.metrics import accuracy, hits, log_loss, mean_average_precision, set_scores
+from features.metrics import hits, log_loss, mean_average_precision, set_hits, set_scores
 from features.targets import as_binary, from_binary
-from features.thresholds import fit_thresholds, honest_choice
+from features.thresholds import choose, fit_thresholds, honest_choice
 from pipeline import paths
 from pipeline.config import Ensemble, Params
 from pipeline.contracts import BadInput, load_array, load_json, save_json, writing
@@ -27,7 +27,7 @@ def ensemble(params: Params, key: str) -> str:
     labels, folds = load_array(folder / "train_labels.npy")[rows], folds[rows]
     oof, test = _stack(key, members, "oof", ids, classes, folds), _stack(key, members, "test", test_ids, classes)
     made = _blended(oof, labels, folds, options)
-    summary = _summary(made, members, oof, labels, options.seed)
+    summary = _summary(made, members, oof, labels, folds, options.seed)
     if labels.ndim == 2:
         summary["sets"] = _of_sets(made, oof, labels, folds, classes)
     with writing(paths.ensemble(key)) as part:
@@ -57,7 +57,7 @@ def _applied(made: Honest, probabilities: np.ndarray, labels: np.ndarray) -> np.
 
 def _of_sets(made: Honest, oof: np.ndarray, labels: np.ndarray, folds: np.ndarray, classes: list) -> dict[str, Any]:
     """Return the thresholds for test rows, and scores of label sets by thresholds that were fitted on other rows."""
-    at_least_one = bool(labels.any(axis=1).all())
+    at_least_one = _never_empty(labels)
     thresholds = fit_thresholds(_applied(made, oof, labels), labels)
     return {
         **set_scores(honest_choice(made.probabilities, labels, dealt(folds), at_least_one), labels),
@@ -87,9 +87,29 @@ def _stack(
     return np.stack(stacked)
 
 
-def _summary(made: Honest, members: list[str], oof: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, Any]:
-    right = np.stack([hits(each, labels) for each in oof])
-    right_together = hits(made.probabilities, labels)
+def _never_empty(labels: np.ndarray) -> bool:
+    return bool(labels.any(axis=1).all())
+
+
+def _right(probabilities: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """Return which rows, bool (n,), are right; of label sets, by thresholds that were fitted on other rows."""
+    if labels.ndim == 1:
+        return hits(probabilities, labels)
+    return set_hits(honest_choice(probabilities, labels, dealt(folds), _never_empty(labels)), labels)
+
+
+def _right_as_fitted(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the same by thresholds that were fitted on these very rows."""
+    if labels.ndim == 1:
+        return hits(probabilities, labels)
+    return set_hits(choose(probabilities, fit_thresholds(probabilities, labels), _never_empty(labels)), labels)
+
+
+def _summary(
+    made: Honest, members: list[str], oof: np.ndarray, labels: np.ndarray, folds: np.ndarray, seed: int
+) -> dict[str, Any]:
+    right = np.stack([_right(each, labels, folds) for each in oof])
+    right_together = _right(made.probabilities, labels, folds)
     score = float(right_together.mean())
     best = int(right.mean(axis=1).argmax())
     return {
@@ -100,7 +120,7 @@ def _summary(made: Honest, members: list[str], oof: np.ndarray, labels: np.ndarr
         "honest_accuracy": score,
         "honest_log_loss": log_loss(made.probabilities, labels),
         "standard_error": float(np.sqrt(score * (1 - score) / len(labels))),
-        "optimistic_accuracy": accuracy(_applied(made, oof, labels), labels),
+        "optimistic_accuracy": float(_right_as_fitted(_applied(made, oof, labels), labels).mean()),
         "best_member": {"name": members[best], "accuracy": float(right[best].mean())},
         "gain_over_best_member": gain_interval(right_together, right[best], seed),
         "error_correlation": dict(zip(members, error_correlation(~right), strict=True)),

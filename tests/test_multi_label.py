@@ -9,6 +9,8 @@ import pytest
 from pipeline import ensemble, ingest, paths, predict, prepare, report, roster, score, split, submission, train, tune
 from pipeline.config import load_params
 from pipeline.contracts import BadInput
+from pipeline.predictions import Predictions, save_predictions
+from pipeline.split import load_folds
 from tests.projects import member, task, write_params
 
 ROWS, TEST_ROWS = 90, 30
@@ -72,6 +74,23 @@ def test_from_raw_files_to_a_graded_submission(bars, tmp_path):
     made = pd.read_csv(paths.submission("bars"))
     assert made["Tags"].notna().all() and made["Tags"].str.contains(";").any()
     assert "mean average precision" in (paths.SUMMARY.parent / "comparison.md").read_text()
+
+
+def test_the_honest_score_is_by_the_thresholds_of_the_submission(bars, tmp_path):
+    write_raw(tmp_path / "raw")
+    for stage in (ingest.ingest, prepare.prepare, split.split):
+        stage(bars, "bars")
+    roster.roster(bars)
+    labels, classes = np.load(paths.arrays("bars") / "train_labels.npy"), sorted(PLACES)
+    for name in bars.members:  # never above 0.5, but telling
+        oof = Predictions(np.arange(ROWS), 0.1 + 0.3 * labels, classes, load_folds("bars"))
+        save_predictions(paths.predictions("bars", name) / "oof.npz", oof)
+        test = Predictions(np.arange(ROWS, ROWS + TEST_ROWS), np.full((TEST_ROWS, 3), 0.4), classes)
+        save_predictions(paths.predictions("bars", name) / "test.npz", test)
+    ensemble.ensemble(bars, "bars")
+    made = json.loads((paths.ensemble("bars") / "ensemble.json").read_text())
+    assert made["honest_accuracy"] == made["optimistic_accuracy"] == made["sets"]["accuracy"] == 1
+    assert made["best_member"]["accuracy"] == 1
 
 
 def test_images_without_labels_are_legal(bars, tmp_path):
