@@ -15,7 +15,8 @@ import psutil
 ANSWER_SECONDS = 60  # the client itself waits for ever
 LIMIT_SECONDS = {"download": None, "submit": 900}  # of the rest; it tries ten times to send a file, ever more slowly
 PAGE_ROWS = 200  # the most that Kaggle lists at once
-UPLOAD_FAILED = "Could not submit to competition"  # printed with exit status 0
+UPLOAD_FAILED = "Could not submit to competition"  # before 2.2.5 printed with exit status 0
+NOT_TAKEN = "Kaggle's storage did not take the file; try again later"
 
 
 class KaggleError(Exception):
@@ -100,7 +101,7 @@ def submit(competition: str, path: Path, message: str) -> int | None:
     """
     said = _run(competition, "submit", "-f", str(path), f"--message={message}")
     if UPLOAD_FAILED in said:
-        raise KaggleError("Kaggle's storage did not take the file; try again later")
+        raise KaggleError(NOT_TAKEN)
     left = re.search(r"^(\d+) submissions remaining today", said, re.MULTILINE)
     return int(left[1]) if left else None
 
@@ -202,7 +203,7 @@ _UNKNOWN = r"\b404\b|not found|does not exist|no such"
 def _failure(competition: str, said: str, heard: str) -> KaggleError:
     """Return the sentence for a client that ended with an error."""
     page = f"https://www.kaggle.com/competitions/{competition}"
-    words = _last_line(heard) or _last_line(said)
+    words = _last_line(_without_hint(heard)) or _last_line(said)
     if "Authentication required to call the Kaggle API" in said or re.search(_STRANGER, words, re.IGNORECASE):
         return KaggleError(
             "Kaggle knows no such user: there are no credentials, or it refused them; run `kaggle auth login`, "
@@ -210,6 +211,7 @@ def _failure(competition: str, said: str, heard: str) -> KaggleError:
         )
     quoted = f"Kaggle says {words!r}"
     for pattern, sentence, unclear in (
+        (UPLOAD_FAILED, NOT_TAKEN, False),
         (_NETWORK, "Kaggle cannot be reached, or the connection broke; look at the network and try again", True),
         (_BUSY, f"{quoted}: too many requests; wait a minute and try again", False),
         (_FORBIDDEN, f"{quoted}: accept the rules at {page}/rules, logged in as the same user", False),
@@ -219,6 +221,12 @@ def _failure(competition: str, said: str, heard: str) -> KaggleError:
         if re.search(pattern, words, re.IGNORECASE):
             return KaggleError(sentence, unclear)
     return KaggleError(quoted if words else "the kaggle client failed without a word", unclear=not words)
+
+
+def _without_hint(heard: str) -> str:
+    """Return an error without the advice that the client gives below it from 2.2.5 on; before, it showed tracebacks."""
+    error, _, last = heard.strip().rpartition("\n\n")
+    return heard if "Traceback" in heard else error or last
 
 
 def _last_line(text: str) -> str:
