@@ -12,6 +12,7 @@ from pipeline.stage import run
 NOTE = (
     "Out-of-fold accuracy is measured on rows that the models, and an ensemble's weights, did not see. Where the\n"
     "task's folder is a replica, public and private scores are replica scores, not Kaggle's; ± is one standard error.\n"
+    "Of label sets, members are judged at thresholds of 0.5, an ensemble at those that its submission uses.\n"
 )
 COMPARISON_NOTE = (
     "Training loss is that of the optimiser, with augmentation, dropout and label smoothing; validation is without\n"
