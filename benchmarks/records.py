@@ -1,11 +1,13 @@
 """A single model's accuracy on a replica's test images: a member trained on all training rows, three seeds.
 
+    cp benchmarks/records.yaml params.yaml
+    FASHION_MNIST_DIR=<folder> dvc repro split@fashion
     python -m benchmarks.records MEMBER [SEEDS]
 
-To be run where `dvc repro prepare` has made the images. Prints accuracy in one view, with flips, and in the task's own
-views of test-time augmentation, and the arithmetic of training: three times the forward pass of its convolutions and
-dense layers for every image seen; Muon adds about six percent at width 1, which is not in it. A killed run goes on.
-Nothing is to be chosen by these figures: that is what held-out training rows are for.
+Prints accuracy in one view, with flips, and in the task's own views of test-time augmentation, and the arithmetic of
+training: three times the forward pass of its convolutions and dense layers for every image seen; Muon adds about six
+percent at width 1, which is not in it. A killed run goes on. Nothing is to be chosen by these figures: that is what
+held-out training rows are for.
 """
 
 import sys
