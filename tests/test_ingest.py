@@ -282,7 +282,7 @@ def test_a_malicious_pickle_ends_in_one_sentence():
     result = command()
     assert result.returncode == 1 and not Path("it-ran").exists()
     assert result.stderr == (
-        "ingest: error: raw/Train.pkl: the pickle holds os.system, expected a numpy array and nothing else\n"
+        "ingest: error: raw/Train.pkl: the pickle holds 'os.system', expected a numpy array and nothing else\n"
     )
 
 

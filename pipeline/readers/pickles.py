@@ -117,7 +117,8 @@ class _ArrayUnpickler(pickle._Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ADMITTED:
-            raise _Refused(f"{module}.{name}, expected a numpy array and nothing else")
+            found = f"{module}.{name}"  # the file's own words: quoted, they cannot break the line
+            raise _Refused(f"{found!r}, expected a numpy array and nothing else")
         return _ADMITTED[module, name]
 
 
