@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from keras import layers
 
 from pipeline.backend import keras  # before what imports Keras itself
 
 # isort: split
+from keras import layers
+
 from benchmarks import runs
 from features.augment import Augment
 from features.targets import one_hot, probabilities

@@ -16,9 +16,11 @@ from scipy.special import softmax
 
 from features.items import locate_items
 from features.parts import Box
-from models.sums import PriceSums
 from pipeline import paths
 from pipeline.backend import keras  # before what imports Keras itself
+
+# isort: split
+from models.sums import PriceSums
 from pipeline.batches import PredictionBatches
 from pipeline.config import Member, Params, load_params
 from pipeline.contracts import BadInput, load_array, load_json, writing

@@ -17,9 +17,28 @@ PARTS_OF_TUNE = ("search", "study_page")
 BEFORE_TRAINING = ("replica", "ingest", "prepare", "split", "roster", "generate", "tune")
 KERAS_FREE = (*BEFORE_TRAINING, "ensemble", "submission", "score", "report")
 
+FIRST_OF_KERAS = """
+import importlib, sys
+
+class AtKeras:
+    def find_spec(self, name, path=None, target=None):
+        if name == "keras":
+            print("pipeline.backend" in sys.modules)
+            sys.exit()
+
+sys.meta_path.insert(0, AtKeras())
+importlib.import_module(sys.argv[1])
+"""
+
 
 def modules(package):
     return sorted((ROOT / package).rglob("*.py"))
+
+
+def programs():
+    """Return the files that are run by name, so that nothing imports the backend before them, and use it."""
+    paths = [*modules("pipeline"), *modules("submissions"), *modules("benchmarks")]
+    return [path for path in paths if "__main__" in path.read_text() and "pipeline.backend" in path.read_text()]
 
 
 def imported(path):
@@ -66,6 +85,15 @@ def test_what_does_not_train_never_imports_keras_nor_the_kaggle_client(module):
     code = f"import sys, {module}; print([m for m in ('keras', 'tensorflow', 'kaggle') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", programs(), ids=lambda path: path.stem)
+def test_programs_import_the_backend_before_keras(path):
+    if "matplotlib" in imported(path):
+        pytest.importorskip("matplotlib")
+    module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    done = subprocess.run([sys.executable, "-c", FIRST_OF_KERAS, module], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "True", done.stderr
 
 
 def test_every_stage_is_a_module_and_is_covered_here():
