@@ -2,7 +2,8 @@
 
 The layout is that of airbench94 (Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024): a small 2x2
 convolution, then groups of convolution, pooling, convolution, each normalised; pooling right after a group's first
-convolution saves arithmetic. `python -m benchmarks.ingredients` varies one part of it, and of its recipe, at a time.
+convolution saves arithmetic, and kernels that begin by passing channels on save epochs. `python -m
+benchmarks.ingredients` varies one part of it, and of its recipe, at a time.
 """
 
 import math
@@ -10,7 +11,7 @@ import math
 import keras
 from keras import layers
 
-from models.layers import convolution, logits, normalised, require_size
+from models.layers import convolution, dirac, logits, normalised, require_size
 
 STEM, GROUPS = 32, (32, 64, 128)  # filters at width 1; each group halves the image, as often as it can be
 
@@ -37,8 +38,8 @@ def build(
     x = layers.Conv2D(_filters(STEM, width), 2, activation=activation)(images)
     for group in GROUPS[: int(math.log2(min(x.shape[1:3])))]:
         filters = _filters(group, width)
-        x = normalised(layers.MaxPooling2D(2)(convolution(x, filters)), activation)
-        x = normalised(convolution(x, filters), activation)
+        x = normalised(layers.MaxPooling2D(2)(convolution(x, filters, initializer=dirac)), activation)
+        x = normalised(convolution(x, filters, initializer=dirac), activation)
     x = layers.GlobalMaxPooling2D()(x)
     if dropout:
         x = layers.Dropout(dropout)(x)

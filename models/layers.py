@@ -1,9 +1,10 @@
 """The parts that every family shares: the ends of a network and its usual unit."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
-from keras import layers
+import numpy as np
+from keras import layers, ops
 
 
 def logits(features: keras.KerasTensor, outputs: int) -> keras.KerasTensor:
@@ -12,17 +13,37 @@ def logits(features: keras.KerasTensor, outputs: int) -> keras.KerasTensor:
 
 
 def convolution(
-    inputs: keras.KerasTensor, filters: int, size_pixels: int = 3, stride_pixels: int = 1
+    inputs: keras.KerasTensor,
+    filters: int,
+    size_pixels: int = 3,
+    stride_pixels: int = 1,
+    initializer: str | Callable = "he_normal",
 ) -> keras.KerasTensor:
     """Return a convolution without bias, for a batch normalisation behind it, zero-padded to the size of its input."""
-    return layers.Conv2D(
+    layer = layers.Conv2D(
         filters,
         size_pixels,
         strides=stride_pixels,
         padding="same",
         use_bias=False,
-        kernel_initializer="he_normal",
-    )(inputs)
+        kernel_initializer=initializer,
+    )
+    outputs = layer(inputs)
+    if callable(initializer):  # a function of ours, without which Keras could not load what is saved
+        layer.kernel_initializer = keras.initializers.HeNormal()
+    return outputs
+
+
+def dirac(shape: Sequence[int], dtype: str | None = None) -> keras.KerasTensor:
+    """Return a kernel (height, width, channels, filters) whose first filters pass the channels on; the others are He's.
+
+    Source: airbench94 (Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024).
+    """
+    height, width, channels, filters = shape
+    drawn, passed = keras.initializers.HeNormal()(shape, dtype), np.arange(min(channels, filters))
+    identity = np.zeros(shape, np.float32)
+    identity[height // 2, width // 2, passed, passed] = 1
+    return ops.where(np.arange(filters) < len(passed), ops.cast(identity, drawn.dtype), drawn)
 
 
 def normalised(inputs: keras.KerasTensor, activation: str) -> keras.KerasTensor:

@@ -9,6 +9,7 @@ from scipy.special import softmax
 import models
 from models import ARCHITECTURES, wrap
 from models.cost import flops, weighted_layers, without_weights
+from models.layers import convolution, dirac
 from models.optimisers import optimiser
 from tests.networks import SMALL
 
@@ -65,9 +66,20 @@ def test_contract(architecture, options, tmp_path):
     logits = model.predict(images, verbose=0)
     assert (logits.shape, logits.dtype) == ((14, 7), np.float32)
     assert np.allclose(softmax(logits, axis=1).sum(1), 1)
+    assert '"models.' not in network.to_json(), "Keras alone cannot load it"
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     assert np.allclose(again.predict(images, verbose=0), logits, atol=1e-5)
+
+
+@pytest.mark.parametrize("filters", [2, 3, 5])
+def test_dirac_kernels_pass_the_first_channels_on(filters):
+    images = keras.Input((6, 7, 3))
+    network = keras.Model(images, convolution(images, filters, initializer=dirac))
+    seen = np.random.default_rng(0).random((2, 6, 7, 3), dtype=np.float32)
+    found = ops.convert_to_numpy(network(seen))
+    assert np.allclose(found[..., :3], seen[..., :filters], atol=1e-6)
+    assert (found[..., 3:].std(axis=(0, 1, 2)) > 0.01).all()
 
 
 def test_every_architecture_keeps_the_contract():
