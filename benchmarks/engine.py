@@ -2,7 +2,7 @@
 
     python -m benchmarks.engine
 
-Some ten minutes on two idle cores; with TF_ENABLE_ONEDNN_OPTS=0 before it, without oneDNN. Random images:
+Some fifteen minutes on two idle cores; with TF_ENABLE_ONEDNN_OPTS=0 before it, without oneDNN. Random images:
 speed does not depend on what they show.
 """
 
@@ -23,35 +23,50 @@ from models.optimisers import optimiser, schedule
 from pipeline.batches import PredictionBatches, TrainingBatches
 from pipeline.network import predict_logits
 
-IMAGES, BATCH, ROUNDS = 12_800, 128, 3
+BATCH, ROUNDS = 128, 3
 AUGMENT = Augment(flip=True, shift_pixels=1)
 
 
 def main() -> None:
     """Print a line a way to train and to predict, the best of some rounds."""
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (IMAGES, 28, 28, 1), dtype=np.uint8)
-    targets = np.eye(10, dtype=np.float32)[rng.integers(0, 10, IMAGES)]
-    rows = np.arange(IMAGES)
-    for title, precision, compiling in (
-        ("in float32", "float32", jit_compile()),
-        ("in float32 with XLA", "float32", True),
-        ("in bfloat16", "mixed_bfloat16", jit_compile()),
+    for title, precision, compiling, images in (
+        ("in float32", "float32", jit_compile(), 12_800),
+        ("in float32 with XLA", "float32", True, 12_800),
+        ("in bfloat16", "mixed_bfloat16", jit_compile(), 1_280),  # few: 14 times slower where the CPU has no bfloat16
     ):
-        model = _model(precision, compiling)
-
-        def epoch(number: int, augment: Augment, trained: keras.Model = model) -> None:
-            batches = TrainingBatches(images, targets, rows, BATCH, augment, (0, 0, number))
-            trained.fit(batches, shuffle=False, verbose=0)
-
-        _print(f"{title}: one batch again and again", IMAGES, lambda m=model: _same_batch(m, images, targets))
-        _print(f"{title}: fed, no augmentation", IMAGES, lambda: epoch(0, Augment()))
-        _print(f"{title}: fed, flips and shifts", IMAGES, lambda: epoch(0, AUGMENT))
-    model = _model(dtype_policy("auto"), jit_compile())
-    seen = views(True, 0)
-    _print("predicting with flips", IMAGES, lambda: [predict_logits(model, images, rows, *view) for view in seen])
+        _compare({f"{title}: {way}": work for way, work in _training(precision, compiling, images).items()}, images)
+    model, images = _model(dtype_policy("auto"), jit_compile()), _images(12_800)
+    rows, seen = np.arange(len(images)), views(True, 0)
     batches = PredictionBatches(images, rows, 512)
-    _print("reading alone, to predict", IMAGES, lambda: [batches[i] for i in range(len(batches))])
+    ways = {
+        "predicting with flips": lambda: [predict_logits(model, images, rows, *view) for view in seen],
+        "reading alone, to predict": lambda: [batches[i] for i in range(len(batches))],
+    }
+    _compare(ways, len(images))
+
+
+def _training(precision: str, compiling: bool | str, count: int) -> dict[str, Callable[[], object]]:
+    """Return an epoch of one network in each way to feed it."""
+    images, rows = _images(count), np.arange(count)
+    targets = np.eye(10, dtype=np.float32)[rows % 10]
+    model = _model(precision, compiling)
+
+    def same() -> None:
+        for _ in range(count // BATCH):
+            model.train_on_batch(images[:BATCH], targets[:BATCH])
+
+    def fed(augment: Augment) -> None:
+        model.fit(TrainingBatches(images, targets, rows, BATCH, augment, (0, 0)), shuffle=False, verbose=0)
+
+    return {
+        "one batch again and again": same,
+        "fed, no augmentation": lambda: fed(Augment()),
+        "fed, flips and shifts": lambda: fed(AUGMENT),
+    }
+
+
+def _images(count: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, 28, 28, 1), dtype=np.uint8)
 
 
 def _model(precision: str, compiling: bool | str) -> keras.Model:
@@ -63,19 +78,16 @@ def _model(precision: str, compiling: bool | str) -> keras.Model:
     return model
 
 
-def _same_batch(model: keras.Model, images: np.ndarray, targets: np.ndarray) -> None:
-    for _ in range(IMAGES // BATCH):
-        model.train_on_batch(images[:BATCH], targets[:BATCH])
-
-
-def _print(title: str, images: int, work: Callable[[], object]) -> None:
-    work()  # compiles
-    seconds = []
-    for _ in range(ROUNDS):
-        started = time.monotonic()
-        work()
-        seconds.append(time.monotonic() - started)
-    print(f"{title:55} {images / min(seconds):8.0f} images/s", flush=True)
+def _compare(ways: dict[str, Callable[[], object]], images: int) -> None:
+    """Time the ways in turns, so that what else the machine does slows them alike."""
+    seconds = {title: [] for title in ways}
+    for _ in range(ROUNDS + 1):
+        for title, work in ways.items():
+            started = time.monotonic()
+            work()
+            seconds[title].append(time.monotonic() - started)
+    for title, found in seconds.items():
+        print(f"{title:55} {images / min(found[1:]):8.0f} images/s", flush=True)  # the first round compiles
 
 
 if __name__ == "__main__":
