@@ -7,13 +7,13 @@ POOLING = layers.GlobalAveragePooling2D | layers.GlobalMaxPooling2D
 
 
 def each_cell(network: keras.Model) -> keras.Model:
-    """Return a fresh network without the global pooling: what lies behind it is applied to each cell instead.
+    """Return the network without its global pooling: what lies behind it is applied to each cell instead.
 
     Args:
         network: of any family, from images to logits (batch, outputs).
 
     Returns:
-        from the same images to logits (batch, rows, columns, outputs).
+        of the same layers, from the same images to logits (batch, rows, columns, outputs).
 
     Raises:
         ValueError: the network does not pool its last grid as a whole.
@@ -24,4 +24,4 @@ def each_cell(network: keras.Model) -> keras.Model:
 
 
 def _unpooled(layer: keras.Layer) -> keras.Layer:
-    return layers.Identity() if isinstance(layer, POOLING) else type(layer).from_config(layer.get_config())
+    return layers.Identity() if isinstance(layer, POOLING) else layer
