@@ -80,6 +80,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "half the width, twelve epochs": {"width": 0.5, "epochs": 12},
     "cutout of 8, shifts of 2": _augment(cutout_pixels=8, shift_pixels=2),
     "cutout of 8, dropout 0.3": {"dropout": 0.3, **_augment(cutout_pixels=8)},
+    "random erasing, 0.5, dropout 0.3": {"dropout": 0.3, **_augment(erase_probability=0.5)},
+    "random erasing, 0.5, twelve epochs": {"epochs": 12, **_augment(erase_probability=0.5)},
+    "random erasing, 0.5, width 1.5": {"width": 1.5, **_augment(erase_probability=0.5)},
 }
 
 
