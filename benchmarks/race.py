@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("members", nargs="*", metavar="MEMBER")
     parser.add_argument("--minutes", type=float, default=20)
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     params = prepared(options.work, (ROOT / "benchmarks/race.yaml").read_text())
     for name in options.members or params.members:
         curve = Path(f"{name}.csv")
