@@ -4,7 +4,8 @@
 
 Images are composed of 5 000 items a class of Fashion-MNIST's training set, held-out ones of the other 1 000 a class;
 the test items of the disjoint replica are not looked at. 20 000 images are seen for six epochs and three seeds: some
-minutes a run on two cores. A run that RESULTS.jsonl holds is not made again.
+minutes a run on two cores. A run that RESULTS.jsonl holds is not made again. Pseudo-labels are for the held-out images,
+by a teacher of the same recipe, and never their own.
 """
 
 import sys
@@ -24,19 +25,21 @@ from benchmarks import runs
 from features.augment import Augment
 from features.compose import compose, paint
 from features.items import crop_items
-from features.targets import one_hot, probabilities
+from features.targets import confidence, one_hot, probabilities
 from features.views import views
 from models import wrap
 from models.compiling import dtype_policy, jit_compile
 from models.optimisers import optimiser, schedule
 from models.sums import PriceSums
 from pipeline.batches import TrainingBatches, steps_per_epoch
+from pipeline.joined import Extra, Joined, exchanged
 from pipeline.network import predict_logits
 from pipeline.replica import CANVAS_PIXELS, ITEMS, SUMS
 from pipeline.report import markdown
 from pipeline.sources import Images, load_source
 
 SEEDS, ITEMS_PER_CLASS, IMAGES, HELD_OUT_IMAGES = 3, 5000, 20_000, 10_000
+LEAST_CONFIDENCE = 0.9  # of pseudo-labels
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Recipe:
     batch_size: int = 128
     learning_rate: float = 1e-2
     weight_decay: float = 0.02
+    pseudo_share: float = 0.0  # of the images of an epoch: held-out ones with a teacher's labels
     augment: Augment = field(default_factory=lambda: Augment(flip=True, shift_pixels=1))
 
 
@@ -83,6 +87,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "random erasing, 0.5, dropout 0.3": {"dropout": 0.3, **_augment(erase_probability=0.5)},
     "random erasing, 0.5, twelve epochs": {"epochs": 12, **_augment(erase_probability=0.5)},
     "random erasing, 0.5, width 1.5": {"width": 1.5, **_augment(erase_probability=0.5)},
+    "random erasing, 0.5, pseudo-labels": {"pseudo_share": 0.33, **_augment(erase_probability=0.5)},
 }
 
 
@@ -135,7 +140,25 @@ def _images(pool: Images, price_of: dict[int, int], count: int, rng: np.random.G
 def _figures(
     seen: Composed, held_out: Composed, price_of: dict[int, int], recipe: Recipe, seed: int
 ) -> dict[str, float]:
-    """Train once and return the accuracy on held-out images, in one view and with flips, and on those seen."""
+    """Train and return the accuracy on held-out images, in one view and with flips, and on those seen."""
+    started = time.monotonic()
+    model = _trained(seen, [], price_of, recipe, seed)
+    if recipe.pseudo_share:
+        model = _trained(seen, [_labelled(model, held_out, recipe.pseudo_share)], price_of, recipe, seed)
+    seconds = time.monotonic() - started
+
+    def accuracy(images: Composed, flip: bool) -> float:
+        return float((_probabilities(model, images, flip).argmax(axis=1) == images.classes).mean())
+
+    return {
+        "unseen items": accuracy(held_out, False),
+        "unseen items, flips": accuracy(held_out, True),
+        "training images": accuracy(Composed(seen.items[:5000], seen.classes[:5000]), False),
+        "seconds": round(seconds, 1),
+    }
+
+
+def _trained(seen: Composed, extras: list[Extra], price_of: dict[int, int], recipe: Recipe, seed: int) -> keras.Model:
     keras.config.set_dtype_policy(dtype_policy("auto"))
     keras.utils.set_random_seed(seed)
     options, shape = {"width": recipe.width, "dropout": recipe.dropout}, seen.items.shape[2:]
@@ -148,25 +171,26 @@ def _figures(
         keras.losses.CategoricalCrossentropy(from_logits=True),
         jit_compile=jit_compile(),
     )
-    targets, started = one_hot(seen.classes, len(SUMS)), time.monotonic()
+    images, targets = seen.items, one_hot(seen.classes, len(SUMS))
+    for extra in extras:
+        images, targets = Joined(images, extra.images), np.concatenate([targets, extra.targets])
     for epoch in range(recipe.epochs):
-        batches = TrainingBatches(seen.items, targets, rows, recipe.batch_size, recipe.augment, (seed, 0, epoch))
+        seeds = (seed, 0, epoch)
+        chosen = exchanged(rows, len(rows), extras, seeds)
+        batches = TrainingBatches(images, targets, chosen, recipe.batch_size, recipe.augment, seeds)
         model.fit(batches, shuffle=False, verbose=0)
-    seconds = time.monotonic() - started
+    return model
 
-    def accuracy(images: Composed, flip: bool) -> float:
-        all_rows = np.arange(len(images.items))
-        found = sum(
-            probabilities(predict_logits(model, images.items, all_rows, *view), False) for view in views(flip, 0)
-        )
-        return float((found.argmax(axis=1) == images.classes).mean())
 
-    return {
-        "unseen items": accuracy(held_out, False),
-        "unseen items, flips": accuracy(held_out, True),
-        "training images": accuracy(Composed(seen.items[:5000], seen.classes[:5000]), False),
-        "seconds": round(seconds, 1),
-    }
+def _labelled(teacher: keras.Model, images: Composed, share: float) -> Extra:
+    found = _probabilities(teacher, images, flip=True)
+    return Extra(images.items, found, np.flatnonzero(confidence(found, False) >= LEAST_CONFIDENCE), share)
+
+
+def _probabilities(model: keras.Model, images: Composed, flip: bool) -> np.ndarray:
+    """Return float32 (n, sums), the mean of one view or of two."""
+    seen, rows = views(flip, 0), np.arange(len(images.items))
+    return sum(probabilities(predict_logits(model, images.items, rows, *view), False) for view in seen) / len(seen)
 
 
 if __name__ == "__main__":
