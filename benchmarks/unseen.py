@@ -4,8 +4,8 @@
 
 Images are composed of 5 000 items a class of Fashion-MNIST's training set, held-out ones of the other 1 000 a class;
 the test items of the disjoint replica are not looked at. 20 000 images are seen for six epochs and three seeds: some
-minutes a run on two cores. A run that RESULTS.jsonl holds is not made again. Pseudo-labels are for the held-out images,
-by a teacher of the same recipe, and never their own.
+minutes a run on two cores. A run that RESULTS.jsonl holds is not made again. With pseudo-labels a second network learns
+held-out images too, by the labels of a first one of the same recipe, never by their own.
 """
 
 import sys
