@@ -13,6 +13,9 @@ def _import_quietly() -> ModuleType:
     # Left alone, TensorFlow computes with oneDNN only where a CPU has AVX-512 VNNI or better, but AVX2 gains by it too:
     # see benchmarks/RESULTS.md.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    # Take a GPU's memory as it is needed: a process that takes all of it leaves none to the folds and trials beside it.
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # a function traced anew for each fold's model is no news
     sys.stderr.flush()
     terminal = os.dup(2)
