@@ -1,46 +1,63 @@
-"""Independent work as a list of jobs: each a plain function of one picklable argument."""
+"""Folds as a list of jobs: each a plain function of one picklable argument."""
 
 import os
-import shutil
-import subprocess
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-import joblib
+from pipeline import workers
+from pipeline.contracts import BadInput
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+AT_ONCE = "FOLDS_AT_ONCE"
 
 
 def run_jobs(function: Callable[[Job], Result], jobs: Sequence[Job]) -> list[Result]:
-    """Return the results in the order of `jobs`: one process a GPU where there are several, else one after the other.
+    """Return the results in the order of `jobs`.
 
-    On a CPU, and on a single GPU, one job already uses the whole device.
+    Several GPUs work on one each, in a process of its own. On a CPU FOLDS_AT_ONCE of the environment says how many
+    processes share its threads, in rounds, so that a last one with fewer jobs has all threads too. Otherwise, as on a
+    single GPU, one job after the other has the whole device, in this process.
+
+    Raises:
+        BadInput: FOLDS_AT_ONCE is no number from 1, a job in another process raised it, or that process died.
+        RuntimeError: a job in another process raised anything else; it carries the traceback.
     """
-    devices = visible_gpus()[: len(jobs)]
-    if len(devices) < 2:
-        return [function(job) for job in jobs]
-    shares = [list(range(first, len(jobs), len(devices))) for first in range(len(devices))]
-    done = joblib.Parallel(n_jobs=len(devices))(
-        joblib.delayed(_run_share)(function, [jobs[i] for i in share], device)
-        for share, device in zip(shares, devices, strict=True)
-    )
-    results = {
-        i: result for share, part in zip(shares, done, strict=True) for i, result in zip(share, part, strict=True)
-    }
-    return [results[i] for i in range(len(jobs))]
+    results, at_once = [], _at_once()
+    while left := jobs[len(results) :]:
+        environments = workers.environments(min(at_once, len(left)))[: len(left)]
+        results += [function(left[0])] if len(environments) == 1 else _side_by_side(function, left, environments)
+    return results
 
 
-def visible_gpus() -> list[str]:
-    """Return the GPUs that this process may use, as CUDA names them, without starting any of them."""
-    if "CUDA_VISIBLE_DEVICES" in os.environ:
-        return [name for name in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if name not in ("", "-1")]
-    if shutil.which("nvidia-smi") is None:
-        return []
-    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False).stdout
-    return [str(index) for index, line in enumerate(listed.splitlines()) if line.startswith("GPU ")]
+def _at_once() -> int:
+    text = os.environ.get(AT_ONCE) or "1"
+    if not text.isdecimal() or int(text) < 1:
+        raise BadInput(f"{AT_ONCE} is {text!r} in the environment, expected a whole number from 1")
+    return int(text)
 
 
-def _run_share(function: Callable[[Job], Result], jobs: Sequence[Job], device: str) -> list[Result]:
-    os.environ["CUDA_VISIBLE_DEVICES"] = device  # read when the backend first touches a device
-    return [function(job) for job in jobs]
+def _side_by_side(
+    function: Callable[[Job], Result], jobs: Sequence[Job], environments: list[dict[str, str]]
+) -> list[Result]:
+    """Return the results of the first jobs, one an environment; the first failure ends the others."""
+    hands, results = [workers.start(each) for each in environments], {}
+    try:
+        for hand, job in zip(hands, jobs, strict=False):
+            workers.submit(hand, function, job)
+        while len(results) < len(hands):
+            for hand in workers.ready([each for place, each in enumerate(hands) if place not in results]):
+                results[hands.index(hand)] = _result(hand)
+    finally:
+        for hand in hands:
+            workers.stop(hand)
+    return [results[place] for place in range(len(hands))]
+
+
+def _result(hand: workers.Worker) -> Result:
+    try:
+        return workers.result(hand)
+    except workers.Failed as failure:
+        if failure.traceback:
+            raise RuntimeError(failure.traceback) from None
+        raise BadInput(str(failure)) from None

@@ -3,8 +3,11 @@
 import multiprocessing
 import multiprocessing.connection
 import os
+import shutil
 import signal
+import subprocess
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
@@ -13,7 +16,6 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from pipeline.contracts import BadInput
-from pipeline.jobs import visible_gpus
 
 MOST_LETTERS = 300  # of a reason
 GRACE_SECONDS = 3
@@ -31,9 +33,10 @@ class Worker:
 class Failed(Exception):
     """What a worker was asked to do failed, or the worker died of it; carries the reason."""
 
-    def __init__(self, reason: str, is_sound: bool) -> None:
+    def __init__(self, reason: str, is_sound: bool, traceback: str = "") -> None:
         super().__init__(reason)
         self.is_sound = is_sound  # whether the worker can go on; one that ran out of memory, for one, cannot
+        self.traceback = traceback  # of what is not the user's to mend
 
 
 def environments(jobs: int) -> list[dict[str, str]]:
@@ -45,6 +48,16 @@ def environments(jobs: int) -> list[dict[str, str]]:
         return [{}]
     threads = str(max(1, (os.cpu_count() or 1) // jobs))
     return [{"TF_NUM_INTRAOP_THREADS": threads, "OMP_NUM_THREADS": threads}] * jobs
+
+
+def visible_gpus() -> list[str]:
+    """Return the GPUs that this process may use, as CUDA names them, without starting any of them."""
+    if "CUDA_VISIBLE_DEVICES" in os.environ:
+        return [name for name in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if name not in ("", "-1")]
+    if shutil.which("nvidia-smi") is None:
+        return []
+    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False).stdout
+    return [str(index) for index, line in enumerate(listed.splitlines()) if line.startswith("GPU ")]
 
 
 def start(environment: dict[str, str]) -> Worker:
@@ -67,8 +80,8 @@ def submit(worker: Worker, function: Callable[[Any], Any], argument: Any) -> Non
     worker.pipe.send((function, argument))
 
 
-def ready(workers: Sequence[Worker], seconds: float) -> list[Worker]:
-    """Return the workers that have a result, or have died, waiting at most so long for a first one."""
+def ready(workers: Sequence[Worker], seconds: float | None = None) -> list[Worker]:
+    """Return the workers that have a result, or have died, waiting at most so long for a first one; None: for ever."""
     readable = multiprocessing.connection.wait([worker.pipe for worker in workers], seconds)
     return [worker for worker in workers if worker.pipe in readable]
 
@@ -106,7 +119,7 @@ def _cause_of_death(status: int) -> str:
 
 def _serve(pipe: Connection, environment: dict[str, str]) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.environ.update(environment)  # read when the backend is imported, which is later
+    os.environ.update(environment)  # read when the backend first touches a device, which is later
     while True:
         try:
             function, argument = pipe.recv()
@@ -124,6 +137,7 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _reason(error: Exception) -> tuple[str, bool]:
+def _reason(error: Exception) -> tuple[str, bool, str]:
     text, is_refusal = " ".join(str(error).split())[:MOST_LETTERS], isinstance(error, BadInput | ValueError)
-    return text if is_refusal else f"{type(error).__name__}: {text}".rstrip(": "), is_refusal
+    reason = text if is_refusal else f"{type(error).__name__}: {text}".rstrip(": ")
+    return reason, is_refusal, "" if isinstance(error, BadInput) else traceback.format_exc()

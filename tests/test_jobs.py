@@ -1,26 +1,68 @@
 import os
 
+import psutil
 import pytest
 
 from pipeline.clock import clock
-from pipeline.jobs import run_jobs, visible_gpus
+from pipeline.contracts import BadInput
+from pipeline.jobs import run_jobs
+from pipeline.workers import visible_gpus
+from tests import fake_jobs
 
 
-def where(job):
-    return job, os.getpid(), os.environ.get("CUDA_VISIBLE_DEVICES")
-
-
-def test_without_gpus_jobs_run_here_one_after_the_other(monkeypatch):
+@pytest.fixture(autouse=True)
+def on_a_cpu(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert run_jobs(where, [3, 1, 2]) == [(job, os.getpid(), "") for job in (3, 1, 2)]
+    monkeypatch.delenv("FOLDS_AT_ONCE", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+
+
+def test_without_gpus_jobs_run_here_one_after_the_other():
+    assert run_jobs(fake_jobs.where, [3, 1, 2]) == [(job, os.getpid(), "", None) for job in (3, 1, 2)]
 
 
 def test_several_gpus_get_a_process_each(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
-    done = run_jobs(where, list(range(5)))
-    assert [job for job, _, _ in done] == list(range(5))
-    assert [device for _, _, device in done] == ["4", "6", "4", "6", "4"]
-    assert len({process for _, process, _ in done} - {os.getpid()}) == 2
+    done = run_jobs(fake_jobs.where, list(range(4)))
+    assert [job for job, *_ in done] == list(range(4))
+    assert [device for _, _, device, _ in done] == ["4", "6", "4", "6"]
+    assert len({process for _, process, *_ in done} - {os.getpid()}) == 4
+
+
+def test_folds_at_once_share_the_threads_of_a_cpu_and_the_last_one_has_them_all(monkeypatch):
+    monkeypatch.setenv("FOLDS_AT_ONCE", "2")
+    done = run_jobs(fake_jobs.where, list(range(3)))
+    assert [job for job, *_ in done] == list(range(3))
+    assert [threads for *_, threads in done] == ["4", "4", None]
+    assert [process == os.getpid() for _, process, *_ in done] == [False, False, True]
+
+
+def test_folds_at_once_are_at_once(monkeypatch, tmp_path):
+    monkeypatch.setenv("FOLDS_AT_ONCE", "5")
+    assert run_jobs(fake_jobs.meet, [tmp_path, tmp_path]) == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("way", "kind", "text"),
+    [
+        ("refused", BadInput, "^the loss is nan$"),
+        ("killed", BadInput, "ended by SIGKILL, perhaps for want of memory"),
+        ("bug", RuntimeError, r"(?s)Traceback.*fake_jobs\.py.*ValueError: a bug"),
+    ],
+)
+def test_the_first_failure_is_told_and_ends_the_others(monkeypatch, tmp_path, way, kind, text):
+    monkeypatch.setenv("FOLDS_AT_ONCE", "2")
+    with pytest.raises(kind, match=text):
+        run_jobs(fake_jobs.fail, [tmp_path / "pid", way])
+    told = tmp_path / "pid"
+    assert not (told.exists() and psutil.pid_exists(int(told.read_text())))
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "two"])
+def test_folds_at_once_is_a_number(monkeypatch, value):
+    monkeypatch.setenv("FOLDS_AT_ONCE", value)
+    with pytest.raises(BadInput, match=r"FOLDS_AT_ONCE is .* expected a whole number from 1"):
+        run_jobs(fake_jobs.where, [1, 2])
 
 
 @pytest.mark.parametrize(("value", "gpus"), [("", []), ("-1", []), ("0", ["0"]), ("GPU-a,GPU-b", ["GPU-a", "GPU-b"])])

@@ -75,6 +75,20 @@ def test_out_of_fold_rows_come_from_models_that_did_not_see_them(project, monkey
         assert rows == set(np.flatnonzero(folds != fold).tolist())
 
 
+def test_folds_side_by_side_are_the_same_folds(project, monkeypatch):
+    params = project({"m": member("blobs", training={"epochs": 2})})
+    training_stage.train(params, "m")
+    alone = [pd.read_csv(models_of()[f"fold-{fold}.csv"]) for fold in (0, 1)]
+    predict.predict(params, "m")  # after which nothing is kept
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv("FOLDS_AT_ONCE", "2")
+    monkeypatch.setattr(fit, "build_model", None)  # of this process, where nothing trains now
+    training_stage.train(params, "m")
+    for fold, before in enumerate(alone):
+        history = pd.read_csv(models_of()[f"fold-{fold}.csv"])
+        assert np.allclose(history.drop(columns="seconds"), before.drop(columns="seconds"), atol=1e-3)
+
+
 class Killed(BaseException):
     """Stands for a kill between two epochs."""
 
