@@ -49,8 +49,8 @@ def _side_by_side(
             for hand in workers.ready([each for place, each in enumerate(hands) if place not in results]):
                 results[hands.index(hand)] = _result(hand)
     finally:
-        for hand in hands:
-            workers.stop(hand)
+        for place, hand in enumerate(hands):
+            workers.stop(hand, workers.GRACE_SECONDS if place in results else 0)
     return [results[place] for place in range(len(hands))]
 
 

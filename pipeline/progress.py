@@ -1,5 +1,6 @@
 """What a person watches while a fold trains: a bar on a terminal, a line an epoch everywhere."""
 
+import multiprocessing
 import time
 from types import TracebackType
 
@@ -25,8 +26,9 @@ class Progress:
             self.bar.close()
 
     def batches(self) -> keras.callbacks.Callback:
-        """Return a callback that shows an epoch's batches, on a terminal only."""
-        self.bar = tqdm(total=self.steps, desc=self.title, unit="batch", leave=False, disable=None)
+        """Return a callback that shows an epoch's batches, on a terminal only, and that of one process only."""
+        shares_terminal = multiprocessing.parent_process() is not None
+        self.bar = tqdm(total=self.steps, desc=self.title, unit="batch", leave=False, disable=shares_terminal or None)
         return keras.callbacks.LambdaCallback(on_train_batch_end=self._batch_done)
 
     def _batch_done(self, batch: int, logs: dict) -> None:

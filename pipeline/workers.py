@@ -102,10 +102,10 @@ def result(worker: Worker) -> Any:
     return value
 
 
-def stop(worker: Worker) -> None:
+def stop(worker: Worker, grace_seconds: float = GRACE_SECONDS) -> None:
     """End a worker, gently where it has nothing to do."""
     worker.pipe.close()
-    worker.process.join(GRACE_SECONDS)
+    worker.process.join(grace_seconds)
     worker.process.kill()
     worker.process.join()
 
