@@ -60,4 +60,4 @@ def _result(hand: workers.Worker) -> Result:
     except workers.Failed as failure:
         if failure.traceback:
             raise RuntimeError(failure.traceback) from None
-        raise BadInput(str(failure)) from None
+        raise BadInput(str(failure) if failure.is_sound else f"a fold failed: {failure}") from None

@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from pathlib import Path
 
 from pipeline.contracts import BadInput
 
@@ -21,11 +20,15 @@ def meet(folder):
     return len(list(folder.iterdir()))
 
 
-def fail(way):
-    """Fail, or tell one's process and work on for as long as nobody ends it."""
-    if isinstance(way, Path):
-        way.write_text(str(os.getpid()))
+def fail(job):
+    """Tell one's process and work on for as long as nobody ends it; or fail once the other job has done so."""
+    way, told = job
+    if way is None:
+        told.with_suffix(".part").write_text(str(os.getpid()))
+        told.with_suffix(".part").rename(told)
         time.sleep(600)
+    while not told.exists():
+        time.sleep(0.01)
     if way == "refused":
         raise BadInput("the loss is nan")
     if way == "killed":

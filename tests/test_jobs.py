@@ -46,16 +46,16 @@ def test_folds_at_once_are_at_once(monkeypatch, tmp_path):
     ("way", "kind", "text"),
     [
         ("refused", BadInput, "^the loss is nan$"),
-        ("killed", BadInput, "ended by SIGKILL, perhaps for want of memory"),
+        ("killed", BadInput, "^a fold failed: its process was ended by SIGKILL, perhaps for want of memory$"),
         ("bug", RuntimeError, r"(?s)Traceback.*fake_jobs\.py.*ValueError: a bug"),
     ],
 )
 def test_the_first_failure_is_told_and_ends_the_others(monkeypatch, tmp_path, way, kind, text):
     monkeypatch.setenv("FOLDS_AT_ONCE", "2")
+    told = tmp_path / "process"
     with pytest.raises(kind, match=text):
-        run_jobs(fake_jobs.fail, [tmp_path / "pid", way])
-    told = tmp_path / "pid"
-    assert not (told.exists() and psutil.pid_exists(int(told.read_text())))
+        run_jobs(fake_jobs.fail, [(None, told), (way, told)])
+    assert not psutil.pid_exists(int(told.read_text()))
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "two"])
