@@ -5,7 +5,7 @@
     python -m benchmarks.records MEMBER [SEEDS]
 
 Prints accuracy in one view, with flips, and in the task's own views of test-time augmentation, and the arithmetic of
-training: three times the forward pass of its convolutions and dense layers for every image seen; Muon adds about six
+training: three times the forward pass of its convolutions and dense layers for every image seen; Muon adds about two
 percent at width 1, which is not in it. A killed run goes on. Nothing is to be chosen by these figures: that is what
 held-out training rows are for.
 """

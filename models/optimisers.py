@@ -66,6 +66,23 @@ class ConvolutionMuon(optimizers.Muon):
         length = self.rms_rate * max(rows, columns) ** 0.5
         self.assign_sub(variable, ops.reshape(lr * length * direction, variable.shape))
 
+    def zeropower_via_newtonschulz5(self, x: keras.KerasTensor, steps: int) -> keras.KerasTensor:
+        """Return nearly the nearest matrix with orthogonal rows or columns, whichever are fewer, as Keras's own does.
+
+        Each step is x (a + b x'x + c (x'x)^2). All of that but x depends on x'x alone, so the steps are taken on that
+        small square and multiplied with x once: half the arithmetic or less for the kernel of a 3x3 convolution, which
+        has several times as many rows as columns.
+        """
+        if x.shape[0] < x.shape[1]:
+            return ops.transpose(self.zeropower_via_newtonschulz5(ops.transpose(x), steps))
+        x = x / (ops.norm(x) + 1e-7)
+        gram, product = ops.transpose(x) @ x, ops.eye(x.shape[1], dtype=x.dtype)
+        for _ in range(steps):
+            squared = gram @ gram
+            step = self.muon_a * ops.eye(x.shape[1], dtype=x.dtype) + self.muon_b * gram + self.muon_c * squared
+            gram, product = step @ gram @ step, product @ step
+        return x @ product
+
 
 def schedule(
     name: str, learning_rate: float, steps: int, decay: float = 0.0
