@@ -4,7 +4,7 @@ SMALL = {  # so small that a test trains them; everything else as by default
     "alexnet": {"filters": [8, 16, 16, 16, 16], "units": [32, 32], "dropout": 0.0},
     "convnet": {"filters": [4, 8], "units": 16},
     "deep_resnet": {"filters": [4, 4, 8, 8]},
-    "fast": {"width": 0.125, "dropout": 0.1},
+    "fast": {"width": 0.125, "dropout": 0.1, "residual": True},
     "feedforward": {"units": [64, 64], "activation": "gelu"},
     "inception": {"stem_filters": [8, 8], "filters": [8, 8, 8, 8], "reduced_filters": [8, 8], "dropout": 0.0},
     "lenet": {"filters": [4, 8], "units": 16},
