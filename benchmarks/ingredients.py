@@ -109,6 +109,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "twenty epochs": LONG,
     "twenty epochs, shifts of 2": {**LONG, **_augment(shift_pixels=2)},
     "twenty epochs, random erasing, 0.5": {**LONG, **_augment(erase_probability=0.5)},
+    "twenty epochs, three convolutions and a shortcut": {**LONG, "residual": True},
     "twenty epochs, width 1.5": {**LONG, "stem_filters": 48, "filters": (48, 96, 192)},
 }
 
