@@ -51,6 +51,9 @@ def _check_member(where: str, member: Member, tasks: dict[str, Task]) -> None:
         raise ValueError(f"{where}.training.frozen_epochs: needs architecture 'pretrained'")
     if min(member.training.epochs, member.training.batch_size) < 1:
         raise ValueError(f"{where}.training: expected epochs and batch_size of at least 1")
+    watches = member.training.early_stopping_patience_epochs or member.training.schedule == "plateau"
+    if watches and member.training.monitor == "none":
+        raise ValueError(f"{where}.training.monitor: 'none', but early stopping and schedule 'plateau' watch a figure")
     if member.tune.jobs < 1:
         raise ValueError(f"{where}.tune: expected jobs of at least 1")
 

@@ -144,7 +144,7 @@ class Training:
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     ema_momentum: float = 0.0  # 0: no exponential moving average of the weights
-    monitor: Literal["val_loss", "val_accuracy"] = "val_loss"
+    monitor: Literal["val_loss", "val_accuracy", "none"] = "val_loss"  # says which epoch is kept; none: the last one
     early_stopping_patience_epochs: int = 0  # 0: none
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16", "auto"] = "float32"  # auto: the faster one
     frozen_epochs: int = 0  # the first ones, in which of a pretrained network only the last layer learns

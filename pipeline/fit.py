@@ -125,7 +125,7 @@ def _train_phase(
 
 
 def best_epoch(history: list[dict], monitor: str) -> int:
-    """Return the epoch with the best validation figure, the first of equals; the last epoch where there is none."""
+    """Return the epoch with the best validation figure, the first of equals; the last one where there is no figure."""
     if monitor not in history[-1]:
         return len(history) - 1
     values = np.array([row[monitor] for row in history])

@@ -57,6 +57,16 @@ def test_a_good_file_gives_frozen_entries_with_defaults(tmp_path):
         ("members.shoes-cnn.augment", {"shift_pixels": -2}, r"augment\.shift_pixels: -2 is not 0 or more"),
         ("members.shoes-cnn.training.learning_rate", "fast", r"learning_rate: 'fast' is not a number"),
         ("members.shoes-cnn.training.epochs", 0, r"expected epochs and batch_size of at least 1"),
+        (
+            "members.shoes-cnn.training",
+            {"monitor": "none", "schedule": "plateau"},
+            r"training\.monitor: 'none', but early stopping and schedule 'plateau' watch",
+        ),
+        (
+            "members.shoes-cnn.training",
+            {"monitor": "none", "early_stopping_patience_epochs": 2},
+            r"training\.monitor: 'none', but early stopping and schedule 'plateau' watch",
+        ),
         ("members.shoes-cnn.input", "items", r"'items' needs tasks\.shoes\.prepare\.items"),
         ("members.shoes-cnn.head", "grid", r"'grid' needs tasks\.shoes\.prepare\.items, which is missing"),
         ("tasks.shoes.split.count", 0, r"tasks\.shoes\.split: expected count >= 1"),
