@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.records import right_classes
-from features.audit import groups_of, row_digests
+from features.audit import item_numbers
 from pipeline import paths
 from pipeline.config import load_params
 from pipeline.contracts import load_array, load_json
@@ -41,9 +41,7 @@ def main() -> None:
 
 def _items(task: str) -> tuple[np.ndarray, np.ndarray]:
     """Return a number for every item of the training and of the test images (n, items), equal for equal pixels."""
-    pixels = [load_array(paths.images(task) / f"{rows}_items.npy") for rows in ("train", "test")]
-    numbers = groups_of(row_digests(each.reshape(-1, *each.shape[2:]) for each in pixels))
-    return tuple(np.split(numbers.reshape(-1, pixels[0].shape[1]), [len(pixels[0])]))
+    return item_numbers(*(load_array(paths.images(task) / f"{rows}_items.npy") for rows in ("train", "test")))
 
 
 def _times(shown: np.ndarray, judged: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What to know of the images before training: balance, duplicates, conflicting labels, constant images, lost items."""
+"""What to know of the images before training: balance, duplicates, conflicting labels, constant images, their items."""
 
 import hashlib
 from collections import defaultdict
@@ -38,6 +38,27 @@ def unlocated_rows(parts: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[np.n
         lacking.append(~kept.any(axis=(2, 3)).all(axis=1))
         dropped.append(shown.sum(axis=(1, 2)) > kept.sum(axis=(1, 2, 3)))
     return np.flatnonzero(np.concatenate(lacking)), np.flatnonzero(np.concatenate(dropped))
+
+
+def item_numbers(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return a number for every item of the images, int64 (n, count) and (m, count), equal for equal pixels.
+
+    `train` and `test` are the items cut out of the images (n or m, count, h, w, c).
+    """
+    numbers = groups_of(row_digests(image for images in (train, test) for image in images))
+    count = train.shape[1]
+    return numbers[: len(train) * count].reshape(-1, count), numbers[len(train) * count :].reshape(-1, count)
+
+
+def rows_of_known_items(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows (k,) and (l,) int64 whose every item another training image shows: memory can answer these.
+
+    `train` (n, count) and `test` (m, count) are numbers of items. Windows of items that were not found are all equal.
+    """
+    ordered = np.sort(train, axis=1)
+    is_first = np.diff(ordered, axis=1, prepend=-1) > 0  # an item that an image shows twice counts once
+    images = np.bincount(ordered[is_first], minlength=1 + max(train.max(initial=0), test.max(initial=0)))
+    return np.flatnonzero((images[train] > 1).all(axis=1)), np.flatnonzero((images[test] > 0).all(axis=1))
 
 
 def balance(labels: np.ndarray, classes: list[int | str]) -> dict[str, int]:

@@ -29,6 +29,7 @@ from pipeline.stage import run, task_of
 
 SPLITS = ("train", "test")
 UNLOCATED_SHARE = 0.01  # of the images, above which a person is told
+KNOWN_SHARE = 0.1  # by which training images may repeat each other's items more than test images do, in silence
 
 
 def prepare(params: Params, key: str) -> str:
@@ -51,21 +52,10 @@ def prepare(params: Params, key: str) -> str:
         save_json(part / "about.json", {"classes": about["classes"], "image": shape, "items": items})
         save_json(part / "statistics.json", _statistics(part))
         audited = _audit(part, about["classes"])
-    _warn_of_unlocated(audited, paths.images(key) / "audit.json")
+    for warning in audited["warnings"]:
+        print(f"prepare: warning: {paths.images(key) / 'audit.json'}: {warning}", file=sys.stderr, flush=True)
     copies = audited["duplicates_within_train"]["rows"]
     return f"images of {'x'.join(map(str, shape))}, {copies} training images have a copy among them"
-
-
-def _warn_of_unlocated(audited: dict[str, Any], path: Path) -> None:
-    for split, found in audited.get("unlocated_items", {}).items():
-        share = found["rows"] / max(1, audited["rows"][split])
-        if share > UNLOCATED_SHARE:
-            print(
-                f"prepare: warning: {path}: in {share:.1%} of the {split} images items could not be located; members "
-                "with 'head: grid' need no located items",
-                file=sys.stderr,
-                flush=True,
-            )
 
 
 def _reshape(arrays: Path, folder: Path, task: Prepare) -> None:
@@ -146,27 +136,56 @@ def _audit(folder: Path, classes: list[int | str]) -> dict[str, Any]:
             split: {"rows": len(rows), "examples": ids[split][rows[: audit.EXAMPLES]].tolist()}
             for split, rows in constant.items()
         },
-        **_unlocated(folder, ids),
     }
+    if (folder / "train_items.npy").exists():
+        report |= {"unlocated_items": _unlocated(folder, ids), "known_items": _known(folder)}
+    report["warnings"] = _warnings(report)
     save_json(folder / "audit.json", report)
     save_array(folder / "train_groups.npy", audit.groups_of(digests["train"]))
     return report
 
 
 def _unlocated(folder: Path, ids: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Return the audit's entry on images whose items could not be located; none where none were looked for."""
+    """Return the audit's entry on images whose items could not be located."""
     found = {}
     for split in SPLITS:
-        if (folder / f"{split}_items.npy").exists():
-            lacking, dropped = audit.unlocated_rows(_with_items(folder, split))
-            rows = np.union1d(lacking, dropped)
-            found[split] = {
-                "rows": len(rows),
-                "rows_lacking_items": len(lacking),
-                "rows_with_pixels_in_no_item": len(dropped),
-                "examples": ids[split][rows[: audit.EXAMPLES]].tolist(),
-            }
-    return {"unlocated_items": found} if found else {}
+        lacking, dropped = audit.unlocated_rows(_with_items(folder, split))
+        rows = np.union1d(lacking, dropped)
+        found[split] = {
+            "rows": len(rows),
+            "rows_lacking_items": len(lacking),
+            "rows_with_pixels_in_no_item": len(dropped),
+            "examples": ids[split][rows[: audit.EXAMPLES]].tolist(),
+        }
+    return found
+
+
+def _known(folder: Path) -> dict[str, Any]:
+    """Return the audit's entry on images whose every item another training image shows."""
+    items = [load_array(folder / f"{split}_items.npy") for split in SPLITS]
+    rows = audit.rows_of_known_items(*audit.item_numbers(*items))
+    return {split: {"rows": len(found)} for split, found in zip(SPLITS, rows, strict=True)}
+
+
+def _warnings(report: dict[str, Any]) -> list[str]:
+    """Return what of the audit a person is told unasked, a sentence each."""
+
+    def share(entry: str, split: str) -> float:
+        return report.get(entry, {}).get(split, {"rows": 0})["rows"] / max(1, report["rows"][split])
+
+    made = [
+        f"in {share('unlocated_items', split):.1%} of the {split} images items could not be located; members with "
+        "'head: grid' need no located items"
+        for split in SPLITS
+        if share("unlocated_items", split) > UNLOCATED_SHARE
+    ]
+    train, test = (share("known_items", split) for split in SPLITS)
+    if train - test > KNOWN_SHARE:
+        made.append(
+            f"another training image shows every item of {train:.1%} of the training images and of {test:.1%} of the "
+            "test images; a network may know held-out items by heart, so expect test scores below those out of fold"
+        )
+    return made
 
 
 def _with_items(folder: Path, split: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:

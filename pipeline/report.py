@@ -43,11 +43,18 @@ def report(params: Params) -> str:
     table = pd.DataFrame(rows).fillna("")
     with writing(paths.SUMMARY.parent) as part:
         part.mkdir()
-        _save(part / "summary", table, table, f"# Podium\n\n{{}}\n\n{NOTE}")
+        _save(part / "summary", table, table, f"# Podium\n\n{{}}\n\n{NOTE}{_warnings(params)}")
         compared = members.dropna(axis=1, how="all")
         _save(part / "comparison", compared, _rounded(compared), f"# Members compared\n\n{{}}\n\n{COMPARISON_NOTE}")
     missing = ", ".join(each[1] for each in named if each not in made)
     return f"{paths.SUMMARY} with {len(table)} rows" + (f", not yet with {missing}," if missing else "")
+
+
+def _warnings(params: Params) -> str:
+    """Return what the audits of the tasks' images warn of, a line each."""
+    audits = {task: load_json(path) for task in params.tasks if (path := paths.images(task) / "audit.json").exists()}
+    lines = [f"* {task}: {warning}\n" for task, audit in audits.items() for warning in audit["warnings"]]
+    return f"\nAbout the images:\n\n{''.join(lines)}" if lines else ""
 
 
 def _save(stem: Path, table: pd.DataFrame, shown: pd.DataFrame, page: str) -> None:

@@ -72,6 +72,19 @@ def test_examples_are_few():
     assert len(audit.duplicates_within(names, np.arange(100))["examples"]) == audit.EXAMPLES
 
 
+@given(
+    train=hnp.arrays(np.uint8, (5, 2, 1, 1, 1), elements=st.integers(0, 6)),
+    test=hnp.arrays(np.uint8, st.tuples(st.integers(0, 3), *map(st.just, (2, 1, 1, 1))), elements=st.integers(0, 6)),
+)
+def test_rows_of_known_items_are_those_that_another_training_image_shows(train, test):
+    shown = [set(image.ravel()) for image in train]
+    others = [set().union(*shown[:row], *shown[row + 1 :]) for row in range(len(train))]
+    expected = [row for row in range(len(train)) if shown[row] <= others[row]]
+    rows, test_rows = audit.rows_of_known_items(*audit.item_numbers(train, test))
+    assert rows.tolist() == expected
+    assert test_rows.tolist() == [row for row, image in enumerate(test) if set(image.ravel()) <= set().union(*shown)]
+
+
 def test_balance_counts_absent_classes_too():
     assert audit.balance(np.array([0, 2, 2]), [5, 6, 7]) == {"5": 1, "6": 0, "7": 2}
 

@@ -179,12 +179,32 @@ def test_images_whose_items_are_not_located_are_told_of(capsys):
     )
 
 
+def test_test_items_that_no_training_image_shows_are_told_of(capsys):
+    train = np.zeros((300, 10, 20, 1), np.uint8)
+    train[:, 1:4, 1:4], train[:, 5:8, 12:15] = 100, 200
+    train[7, 5:8, 12:15] = 150
+    test = train[:4].copy()
+    test[0, 1:4, 1:4] = 99
+    arrays(train, np.concatenate([train[:30], test[:1]]))
+    run(items={"count": 2, "size_pixels": [4, 4], "prices": [1, 2]})
+    assert made("audit.json")["known_items"] == {"train": {"rows": 299}, "test": {"rows": 30}}
+    assert made("audit.json")["warnings"] == [] and capsys.readouterr().err == ""
+    arrays(train, test)
+    run(items={"count": 2, "size_pixels": [4, 4], "prices": [1, 2]})
+    (warning,) = made("audit.json")["warnings"]
+    assert warning == (
+        "another training image shows every item of 99.7% of the training images and of 75.0% of the test images; "
+        "a network may know held-out items by heart, so expect test scores below those out of fold"
+    )
+    assert capsys.readouterr().err == f"prepare: warning: artifacts/t/images/audit.json: {warning}\n"
+
+
 def test_items_without_a_size_are_not_looked_for():
     arrays(some(4), some(2))
     run(items={"count": 2, "prices": [1, 2]})
     assert not list(paths.images("t").glob("*items*"))
     assert made("about.json")["items"] == {"count": 2, "prices": [1, 2], "size_pixels": None}
-    assert "unlocated_items" not in made("audit.json")
+    assert not {"unlocated_items", "known_items"} & made("audit.json").keys()
 
 
 def test_missing_arrays_are_named():

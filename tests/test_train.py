@@ -253,9 +253,12 @@ def test_one_fold_and_train_on_all_reach_a_submission(project):
     assert made["best_member"]["name"] in members
     assert made["gain_over_best_member"]["low"] <= made["gain_over_best_member"]["high"]
     assert set(made["error_correlation"]) == set(members)
+    audit = paths.images("blobs") / "audit.json"
+    audit.write_text(json.dumps(json.loads(audit.read_text()) | {"warnings": ["half of them are black"]}))
     report.report(params)
     assert json.loads(paths.score("blobs").read_text())["all"]["score"] > 0.8
     summary = paths.SUMMARY.read_text()
+    assert summary.endswith("About the images:\n\n* blobs: half of them are black\n")
     assert all(word in summary for word in ("| blobs | m ", "ensemble (greedy)", "out-of-fold accuracy"))
 
 
