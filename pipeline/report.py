@@ -53,7 +53,7 @@ def report(params: Params) -> str:
 def _warnings(params: Params) -> str:
     """Return what the audits of the tasks' images warn of, a line each."""
     audits = {task: load_json(path) for task in params.tasks if (path := paths.images(task) / "audit.json").exists()}
-    lines = [f"* {task}: {warning}\n" for task, audit in audits.items() for warning in audit["warnings"]]
+    lines = [f"* {task}: {warning}\n" for task, audit in audits.items() for warning in audit.get("warnings", ())]
     return f"\nAbout the images:\n\n{''.join(lines)}" if lines else ""
 
 
