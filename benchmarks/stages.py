@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
@@ -31,16 +32,20 @@ def csv_task(replica: str, folds: int, **changes: object) -> dict:
 def run(folder: Path, stage: str, *keys: str, log: IO[str] | None = None) -> None:
     """Run a stage of the params.yaml in `folder`; what it prints goes to `log` where one is given."""
     command = [sys.executable, "-m", f"pipeline.{stage}", *keys]
-    subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=log, check=True)
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": path}, stdout=log, check=True)
 
 
-def prepared(work: Path, params: str) -> Params:
-    """Go to the folder `work`, write params.yaml there, make its tasks' images and folds, and return it parsed."""
+def prepared(work: Path, params: str, members: Iterable[str] = ()) -> Params:
+    """Go to the folder `work`, write params.yaml there, make images and folds of its tasks, and return it parsed.
+
+    With `members`, of their tasks alone.
+    """
     work.mkdir(parents=True, exist_ok=True)
     os.chdir(work)
     paths.PARAMS.write_text(params, encoding="utf-8")
     parsed = load_params(paths.PARAMS)
-    for task in parsed.tasks:
+    for task in {parsed.members[name].task: None for name in members} or parsed.tasks:
         if not paths.folds(task).exists():
             for stage in ("replica", "ingest", "prepare", "split"):
                 run(Path(), stage, task)

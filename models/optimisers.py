@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops, optimizers
 
+from models.compiling import is_tensorflow_on_a_cpu
+
 WARMUP_SHARE, START_SHARE = 0.25, 1 / 25  # of a one-cycle schedule: of its steps, of its peak
 FEWEST_CHANNELS = 8  # of a kernel that Muon takes: the first layer of a network has no matrix to speak of
 
@@ -71,8 +73,11 @@ class ConvolutionMuon(optimizers.Muon):
 
         Each step is x (a + b x'x + c (x'x)^2). All of that but x depends on x'x alone, so the steps are taken on that
         small square and multiplied with x once: half the arithmetic or less for the kernel of a 3x3 convolution, which
-        has several times as many rows as columns.
+        has several times as many rows as columns. Not where a device may round factors to ten bits, as GPUs do: the
+        steps on the square don't mend what one of them rounded, as Keras's own do, and singular values of 3 come out.
         """
+        if not is_tensorflow_on_a_cpu():
+            return super().zeropower_via_newtonschulz5(x, steps)
         if x.shape[0] < x.shape[1]:
             return ops.transpose(self.zeropower_via_newtonschulz5(ops.transpose(x), steps))
         x = x / (ops.norm(x) + 1e-7)

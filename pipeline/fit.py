@@ -16,12 +16,13 @@ from models.compiling import dtype_policy
 from pipeline.batches import TrainingBatches, steps_per_epoch
 from pipeline.config import Member
 from pipeline.contracts import BadInput, load_array, load_json, writing
+from pipeline.feed import Learn, epochs
 from pipeline.generated import load_generated
 from pipeline.joined import Extra, Joined, exchanged
 from pipeline.network import build_model, predict_logits
 from pipeline.progress import Progress
 from pipeline.pseudo import load_pseudo
-from pipeline.restart import copies, reseed, seed_of, set_variables
+from pipeline.restart import copies, seed_of, set_variables
 from pipeline.resume import load_state, save_state
 from pipeline.trainer import Phase, compiled, phases, watchers
 
@@ -103,10 +104,11 @@ def _train_phase(
     """Train from the first epoch that `history` lacks, which grows, and return the last state saved."""
     training = job.member.training
     watching = watchers(training, trainer, history[phase.start_epoch :], phase.stop_epoch == job.epochs)
+    learn = epochs(trainer, data.images, data.targets, job.member.augment)
     for epoch in range(len(history), phase.stop_epoch):
         if trainer.stop_training:
             break
-        row = _epoch(job, data, trainer, epoch, progress)
+        row = _epoch(job, data, trainer, learn, epoch, progress)
         history.append(row)
         with _averaged(trainer, bool(training.ema_momentum)):
             row |= _validate(job, data, trainer)
@@ -132,26 +134,24 @@ def best_epoch(history: list[dict], monitor: str) -> int:
     return int(values.argmax() if monitor.endswith("accuracy") else np.nan_to_num(values, nan=np.inf).argmin())
 
 
-def _epoch(job: FoldJob, data: FoldData, trainer: keras.Model, epoch: int, progress: Progress) -> dict:
+def _epoch(job: FoldJob, data: FoldData, trainer: keras.Model, learn: Learn, epoch: int, progress: Progress) -> dict:
     training, rows = job.member.training, job.training_rows
     seeds = (training.seed, job.fold, epoch)
     started = time.monotonic()
     if data.extras:
         rows = exchanged(rows, len(data.labels), data.extras, seeds)
     batches = TrainingBatches(data.images, data.targets, rows, training.batch_size, job.member.augment, seeds)
-    # Inside `fit`, because the first one of a process may draw random numbers before it begins.
-    seeding = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: reseed(trainer, seeds))
-    logs = trainer.fit(batches, shuffle=False, verbose=0, callbacks=[seeding, progress.batches()]).history
-    if not np.isfinite(logs["loss"][0]):
+    logs = learn(batches, progress.epoch_begun())
+    if not np.isfinite(logs["loss"]):
         raise BadInput(
-            f"{job.title}: the loss is {logs['loss'][0]} in epoch {epoch + 1}, expected a finite number; "
+            f"{job.title}: the loss is {logs['loss']} in epoch {epoch + 1}, expected a finite number; "
             f"lower learning_rate, now {training.learning_rate:g}"
         )
     return {
         "epoch": epoch + 1,
         "learning_rate": float(np.asarray(trainer.optimizer.learning_rate)),
-        "loss": logs["loss"][0],
-        "accuracy": logs["accuracy"][0],
+        "loss": logs["loss"],
+        "accuracy": logs["accuracy"],
         "seconds": round(time.monotonic() - started, 3),
     }
 
@@ -173,6 +173,7 @@ def _averaged(trainer: keras.Model, on: bool) -> Iterator[None]:
         return
     raw = copies(trainer.weights)
     trainer.optimizer.finalize_variable_values(trainer.trainable_variables)
+    trainer.set_weights(copies(trainer.weights))  # on JAX they would be the optimiser's own, and `predict` frees them
     yield
     trainer.set_weights(raw)
 

@@ -15,7 +15,7 @@ from pipeline.batches import PredictionBatches
 from pipeline.config import Member
 from pipeline.contracts import load_array, load_json
 
-PREDICTION_BATCH = 512
+PREDICTION_BATCH = 500  # round numbers of rows fill whole batches: a last one of another size is compiled anew
 
 
 def build_model(member: Member, images: Path) -> keras.Model:

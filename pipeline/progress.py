@@ -2,16 +2,16 @@
 
 import multiprocessing
 import time
+from collections.abc import Callable
 from types import TracebackType
 
-import keras
 from tqdm import tqdm
 
 from pipeline.clock import clock
 
 
 class Progress:
-    """The display of one fold: `batches()` is a Keras callback that moves the bar, `epoch_done` prints a line."""
+    """The display of one fold: `epoch_begun()` returns what moves the bar, `epoch_done` prints a line."""
 
     def __init__(self, title: str, epochs: int, steps: int) -> None:
         self.title, self.epochs, self.steps = title, epochs, steps
@@ -25,16 +25,16 @@ class Progress:
         if self.bar is not None:
             self.bar.close()
 
-    def batches(self) -> keras.callbacks.Callback:
-        """Return a callback that shows an epoch's batches, on a terminal only, and that of one process only."""
+    def epoch_begun(self) -> Callable[[int, dict], None]:
+        """Return what is told of steps done, and of the figures so far; only a terminal shows them, of one process."""
         shares_terminal = multiprocessing.parent_process() is not None
         self.bar = tqdm(total=self.steps, desc=self.title, unit="batch", leave=False, disable=shares_terminal or None)
-        return keras.callbacks.LambdaCallback(on_train_batch_end=self._batch_done)
+        return self._done
 
-    def _batch_done(self, batch: int, logs: dict) -> None:
-        self.bar.update()
-        if batch % 20 == 0 and not self.bar.disable:
-            self.bar.set_postfix(loss=f"{logs['loss']:.3f}", accuracy=f"{logs['accuracy']:.3f}")
+    def _done(self, steps: int, logs: dict) -> None:
+        self.bar.update(steps)
+        if logs and not self.bar.disable:
+            self.bar.set_postfix(loss=f"{logs['loss']:.3f}", accuracy=f"{logs['accuracy']:.3f}", refresh=False)
 
     def epoch_done(self, row: dict, is_best: bool) -> None:
         """Print the epoch's figures and the time that the fold still takes."""

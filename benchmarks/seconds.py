@@ -1,0 +1,112 @@
+"""Seconds of training to an accuracy: members trained on one device, a seed after another, compiled beforehand.
+
+    FASHION_MNIST_DIR=<folder> KERAS_BACKEND=jax python -m benchmarks.seconds WORK [--seeds 3] [--held-out] MEMBER ...
+
+Members of benchmarks/gpu.yaml, on all training rows, judged on the replica's test images in one view and in the task's
+own views. With --held-out they learn all but the split's first held-out rows and are judged on those: that is what a
+recipe is chosen by. The clock runs over a seed's epochs; an epoch before them all, whose weights are thrown away, has
+the program compiled and the images brought to the device. TFLOP/s count three times the forward pass of convolutions
+and dense layers.
+"""
+
+import argparse
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.records import right_classes
+from benchmarks.stages import ROOT, prepared
+from features.targets import one_hot, probabilities
+from features.views import views
+from models.compiling import dtype_policy
+from pipeline import paths
+from pipeline.backend import keras  # before what imports Keras itself
+from pipeline.batches import TrainingBatches, steps_per_epoch
+from pipeline.config import Member, Params
+from pipeline.contracts import load_array, load_json
+from pipeline.feed import epochs
+from pipeline.network import build_model, predict_logits, size_of
+from pipeline.report import markdown
+from pipeline.restart import copies, set_variables
+from pipeline.split import load_folds
+from pipeline.trainer import compiled, phases
+
+
+def main() -> None:
+    """Train each member and seed, a line each, then print the means."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("work", type=Path)
+    parser.add_argument("members", nargs="+", metavar="MEMBER")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--held-out", action="store_true")
+    options = parser.parse_args()
+    params, rows = prepared(options.work, (ROOT / "benchmarks/gpu.yaml").read_text(), options.members), []
+    for name in options.members:
+        for row in _figures(params, params.members[name], range(options.seeds), options.held_out):
+            rows.append({"member": name, **row})
+            print(rows[-1], flush=True)
+    print(markdown(pd.DataFrame(rows).groupby("member", sort=False).mean().map("{:.2f}".format).reset_index()))
+
+
+def _figures(params: Params, member: Member, seeds: Iterable[int], held_out: bool) -> Iterator[dict[str, float]]:
+    images, folds = paths.images(member.task), load_folds(member.task)
+    labels, training = load_array(images / "train_labels.npy"), member.training
+    rows = np.flatnonzero(folds != 0) if held_out else np.arange(len(labels))
+    judged, right = np.flatnonzero(folds == 0), labels[folds == 0]
+    if not held_out:
+        right = right_classes(params, member.task)
+        judged = np.arange(len(right))
+    test = load_array(images / f"{'train' if held_out else 'test'}_{member.input}.npy")
+    steps, options = steps_per_epoch(len(rows), training.batch_size), params.tasks[member.task].predict
+    operations = 3 * size_of(member, images)["flops"] * steps * training.batch_size * training.epochs
+    keras.config.set_dtype_policy(dtype_policy(training.precision))
+    trainer = compiled(
+        build_model(member, images), training, phases(training, training.epochs)[0], steps, multi_label=False
+    )
+    for seed, (compile_seconds, seconds) in zip(seeds, _timed(trainer, member, rows, labels, seeds), strict=True):
+        seen = [
+            probabilities(predict_logits(trainer, test, judged, *view), False)
+            for view in views(options.flip, options.shift_pixels)
+        ]
+        yield {
+            "seed": seed,
+            "compiling": compile_seconds,
+            "seconds": seconds,
+            "one view": 100 * float((seen[0].argmax(axis=1) == right).mean()),
+            "views": 100 * float((sum(seen).argmax(axis=1) == right).mean()),
+            "PFLOP": operations / 1e15,
+            "TFLOP/s": operations / seconds / 1e12,
+        }
+
+
+def _timed(
+    trainer: keras.Model, member: Member, rows: np.ndarray, labels: np.ndarray, seeds: Iterable[int]
+) -> Iterator[tuple[float, float]]:
+    """Train the model anew by each seed; yield what a first epoch took, and the seconds of the seed's epochs."""
+    training, images = member.training, paths.images(member.task)
+    pixels = np.asarray(load_array(images / f"train_{member.input}.npy"))
+    targets = one_hot(labels, len(load_json(images / "about.json")["classes"]))
+    untouched, started = copies(trainer.optimizer.variables), time.monotonic()
+    learn = epochs(trainer, pixels, targets, member.augment)
+
+    def epoch(seed: int, number: int) -> None:
+        batches = TrainingBatches(pixels, targets, rows, training.batch_size, member.augment, (seed, 0, number))
+        learn(batches, lambda *_: None)
+
+    epoch(0, 0)
+    compile_seconds = time.monotonic() - started
+    for seed in seeds:
+        keras.utils.set_random_seed(seed)
+        trainer.set_weights(build_model(member, images).get_weights())
+        set_variables(trainer.optimizer.variables, untouched)
+        started = time.monotonic()
+        for number in range(training.epochs):
+            epoch(seed, number)
+        yield compile_seconds, time.monotonic() - started
+
+
+if __name__ == "__main__":
+    main()
