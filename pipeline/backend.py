@@ -6,6 +6,8 @@ import sys
 import tempfile
 from types import ModuleType
 
+from pipeline.paths import COMPILED
+
 
 def _import_quietly() -> ModuleType:
     """Import Keras with stderr held back at the file descriptor, where native code writes; show it if that fails."""
@@ -16,6 +18,9 @@ def _import_quietly() -> ModuleType:
     # Take a GPU's memory as it is needed: a process that takes all of it leaves none to the folds and trials beside it.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    # JAX compiles every fold's model anew, for a quarter of a minute, where it does not find the program in a folder.
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(COMPILED.absolute()))
+    os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(2**30))
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # a function traced anew for each fold's model is no news
     sys.stderr.flush()
     terminal = os.dup(2)

@@ -7,6 +7,7 @@ ROSTER = Path("artifacts/roster")
 SUMMARY = Path("report/summary.md")
 ABLATIONS = Path("ablations")
 LEDGER = Path("submissions/ledger.csv")
+COMPILED = Path(".compiled")  # programs of the JAX backend, which may be deleted at any time
 
 
 def replica(task: str) -> Path:

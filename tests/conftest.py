@@ -10,7 +10,14 @@ from tests.kaggle_server import Kaggle, environment, secrets_in, serve
 hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one is slow now and then
 hypothesis.settings.load_profile("any machine")
 
-LONGEST = ("test_end_to_end.py", "test_train.py", "test_models.py", "test_tune.py", "test_generate.py")
+LONGEST = (
+    "test_end_to_end.py",
+    "test_train.py",
+    "test_models.py",
+    "test_tune.py",
+    "test_generate.py",
+    "test_on_device.py",
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,73 @@
+"""Run under KERAS_BACKEND=jax: folds of the task `blobs`, trained whole and with a kill; prints JSON.
+
+Beside them, how their epochs were made: on the device, or by Python.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipeline.backend import keras  # before what imports Keras itself
+
+# isort: split
+from pipeline import feed, fit, paths, resume
+from pipeline.train import fold_jobs
+from tests.projects import member, to_folds, write_blobs
+
+WAYS = {
+    "on the device": {
+        "augment": {"flip": True, "alternating_flip": True, "shift_pixels": 1, "erase_probability": 0.2},
+        "training": {"epochs": 4, "optimiser": "muon", "ema_momentum": 0.8},
+    },
+    "by Python": {"augment": {"mixup_alpha": 0.2}, "training": {"epochs": 3, "optimiser": "sgd"}},
+}
+
+
+class Killed(Exception):
+    pass
+
+
+def trained(job, killed_after=0):
+    def saving(*arguments):
+        resume.save_state(*arguments)
+        if len(arguments[1]) == killed_after:
+            raise Killed
+
+    fit.save_state = saving
+    try:
+        fit.train_fold(job)
+    except Killed:
+        fit.train_fold(job)
+    weights = keras.saving.load_model(job.folder / "model.keras").get_weights()
+    return pd.read_csv(job.folder / "history.csv").drop(columns="seconds"), weights
+
+
+def main():
+    write_blobs(Path("raw"), rows=120)
+    entries = {name: member("blobs", **changes) for name, changes in WAYS.items()}
+    for entry in entries.values():
+        entry["options"] = {"width": 0.25, "dropout": 0.1}
+    params, made_by = to_folds(entries, split={"count": 2}), []
+    learning = feed.epochs
+    fit.epochs = lambda *arguments: made_by.append(learning(*arguments)) or made_by[-1]
+    found = {}
+    for name in WAYS:
+        job = fold_jobs(params.members[name], name, paths.resume("blobs", name))[0]
+        (history, weights), (again, weights_again) = (
+            trained(replace(job, folder=job.folder / str(killed_after)), killed_after) for killed_after in (0, 2)
+        )
+        found[name] = {
+            "module": made_by[-1].__module__,
+            "losses": history["loss"].tolist(),
+            "val_accuracy": history["val_accuracy"].tolist(),
+            "same history": history.equals(again),
+            "same weights": all(map(np.array_equal, weights, weights_again)),
+        }
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

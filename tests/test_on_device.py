@@ -1,0 +1,111 @@
+"""Epochs made on the device: what happens to images there, and folds on the JAX backend, in a process of their own."""
+
+import json
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+from features.augment import Augment
+from features.erasing import LEAST_SHARE, MOST_SHARE
+from features.warps import shift
+from pipeline import on_device
+from pipeline.joined import Joined
+from tests.projects import environment
+
+NOT_MIRRORED = np.zeros(400, bool)
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(0).integers(1, 255, (400, 9, 7, 2), dtype=np.uint8)
+
+
+def augmented(images, seed=0, mirrored=NOT_MIRRORED, **options):
+    return np.asarray(on_device.augmented(images, Augment(**options), jax.random.key(seed), mirrored))
+
+
+def test_nothing_changes_by_itself_and_a_key_draws_the_same_again(images):
+    everything = {"flip": True, "vertical_flip": True, "shift_pixels": 2, "erase_probability": 0.5}
+    assert (augmented(images) == images).all()
+    first = augmented(images, **everything)
+    assert first.dtype == np.uint8
+    assert (first == augmented(images, **everything)).all()
+    assert (first != augmented(images, seed=1, **everything)).any()
+
+
+@pytest.mark.parametrize(("option", "axis"), [("flip", 2), ("vertical_flip", 1)])
+def test_half_of_the_images_are_flipped(images, option, axis):
+    out = augmented(images, **{option: True})
+    flipped = (out == np.flip(images, axis)).all(axis=(1, 2, 3))
+    assert (flipped | (out == images).all(axis=(1, 2, 3))).all()
+    assert 140 < flipped.sum() < 260
+
+
+def test_an_alternating_flip_mirrors_whom_it_is_told_with_all_its_items(images):
+    mask = np.arange(200) % 3 == 0
+    out = augmented(images.reshape(200, 2, 9, 7, 2), mirrored=mask, alternating_flip=True)
+    assert (out[mask] == images.reshape(200, 2, 9, 7, 2)[mask][:, :, :, ::-1]).all()
+    assert (out[~mask] == images.reshape(200, 2, 9, 7, 2)[~mask]).all()
+
+
+def test_shifts_are_those_of_the_host(images):
+    def offsets(out):
+        found = []
+        for before, after in zip(images, out, strict=True):
+            padded = np.pad(before, ((2, 2), (2, 2), (0, 0)))
+            found += [(y, x) for y in range(5) for x in range(5) if (padded[y : y + 9, x : x + 7] == after).all()]
+        return found
+
+    found = offsets(augmented(images, shift_pixels=2))
+    assert len(found) == len(images)
+    assert set(found) == set(offsets(shift(images, 2, np.random.default_rng(0))))
+    assert np.bincount([5 * y + x for y, x in found]).max() < 40  # 16 on average
+
+
+def test_items_of_one_image_move_by_themselves(images):
+    out = augmented(np.repeat(images[:100, None], 4, axis=1), shift_pixels=1)
+    assert (out[:, 0] != out[:, 1]).any(axis=(1, 2, 3)).mean() > 0.7
+
+
+def test_erasing_paints_a_rectangle_of_noise_on_its_share_of_images():
+    blank = np.zeros((2000, 20, 20, 1), np.uint8)
+    changed = augmented(blank, mirrored=np.zeros(2000, bool), erase_probability=0.3)[..., 0] > 0
+    erased = changed.any(axis=(1, 2))
+    assert 0.25 < erased.mean() < 0.35
+    boxes = [np.ptp(np.argwhere(each), axis=0) + 1 for each in changed[erased]]
+    areas = np.array([np.prod(box) for box in boxes]) / 400
+    assert areas.min() >= 0.7 * LEAST_SHARE
+    assert areas.max() <= 1.2 * MOST_SHARE
+    assert areas.mean() == pytest.approx((LEAST_SHARE + MOST_SHARE) / 2, rel=0.1)
+    filled = changed[erased].sum(axis=(1, 2)) / np.array([np.prod(box) for box in boxes])
+    assert filled.mean() > 0.98  # noise is zero here and there
+
+
+def test_what_is_not_done_there_is_left_to_the_host(images):
+    assert on_device.serves(images, Augment(flip=True, shift_pixels=1, erase_probability=0.5))
+    assert not on_device.serves(images, Augment(rotation_degrees=5))
+    assert not on_device.serves(images, Augment(flip=True, mixup_alpha=0.2))
+    assert not on_device.serves(Joined(images, images), Augment())
+
+
+@pytest.fixture(scope="module")
+def folds(tmp_path_factory):
+    variables = {**environment(), "KERAS_BACKEND": "jax"}
+    command = [sys.executable, "-m", "tests.folds_on_jax"]
+    folder = tmp_path_factory.mktemp("jax")
+    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert list((folder / ".compiled").iterdir()), "nothing was kept for the next fold"
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize(("way", "module"), [("on the device", "pipeline.on_device"), ("by Python", "pipeline.feed")])
+def test_a_fold_on_jax_learns_and_goes_on_after_a_kill_as_if_nothing_had_happened(folds, way, module):
+    found = folds[way]
+    assert found["module"] == module
+    assert found["losses"][-1] < found["losses"][0]
+    assert found["same history"]
+    assert found["same weights"]
