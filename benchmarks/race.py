@@ -33,7 +33,7 @@ from pipeline.trainer import compiled, phases
 matplotlib.use("agg")
 from matplotlib import pyplot as plt
 
-MARKS, JUDGED_ROWS, SPEED_STEPS = 10, 2000, (10, 40)
+MARKS, JUDGED_ROWS, SPEED_STEPS = 10, 2000, (10, 150)
 ENDLESS = ("constant", "plateau")
 
 

@@ -21,7 +21,8 @@ def dtype_policy(precision: str) -> str:
     """Return the Keras policy for a member's `precision`; `auto` is the faster one, where that was measured.
 
     That is bfloat16 on CPUs that multiply it themselves (AVX-512 BF16, AMX; `python -m benchmarks.engine` times both).
-    Where it is emulated it is slower, or TensorFlow refuses. On GPUs nothing was measured, so `auto` is float32 there.
+    Where it is emulated it is slower, or TensorFlow refuses. On GPUs the two were not compared,
+    so `auto` is float32 there.
     """
     if precision != "auto":
         return precision
