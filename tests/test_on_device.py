@@ -84,11 +84,14 @@ def test_erasing_paints_a_rectangle_of_noise_on_its_share_of_images():
     assert filled.mean() > 0.98  # noise is zero here and there
 
 
-def test_what_is_not_done_there_is_left_to_the_host(images):
+def test_what_is_not_done_there_is_left_to_the_host(images, monkeypatch):
+    assert not on_device.serves(images, Augment()), "a CPU is slower at it"
+    monkeypatch.setattr(on_device, "room_bytes", lambda: images.nbytes)
     assert on_device.serves(images, Augment(flip=True, shift_pixels=1, erase_probability=0.5))
     assert not on_device.serves(images, Augment(rotation_degrees=5))
     assert not on_device.serves(images, Augment(flip=True, mixup_alpha=0.2))
     assert not on_device.serves(Joined(images, images), Augment())
+    assert not on_device.serves(np.concatenate([images, images]), Augment())
 
 
 @pytest.fixture(scope="module")
