@@ -1,4 +1,4 @@
-"""Epochs on an accelerator by the JAX backend: the images lie on the device, and a program there draws, augments and learns batches.
+"""Epochs on an accelerator by the JAX backend: the images lie there, and a program draws, augments and learns batches.
 
 A step of a small network takes a GPU less time than a batch takes to be made and handed over one by one.
 """
@@ -20,23 +20,23 @@ from pipeline.restart import reseed, seed_of, set_variables
 
 PIECE_STEPS = 100  # of an epoch, between two looks at how far it is
 MOST_SHARE_OF_MEMORY = 0.25  # of the device, for images
-DONE_HERE = {
+DONE_HERE_OFF = {  # what is done here, as it is when it is off
     "flip": False,
     "alternating_flip": False,
     "vertical_flip": False,
     "shift_pixels": 0,
-    "erase_probability": 0,
+    "erase_probability": 0.0,
 }
 
 
 def serves(images: object, augment: Augment) -> bool:
     """Return whether these images fit on the device and whether all that changes them is done there."""
-    others = replace(augment, **{name: getattr(Augment, name) for name in DONE_HERE})
-    return isinstance(images, np.ndarray) and others == Augment() and images.nbytes <= room_bytes()
+    is_all_done_here = replace(augment, **DONE_HERE_OFF) == Augment()
+    return is_all_done_here and isinstance(images, np.ndarray) and images.nbytes <= room_bytes()
 
 
 def room_bytes() -> float:
-    """Return how large images may be: none on a CPU, where convolutions in a program's loop are fourteen times slower."""
+    """Return how large images may be: not at all on a CPU, where a program is fourteen times slower than `fit`."""
     return MOST_SHARE_OF_MEMORY * (jax.devices()[0].memory_stats() or {}).get("bytes_limit", 0)
 
 
