@@ -29,6 +29,7 @@ CODE = (  # what trained weights depend on beside the architecture's own file; d
     "models/optimisers.py",
     "models/sums.py",
     "models/wrap.py",
+    "pipeline/augment_on_device.py",
     "pipeline/batches.py",
     "pipeline/feed.py",
     "pipeline/fit.py",

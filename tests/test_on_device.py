@@ -11,7 +11,7 @@ import pytest
 from features.augment import Augment
 from features.erasing import LEAST_SHARE, MOST_SHARE
 from features.warps import shift
-from pipeline import on_device
+from pipeline import augment_on_device, on_device
 from pipeline.joined import Joined
 from tests.projects import environment
 
@@ -24,7 +24,7 @@ def images():
 
 
 def augmented(images, seed=0, mirrored=NOT_MIRRORED, **options):
-    return np.asarray(on_device.augmented(images, Augment(**options), jax.random.key(seed), mirrored))
+    return np.asarray(augment_on_device.augmented(images, Augment(**options), jax.random.key(seed), mirrored))
 
 
 def test_nothing_changes_by_itself_and_a_key_draws_the_same_again(images):
