@@ -1,11 +1,12 @@
-"""Images a second of the default member: fed from memory and from the pipeline, with XLA, in bfloat16, predicting.
+"""Images a second of the default member: a batch again and again, fed by the pipeline, in both precisions, predicting.
 
-    python -m benchmarks.engine
+    python -m benchmarks.engine [--images 12800] [--batch-size 128]
 
-Six minutes on two idle cores with AVX-512 BF16; with TF_ENABLE_ONEDNN_OPTS=0 before it, without oneDNN. Random
-images: speed does not depend on what they show.
+Six minutes on two idle cores with AVX-512 BF16; with TF_ENABLE_ONEDNN_OPTS=0 before it, without oneDNN. A GPU needs
+more images (256 000 in batches of 512) for its speed to show. Random images: speed does not depend on what they show.
 """
 
+import argparse
 import time
 from collections.abc import Callable
 
@@ -18,51 +19,68 @@ import models
 from features.augment import Augment
 from features.views import views
 from models import wrap
-from models.compiling import dtype_policy, jit_compile
+from models.compiling import dtype_policy, is_tensorflow_on_a_cpu, jit_compile
 from models.optimisers import optimiser, schedule
 from pipeline.batches import PredictionBatches, TrainingBatches
+from pipeline.feed import epochs
 from pipeline.network import predict_logits
 
-IMAGES, BATCH, ROUNDS = 12_800, 128, 3
+ROUNDS = 3
 AUGMENT = Augment(flip=True, shift_pixels=1)
+PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
 def main() -> None:
     """Print a line a way to train and to predict, the best of some rounds."""
-    fewer = 1 if dtype_policy("auto") == "mixed_bfloat16" else 10  # where it is emulated, it is 14 times slower
-    for title, precision, compiling, count in (
-        ("in float32", "float32", jit_compile(), IMAGES),
-        ("in float32 with XLA", "float32", True, IMAGES),
-        ("in bfloat16", "mixed_bfloat16", jit_compile(), IMAGES // fewer),
-    ):
-        _compare({f"{title}: {way}": work for way, work in _training(precision, compiling, count).items()}, count)
-    model, images = _model(dtype_policy("auto"), jit_compile()), _images(IMAGES)
-    rows, seen = np.arange(len(images)), views(True, 0)
-    batches = PredictionBatches(images, rows, 512)
-    ways = {
-        "predicting with flips": lambda: [predict_logits(model, images, rows, *view) for view in seen],
-        "reading alone, to predict": lambda: [batches[i] for i in range(len(batches))],
-    }
-    _compare(ways, len(images))
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--images", type=int, default=12_800)
+    parser.add_argument("--batch-size", type=int, default=128)
+    options = parser.parse_args()
+    for name, precision in PRECISIONS.items():
+        is_emulated = is_tensorflow_on_a_cpu() and precision not in ("float32", dtype_policy("auto"))
+        count = options.images // (10 if is_emulated else 1)  # it is 14 times slower then
+        _compare(_training(f"in {name}", precision, jit_compile(), count, options.batch_size), count)
+        if is_tensorflow_on_a_cpu() and precision == "float32":
+            _compare(_training(f"in {name} with XLA", precision, True, count, options.batch_size), count)
+        if not is_emulated:
+            _compare(_predicting(f"in {name}", precision, options.images), options.images)
 
 
-def _training(precision: str, compiling: bool | str, count: int) -> dict[str, Callable[[], object]]:
+def _training(
+    title: str, precision: str, compiling: bool | str, count: int, batch_size: int
+) -> dict[str, Callable[[], object]]:
     """Return an epoch of one network in each way to feed it."""
-    images, rows = _images(count), np.arange(count)
-    targets = np.eye(10, dtype=np.float32)[rows % 10]
+    images = _images(count)
+    targets = np.eye(10, dtype=np.float32)[np.arange(count) % 10]
     model = _model(precision, compiling)
+    one = keras.ops.convert_to_tensor(images[:batch_size]), keras.ops.convert_to_tensor(targets[:batch_size])
 
     def same() -> None:
-        for _ in range(count // BATCH):
-            model.train_on_batch(images[:BATCH], targets[:BATCH])
+        for _ in range(count // batch_size):
+            model.train_on_batch(*one)
 
-    def fed(augment: Augment) -> None:
-        model.fit(TrainingBatches(images, targets, rows, BATCH, augment, (0, 0)), shuffle=False, verbose=0)
+    def fed(distinct: int, augment: Augment) -> Callable[[], object]:
+        """Return an epoch of as many images, of which so many are distinct."""
+        some = images[:distinct], targets[:distinct]
+        learn = epochs(model, *some, augment)
+        batches = TrainingBatches(*some, np.resize(np.arange(distinct), count), batch_size, augment, (0, 0))
+        return lambda: learn(batches, lambda *_: None)
 
     return {
-        "one batch again and again": same,
-        "fed, no augmentation": lambda: fed(Augment()),
-        "fed, flips and shifts": lambda: fed(AUGMENT),
+        f"{title}: one batch again and again": same,
+        f"{title}: fed, one batch's images alone": fed(batch_size, Augment()),
+        f"{title}: fed, no augmentation": fed(count, Augment()),
+        f"{title}: fed, flips and shifts": fed(count, AUGMENT),
+    }
+
+
+def _predicting(title: str, precision: str, count: int) -> dict[str, Callable[[], object]]:
+    """Return predictions of as many images with flips, and reading them alone."""
+    model, images, rows, seen = _model(precision, jit_compile()), _images(count), np.arange(count), views(True, 0)
+    batches = PredictionBatches(images, rows, 512)
+    return {
+        f"{title}: predicting with flips": lambda: [predict_logits(model, images, rows, *view) for view in seen],
+        f"{title}: reading alone, to predict": lambda: [batches[i] for i in range(len(batches))],
     }
 
 

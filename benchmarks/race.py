@@ -4,8 +4,9 @@
     FASHION_MNIST_DIR=<folder> python -m benchmarks.race WORK [--minutes 20] [MEMBER ...]
 
 Trains the members of benchmarks/race.yaml one after another on all training rows, and judges each on test images ten
-times on the way, in one view; judging does not count as time, compiling does. A member whose schedule ends somewhere
-gets as many epochs as its time has room for, by the speed of its first steps; the published recipes go on as they say.
+times on the way, in one view, and at the end in its task's views too; judging does not count as time, compiling does.
+A member whose schedule ends somewhere gets as many epochs as its time has room for, by the speed of its first steps;
+the published recipes go on as they say.
 What is done is kept in the folder WORK: curves as CSVs, and in the end race.png and a table.
 """
 
@@ -24,9 +25,10 @@ from models.compiling import dtype_policy
 from pipeline import paths
 from pipeline.backend import keras  # before what imports Keras itself
 from pipeline.batches import TrainingBatches, steps_per_epoch
-from pipeline.config import Member
+from pipeline.config import Member, Predict
 from pipeline.contracts import load_array, load_json, writing
 from pipeline.network import build_model, predict_logits
+from pipeline.predict import averaged
 from pipeline.report import markdown
 from pipeline.trainer import compiled, phases
 
@@ -35,6 +37,7 @@ from matplotlib import pyplot as plt
 
 MARKS, JUDGED_ROWS, SPEED_STEPS = 10, 2000, (10, 150)
 ENDLESS = ("constant", "plateau")
+IN_VIEWS = "accuracy in the task's views"
 
 
 def main() -> None:
@@ -49,13 +52,14 @@ def main() -> None:
         curve = Path(f"{name}.csv")
         if not curve.exists():
             member = params.members[name]
-            found = _race(name, member, right_classes(params, member.task), 60 * options.minutes)
+            predict = params.tasks[member.task].predict
+            found = _race(name, member, predict, right_classes(params, member.task), 60 * options.minutes)
             with writing(curve) as part:
                 found.to_csv(part, index=False)
     _show({name: pd.read_csv(f"{name}.csv") for name in params.members if Path(f"{name}.csv").exists()}, params.members)
 
 
-def _race(name: str, member: Member, right: np.ndarray, budget_seconds: float) -> pd.DataFrame:
+def _race(name: str, member: Member, predict: Predict, right: np.ndarray, budget_seconds: float) -> pd.DataFrame:
     """Train for the budget and return minutes and accuracy at every mark, the last one on all test rows."""
     images, training = paths.images(member.task), member.training
     pixels = load_array(images / f"train_{member.input}.npy")
@@ -76,7 +80,9 @@ def _race(name: str, member: Member, right: np.ndarray, budget_seconds: float) -
         if clock.seconds >= budget_seconds:
             break
     clock.judge(len(test))
-    return pd.DataFrame(clock.marks)
+    found = averaged(trainer, test, np.arange(len(test)), predict, multi_label=False)
+    in_views = float((found.argmax(axis=1) == right).mean())
+    return pd.DataFrame(clock.marks).assign(**{IN_VIEWS: [*[np.nan] * (len(clock.marks) - 1), in_views]})
 
 
 def _trainer(member: Member, epochs: int, steps: int) -> keras.Model:
@@ -139,6 +145,7 @@ def _show(curves: dict[str, pd.DataFrame], members: dict[str, Member]) -> None:
             "half-way": f"{np.interp(curve['minutes'].iloc[-1] / 2, curve['minutes'], curve['accuracy']):.4f}",
             "accuracy": f"{curve['accuracy'].iloc[-1]:.4f}",
             "error": f"{1 - curve['accuracy'].iloc[-1]:.4f}",
+            "error in the task's views": f"{1 - curve[IN_VIEWS].iloc[-1]:.4f}",
         }
         for name, curve in curves.items()
     ]

@@ -16,15 +16,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from features.targets import probabilities
-from features.views import views
 from pipeline import paths
 from pipeline.backend import keras  # before what imports Keras itself
 from pipeline.batches import steps_per_epoch
 from pipeline.config import Member, Params, Predict, load_params
 from pipeline.contracts import align, load_array, load_json
 from pipeline.fit import FoldJob, train_fold
-from pipeline.network import predict_logits, size_of
+from pipeline.network import size_of
+from pipeline.predict import averaged
 from pipeline.report import markdown
 from pipeline.score import solution_path
 from pipeline.train import key_of
@@ -82,9 +81,8 @@ def _figures(key: str, member: Member, right: np.ndarray, options: Predict) -> d
     model = trained(member, f"{key}-record", rows)
     test = load_array(images / f"test_{member.input}.npy")
     all_rows, seen = np.arange(len(test)), {}
-    ways = {"one view": (False, 0), "flips": (True, 0), "task's views": (options.flip, options.shift_pixels)}
-    for name, way in ways.items():
-        found = sum(probabilities(predict_logits(model, test, all_rows, *view), False) for view in views(*way))
+    for name, way in {"one view": Predict(), "flips": Predict(flip=True), "task's views": options}.items():
+        found = averaged(model, test, all_rows, way, multi_label=False)
         seen[name] = 100 * float((found.argmax(axis=1) == right).mean())
     images_seen = training.epochs * steps_per_epoch(len(rows), training.batch_size) * training.batch_size
     petaflops = 3 * size_of(member, images)["flops"] * images_seen / 1e15

@@ -5,9 +5,11 @@
 Images are composed of 5 000 items a class of Fashion-MNIST's training set, held-out ones of the other 1 000 a class;
 the test items of the disjoint replica are not looked at. 20 000 images are seen for six epochs and three seeds: some
 minutes a run on two cores. A run that RESULTS.jsonl holds is not made again. With pseudo-labels a second network learns
-held-out images too, by the labels of a first one of the same recipe, never by their own.
+held-out images too, by the labels of a first one of the same recipe, never by their own. Re-composed, it learns new
+images of the items of those seen, by the prices that the first one is sure of, given the sums of their images.
 """
 
+import itertools
 import sys
 import time
 from dataclasses import dataclass, field, replace
@@ -16,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import softmax
 
 from pipeline.backend import keras  # before what imports Keras itself
 
@@ -25,21 +28,21 @@ from benchmarks import runs
 from features.augment import Augment
 from features.compose import compose, paint
 from features.items import crop_items
-from features.targets import confidence, one_hot, probabilities
-from features.views import views
+from features.targets import confidence, one_hot
 from models import wrap
 from models.compiling import dtype_policy, jit_compile
 from models.optimisers import optimiser, schedule
 from models.sums import PriceSums
 from pipeline.batches import TrainingBatches, steps_per_epoch
+from pipeline.config import Predict
 from pipeline.joined import Extra, Joined, exchanged
-from pipeline.network import predict_logits
+from pipeline.predict import averaged
 from pipeline.replica import CANVAS_PIXELS, ITEMS, SUMS
 from pipeline.report import markdown
 from pipeline.sources import Images, load_source
 
 SEEDS, ITEMS_PER_CLASS, IMAGES, HELD_OUT_IMAGES = 3, 5000, 20_000, 10_000
-LEAST_CONFIDENCE = 0.9  # of pseudo-labels
+LEAST_CONFIDENCE = 0.9  # of pseudo-labels, and of prices
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Recipe:
     learning_rate: float = 1e-2
     weight_decay: float = 0.02
     pseudo_share: float = 0.0  # of the images of an epoch: held-out ones with a teacher's labels
+    recomposed_share: float = 0.0  # of the images of an epoch: items of those seen, with prices by a teacher
     augment: Augment = field(default_factory=lambda: Augment(flip=True, shift_pixels=1))
 
 
@@ -88,6 +92,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "random erasing, 0.5, twelve epochs": {"epochs": 12, **_augment(erase_probability=0.5)},
     "random erasing, 0.5, width 1.5": {"width": 1.5, **_augment(erase_probability=0.5)},
     "random erasing, 0.5, pseudo-labels": {"pseudo_share": 0.33, **_augment(erase_probability=0.5)},
+    "random erasing, 0.5, re-composed": {"recomposed_share": 0.5, **_augment(erase_probability=0.5)},
 }
 
 
@@ -145,6 +150,8 @@ def _figures(
     model = _trained(seen, [], price_of, recipe, seed)
     if recipe.pseudo_share:
         model = _trained(seen, [_labelled(model, held_out, recipe.pseudo_share)], price_of, recipe, seed)
+    if recipe.recomposed_share:
+        model = _trained(seen, [_recomposed(model, seen, recipe.recomposed_share, seed)], price_of, recipe, seed)
     seconds = time.monotonic() - started
 
     def accuracy(images: Composed, flip: bool) -> float:
@@ -187,10 +194,33 @@ def _labelled(teacher: keras.Model, images: Composed, share: float) -> Extra:
     return Extra(images.items, found, np.flatnonzero(confidence(found, False) >= LEAST_CONFIDENCE), share)
 
 
+def _recomposed(teacher: keras.Model, images: Composed, share: float, seed: int) -> Extra:
+    """Return as many images of items whose price is sure, of any images."""
+    sums = next(layer for layer in teacher.layers if isinstance(layer, PriceSums))
+    logits = keras.Model(teacher.input, sums.input).predict(images.items, batch_size=500, verbose=0)
+    chances = _given_sums(softmax(logits, axis=-1), np.array(sums.prices), np.array(SUMS)[images.classes])
+    sure = chances.max(axis=-1) >= LEAST_CONFIDENCE
+    items, prices = images.items[sure], np.array(sums.prices)[chances[sure].argmax(axis=-1)]
+    print(f"{len(items)} of {sure.size} items have a sure price", flush=True)
+    rng, size = np.random.default_rng(seed), items.shape[1:3]
+    made = compose(rng, len(images.items), prices, SUMS, ITEMS, size, CANVAS_PIXELS)
+    targets = one_hot(np.searchsorted(SUMS, made.sums), len(SUMS))
+    return Extra(items[made.items], targets, np.arange(len(targets)), share)
+
+
+def _given_sums(chances: np.ndarray, prices: np.ndarray, sums: np.ndarray) -> np.ndarray:
+    """Return the probabilities (n, items, prices) of each item's price, given those and the sum (n,) of all items."""
+    found = np.zeros_like(chances)
+    for kinds in itertools.product(range(len(prices)), repeat=chances.shape[1]):
+        fits = np.flatnonzero(prices[list(kinds)].sum() == sums)
+        joint = np.prod([chances[fits, item, kind] for item, kind in enumerate(kinds)], axis=0)
+        for item, kind in enumerate(kinds):
+            found[fits, item, kind] += joint
+    return found / found.sum(axis=-1, keepdims=True)
+
+
 def _probabilities(model: keras.Model, images: Composed, flip: bool) -> np.ndarray:
-    """Return float32 (n, sums), the mean of one view or of two."""
-    seen, rows = views(flip, 0), np.arange(len(images.items))
-    return sum(probabilities(predict_logits(model, images.items, rows, *view), False) for view in seen) / len(seen)
+    return averaged(model, images.items, np.arange(len(images.items)), Predict(flip=flip), multi_label=False)
 
 
 if __name__ == "__main__":

@@ -77,16 +77,16 @@ def _probabilities(member: Member, key: str, options: Predict) -> tuple[np.ndarr
     for fold in range(folds.max() + 1):
         model = keras.saving.load_model(models / f"fold-{fold}.keras")
         held_out = np.flatnonzero(folds == fold)
-        oof[held_out] = _averaged(model, train, held_out, options, multi_label)
+        oof[held_out] = averaged(model, train, held_out, options, multi_label)
         if not member.training.train_on_all:
-            tests.append(_averaged(model, test, np.arange(len(test)), options, multi_label))
+            tests.append(averaged(model, test, np.arange(len(test)), options, multi_label))
     if member.training.train_on_all:
         model = keras.saving.load_model(models / f"{ALL_ROWS}.keras")
-        tests.append(_averaged(model, test, np.arange(len(test)), options, multi_label))
+        tests.append(averaged(model, test, np.arange(len(test)), options, multi_label))
     return rows, oof[rows], np.stack(tests)
 
 
-def _averaged(
+def averaged(
     model: keras.Model, images: np.ndarray, rows: np.ndarray, options: Predict, multi_label: bool
 ) -> np.ndarray:
     """Return the mean probabilities (len(rows), classes) over the views."""
