@@ -97,8 +97,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "dirac: GELU instead of ReLU": {"dirac": True, "activation": "gelu"},
     "dirac: a stem of 8 filters": {"dirac": True, "stem_filters": 8},
     "dirac: a stem of 24 filters": {"dirac": True, "stem_filters": 24},
-    "dirac: weight decay 0.05": {"dirac": True, "weight_decay": 0.05},
-    "dirac: weight decay 0.1": {"dirac": True, "weight_decay": 0.1},
     "dirac: label smoothing 0.2": {"dirac": True, "label_smoothing": 0.2},
     "dirac: a stem of 8 filters, three convolutions and a shortcut": {
         "dirac": True,
@@ -114,7 +112,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "full size, dirac initialisation": {**FULL_SIZE, "dirac": True},
     "full size, whitening and dirac initialisation": {**FULL_SIZE, "whitening": True, "dirac": True},
     "twenty epochs": LONG,
-    "twenty epochs, weight decay 0.05": {**LONG, "weight_decay": 0.05},
     "twenty epochs, weight decay 0.1": {**LONG, "weight_decay": 0.1},
     "twenty epochs, weight decay 0.1, random erasing, 0.5": {
         **LONG,

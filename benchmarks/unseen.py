@@ -82,7 +82,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "rescaling by 0.1": _augment(rescale_share=0.1),
     "rotation of 5 degrees": _augment(rotation_degrees=5.0),
     "dropout 0.3": {"dropout": 0.3},
-    "weight decay 0.05": {"weight_decay": 0.05},
     "weight decay 0.1": {"weight_decay": 0.1},
     "weight decay 0.2": {"weight_decay": 0.2},
     "mixup, 0.2": _augment(mixup_alpha=0.2),
