@@ -2,7 +2,7 @@
 
     python -m benchmarks.engine [--images 12800] [--batch-size 128]
 
-Six minutes on two idle cores with AVX-512 BF16; with TF_ENABLE_ONEDNN_OPTS=0 before it, without oneDNN. A GPU needs
+Eight minutes on two idle cores with AVX-512 BF16; with TF_ENABLE_ONEDNN_OPTS=0 before it, without oneDNN. A GPU needs
 more images (256 000 in batches of 512) for its speed to show. Random images: speed does not depend on what they show.
 """
 

@@ -11,7 +11,7 @@ BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
 def jit_compile() -> bool | str:
     """Return what `keras.Model.compile` is told: no XLA where TensorFlow has only a CPU, else what Keras chooses.
 
-    On two cores XLA's training steps take half as long again and a model needs eight seconds more to start
+    On two cores XLA's training steps take 1.7 times as long and a model needs eight seconds more to start
     (`python -m benchmarks.engine`).
     """
     return False if is_tensorflow_on_a_cpu() else "auto"

@@ -19,7 +19,7 @@ OFF = {  # what is done here, as it is when it is off
 }
 
 
-def does(augment: Augment) -> bool:
+def supports(augment: Augment) -> bool:
     """Return whether all that changes images is done here."""
     return replace(augment, **OFF) == Augment()
 

@@ -12,7 +12,7 @@ from jax import lax, random
 from jax import numpy as jnp
 
 from features.augment import Augment
-from pipeline.augment_on_device import augmented, does
+from pipeline.augment_on_device import augmented, supports
 from pipeline.batches import TrainingBatches
 from pipeline.feed import Learn
 from pipeline.restart import reseed, seed_of, set_variables
@@ -23,7 +23,7 @@ MOST_SHARE_OF_MEMORY = 0.25  # of the device, for images
 
 def serves(images: object, augment: Augment) -> bool:
     """Return whether these images fit on the device, and whether all that changes them is done there."""
-    return does(augment) and isinstance(images, np.ndarray) and images.nbytes <= room_bytes()
+    return supports(augment) and isinstance(images, np.ndarray) and images.nbytes <= room_bytes()
 
 
 def room_bytes() -> float:
