@@ -122,6 +122,13 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "twenty epochs, random erasing, 0.5": {**LONG, **_augment(erase_probability=0.5)},
     "twenty epochs, three convolutions and a shortcut": {**LONG, "residual": True},
     "twenty epochs, width 1.5": {**LONG, "stem_filters": 48, "filters": (48, 96, 192)},
+    "a hundred epochs": {**LONG, "epochs": 100},
+    "a hundred epochs, random erasing, 0.5": {**LONG, "epochs": 100, **_augment(erase_probability=0.5)},
+    "a hundred epochs, random erasing, 0.5, shifts of 2": {
+        **LONG,
+        "epochs": 100,
+        **_augment(erase_probability=0.5, shift_pixels=2),
+    },
 }
 
 

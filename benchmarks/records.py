@@ -1,7 +1,7 @@
 """A single model's accuracy on a replica's test images: a member trained on all training rows, three seeds.
 
     cp benchmarks/records.yaml params.yaml
-    FASHION_MNIST_DIR=<folder> dvc repro split@fashion
+    FASHION_MNIST_DIR=<folder> dvc repro split@TASK
     python -m benchmarks.records MEMBER [SEEDS]
 
 Prints accuracy in one view, with flips, and in the task's own views of test-time augmentation, and the arithmetic of
