@@ -51,6 +51,7 @@ class Recipe:
     squeeze: bool = False  # channels weighed by a small network of their means
     pooling: str = "max"  # at the end
     precision: str = "auto"
+    training_images: int = 50_000
     norm_momentum: float = 0.9
     norm_gamma: bool = True
     epochs: int = 4
@@ -70,6 +71,7 @@ def _augment(**changes: Any) -> dict[str, Augment]:
 
 FULL_SIZE = {"stem_filters": 32, "filters": (32, 64, 128), "epochs": 10}
 LONG = {**FULL_SIZE, "dirac": True, "epochs": 20}
+FEW = {**LONG, "training_images": 10_000, "epochs": 100}
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "baseline": {},
@@ -130,6 +132,19 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "epochs": 100,
         **_augment(erase_probability=0.5, shift_pixels=2),
     },
+    "a hundred epochs, mixup 1, shifts of 2": {**LONG, "epochs": 100, **_augment(mixup_alpha=1.0, shift_pixels=2)},
+    "a hundred epochs, mixup 0.2, random erasing, 0.5, shifts of 2": {
+        **LONG,
+        "epochs": 100,
+        **_augment(mixup_alpha=0.2, erase_probability=0.5, shift_pixels=2),
+    },
+    "10 000 images, a hundred epochs": FEW,
+    "10 000 images, random erasing, 0.5": {**FEW, **_augment(erase_probability=0.5)},
+    "10 000 images, mixup 0.2": {**FEW, **_augment(mixup_alpha=0.2)},
+    "10 000 images, mixup 1": {**FEW, **_augment(mixup_alpha=1.0)},
+    "10 000 images, CutMix 1": {**FEW, **_augment(cutmix_alpha=1.0)},
+    "10 000 images, mixup 0.2, random erasing, 0.5": {**FEW, **_augment(mixup_alpha=0.2, erase_probability=0.5)},
+    "10 000 images, width 2": {**FEW, "stem_filters": 64, "filters": (64, 128, 256)},
 }
 
 
@@ -159,7 +174,7 @@ def _table(rows: pd.DataFrame) -> pd.DataFrame:
 def _figures(images: Any, recipe: Recipe, seed: int) -> dict[str, float]:
     """Train once and return the accuracy on the held-out rows, of one, two and six views."""
     order = np.random.default_rng(0).permutation(len(images.labels))
-    held_out, rows = np.sort(order[:HELD_OUT]), np.sort(order[HELD_OUT:])
+    held_out, rows = np.sort(order[:HELD_OUT]), np.sort(order[HELD_OUT:][: recipe.training_images])
     pixels, targets = images.pixels[..., None], one_hot(images.labels, 10)
     keras.config.set_dtype_policy(dtype_policy(recipe.precision))
     keras.utils.set_random_seed(seed)

@@ -1,6 +1,7 @@
-"""Augmentation of batches inside a program of the JAX backend: flips, shifts and erasing, as `features` does them."""
+"""Augmentation of batches in a program of the JAX backend, as `features` does it, but for warps, light and patches."""
 
 from dataclasses import replace
+from functools import partial
 
 import jax
 import numpy as np
@@ -16,7 +17,10 @@ OFF = {  # what is done here, as it is when it is off
     "vertical_flip": False,
     "shift_pixels": 0,
     "erase_probability": 0.0,
+    "mixup_alpha": 0.0,
+    "cutmix_alpha": 0.0,
 }
+Mixed = tuple[jax.Array, jax.Array]  # uint8 images (n, ..., height, width, channels), float32 targets (n, classes)
 
 
 def supports(augment: Augment) -> bool:
@@ -39,6 +43,37 @@ def augmented(images: jax.Array, augment: Augment, key: jax.Array, mirrored: jax
     if augment.erase_probability:
         batch = _erase(batch, augment.erase_probability, keys[3])
     return batch.reshape(images.shape)
+
+
+def mixed(images: jax.Array, targets: jax.Array, augment: Augment, key: jax.Array) -> Mixed:
+    """Return what `features.augment.mixed` returns, by other random numbers, for mixup and CutMix."""
+    ways = [(_mixup, augment.mixup_alpha), (_cutmix, augment.cutmix_alpha)]
+    ways = [partial(way, alpha) for way, alpha in ways if alpha]
+    if not ways:
+        return images, targets
+    keys = random.split(key)
+    return lax.switch(random.randint(keys[0], (), 0, len(ways)), ways, images, targets, keys[1])
+
+
+def _mixup(alpha: float, images: jax.Array, targets: jax.Array, key: jax.Array) -> Mixed:
+    keys, count = random.split(key), len(images)
+    share, other = random.beta(keys[0], alpha, alpha, (count,)), random.permutation(keys[1], count)
+    image_share = jnp.expand_dims(share, range(1, images.ndim))
+    blended = images * image_share + images[other] * (1 - image_share)
+    return jnp.rint(blended).astype(jnp.uint8), targets * share[:, None] + targets[other] * (1 - share)[:, None]
+
+
+def _cutmix(alpha: float, images: jax.Array, targets: jax.Array, key: jax.Array) -> Mixed:
+    keys, sides = random.split(key, 3), jnp.array(images.shape[-3:-1])
+    half = jnp.sqrt(random.beta(keys[0], alpha, alpha)) * sides / 2
+    centre, other = random.randint(keys[1], (2,), 0, sides), random.permutation(keys[2], len(images))
+    low = jnp.maximum(0, jnp.rint(centre - half)).astype(int)
+    high = jnp.minimum(sides, jnp.rint(centre + half)).astype(int)
+    rows, columns = (jnp.arange(side) for side in images.shape[-3:-1])
+    inside_rows, inside_columns = (rows >= low[0]) & (rows < high[0]), (columns >= low[1]) & (columns < high[1])
+    inside = (inside_rows[:, None] & inside_columns)[..., None]
+    share = inside.mean()
+    return jnp.where(inside, images[other], images), targets * (1 - share) + targets[other] * share
 
 
 def _flip(batch: jax.Array, mirrored: jax.Array, axis: int) -> jax.Array:

@@ -12,7 +12,7 @@ from jax import lax, random
 from jax import numpy as jnp
 
 from features.augment import Augment
-from pipeline.augment_on_device import augmented, supports
+from pipeline.augment_on_device import augmented, mixed, supports
 from pipeline.batches import TrainingBatches
 from pipeline.feed import Learn
 from pipeline.restart import reseed, seed_of, set_variables
@@ -71,8 +71,10 @@ def _program(trainer: keras.Model, augment: Augment) -> Callable:
     def run(state, images, targets, order, mirrored, key, start, stop):  # noqa: ANN001, ANN202
         def step(index: jax.Array, state: list) -> list:
             rows = order[index]
-            seen = augmented(images[rows], augment, random.fold_in(key, index), mirrored[rows])
-            return list(trainer.train_step(tuple(state), (seen, targets[rows]))[1])
+            keys = random.split(random.fold_in(key, index))
+            changed = augmented(images[rows], augment, keys[0], mirrored[rows])
+            seen = mixed(changed, targets[rows], augment, keys[1])
+            return list(trainer.train_step(tuple(state), seen)[1])
 
         return lax.fori_loop(start, stop, step, state)
 

@@ -19,10 +19,16 @@ from tests.projects import member, to_folds, write_blobs
 
 WAYS = {
     "on the device": {
-        "augment": {"flip": True, "alternating_flip": True, "shift_pixels": 1, "erase_probability": 0.2},
+        "augment": {
+            "flip": True,
+            "alternating_flip": True,
+            "shift_pixels": 1,
+            "erase_probability": 0.2,
+            "mixup_alpha": 0.2,
+        },
         "training": {"epochs": 4, "optimiser": "muon", "ema_momentum": 0.8},
     },
-    "by Python": {"augment": {"mixup_alpha": 0.2}, "training": {"epochs": 3, "optimiser": "sgd"}},
+    "by Python": {"augment": {"ricap_beta": 0.3}, "training": {"epochs": 3, "optimiser": "sgd"}},
 }
 
 

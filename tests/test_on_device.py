@@ -84,12 +84,63 @@ def test_erasing_paints_a_rectangle_of_noise_on_its_share_of_images():
     assert filled.mean() > 0.98  # noise is zero here and there
 
 
+def mixing(images, **options):
+    """Return what mixes, by a seed, images that have a class each, so that targets tell which others are in them."""
+    placed = jax.device_put((images, np.eye(len(images), dtype=np.float32)))
+    program = jax.jit(lambda key: augment_on_device.mixed(*placed, Augment(**options), key))
+
+    def mixed(seed):
+        out, shares = map(np.asarray, program(jax.random.key(seed)))
+        assert out.dtype == np.uint8
+        assert np.allclose(shares.sum(1), 1)
+        return out, shares
+
+    return mixed
+
+
+def test_nothing_is_mixed_by_itself(images):
+    out, shares = mixing(images)(0)
+    assert (out == images).all()
+    assert (shares == np.eye(len(images))).all()
+
+
+def test_mixup_blends_images_and_all_their_items_in_the_shares_of_the_targets(images):
+    items = images.reshape(200, 2, 9, 7, 2)
+    out, shares = mixing(items, mixup_alpha=1.0)(0)
+    assert np.abs(np.einsum("ij,jtyxc->ityxc", shares, items) - out).max() < 0.51
+    own = np.diag(shares)
+    assert own.mean() == pytest.approx(0.5, abs=0.1)
+    assert own.std() == pytest.approx(12**-0.5, abs=0.05), "Beta(1, 1) is uniform"
+
+
+def test_cutmix_takes_one_rectangle_from_others_and_its_share_of_their_targets(images):
+    mixed, each, areas = mixing(images, cutmix_alpha=1.0), np.arange(len(images)), []
+    for seed in range(40):
+        out, shares = mixed(seed)
+        own = np.diag(shares)
+        others = np.where(own == 1, each, (shares - np.diag(own)).argmax(1))  # of a permutation, which may stay
+        foreign = (out != images).any(axis=(0, 3))
+        assert (out == np.where(foreign[..., None], images[others], images)).all()
+        assert own[others != each] == pytest.approx(1 - foreign.mean(), abs=1e-6)
+        if foreign.any():
+            assert foreign.sum() == np.prod(np.ptp(np.argwhere(foreign), axis=0) + 1)
+        areas.append(foreign.mean())
+    assert 0.2 < np.mean(areas) < 0.5, "half of an image, less what lies outside"
+
+
+def test_where_both_are_on_each_batch_is_mixed_by_one_of_them(images):
+    mixed = mixing(images, mixup_alpha=1.0, cutmix_alpha=1.0)
+    by_mixup = [len(np.unique(mixed(seed)[1].diagonal())) > 2 for seed in range(20)]
+    assert 4 < sum(by_mixup) < 16
+
+
 def test_what_is_not_done_there_is_left_to_the_host(images, monkeypatch):
     assert not on_device.serves(images, Augment()), "a CPU is slower at it"
     monkeypatch.setattr(on_device, "room_bytes", lambda: images.nbytes)
     assert on_device.serves(images, Augment(flip=True, shift_pixels=1, erase_probability=0.5))
     assert not on_device.serves(images, Augment(rotation_degrees=5))
-    assert not on_device.serves(images, Augment(flip=True, mixup_alpha=0.2))
+    assert on_device.serves(images, Augment(mixup_alpha=0.2, cutmix_alpha=1.0))
+    assert not on_device.serves(images, Augment(flip=True, ricap_beta=0.3))
     assert not on_device.serves(Joined(images, images), Augment())
     assert not on_device.serves(np.concatenate([images, images]), Augment())
 
