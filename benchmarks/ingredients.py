@@ -145,6 +145,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "10 000 images, CutMix 1": {**FEW, **_augment(cutmix_alpha=1.0)},
     "10 000 images, CutMix 0.2": {**FEW, **_augment(cutmix_alpha=0.2)},
     "10 000 images, CutMix 1, random erasing, 0.5": {**FEW, **_augment(cutmix_alpha=1.0, erase_probability=0.5)},
+    "10 000 images, twenty epochs": {**FEW, "epochs": 20},
+    "10 000 images, twenty epochs, random erasing, 0.5": {**FEW, "epochs": 20, **_augment(erase_probability=0.5)},
+    "10 000 images, twenty epochs, CutMix 1": {**FEW, "epochs": 20, **_augment(cutmix_alpha=1.0)},
 }
 
 
