@@ -1,4 +1,4 @@
-"""Augmentation of batches in a program of the JAX backend, as `features` does it, but for warps, light and patches."""
+"""Augmentation of batches in a program of the JAX backend, as `features` does it, less warps, light, cutout, RICAP."""
 
 from dataclasses import replace
 from functools import partial
