@@ -128,10 +128,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "twenty epochs, width 1.5": {**LONG, "stem_filters": 48, "filters": (48, 96, 192)},
     "a hundred epochs": LONGER,
     "a hundred epochs, random erasing, 0.5": {**LONGER, **_augment(erase_probability=0.5)},
-    "a hundred epochs, random erasing, 0.5, shifts of 2": {
-        **LONGER,
-        **_augment(erase_probability=0.5, shift_pixels=2),
-    },
+    "a hundred epochs, random erasing, 0.5, shifts of 2": {**LONGER, **_augment(erase_probability=0.5, shift_pixels=2)},
     "a hundred epochs, mixup 1, shifts of 2": {**LONGER, **_augment(mixup_alpha=1.0, shift_pixels=2)},
     "a hundred epochs, mixup 0.2, random erasing, 0.5, shifts of 2": {
         **LONGER,
