@@ -1,5 +1,6 @@
-"""One fold: a fresh model, trained epoch by epoch, its state saved after each."""
+"""One fold: a fresh model, trained epoch by epoch, its state saved on the way."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ from pipeline.pseudo import load_pseudo
 from pipeline.restart import copies, seed_of, set_variables
 from pipeline.resume import load_state, save_state
 from pipeline.trainer import Phase, compiled, phases, watchers
+
+SAVE_SECONDS = 10  # from one save to the next: a large network's takes half as long as an epoch on a GPU
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ def _data(job: FoldJob) -> FoldData:
 
 
 def train_fold(job: FoldJob, report: Callable[[dict], None] | None = None) -> None:
-    """Train the job's model, unless that is done, from its last whole epoch on.
+    """Train the job's model, unless that is done, from the last epoch that was saved on.
 
     With `report`, which is told the figures of every epoch and may raise to end it, nothing is kept: a trial.
     """
@@ -101,10 +104,11 @@ def _train_phase(
     progress: Progress,
     report: Callable[[dict], None] | None,
 ) -> dict[str, list[np.ndarray]]:
-    """Train from the first epoch that `history` lacks, which grows, and return the last state saved."""
+    """Train from the first epoch that `history` lacks, which grows, and return the last state, which is saved."""
     training = job.member.training
     watching = watchers(training, trainer, history[phase.start_epoch :], phase.stop_epoch == job.epochs)
     learn = epochs(trainer, data.images, data.targets, job.member.augment)
+    best_weights, saved_at = groups.get("best"), -math.inf
     for epoch in range(len(history), phase.stop_epoch):
         if trainer.stop_training:
             break
@@ -113,15 +117,19 @@ def _train_phase(
         with _averaged(trainer, bool(training.ema_momentum)):
             row |= _validate(job, data, trainer)
             best = best_epoch(history, training.monitor) == epoch
-            best_weights = copies(trainer.weights) if best else groups.get("best")
+            if best:
+                best_weights = copies(trainer.weights)
         for watcher in watching:
             watcher.on_epoch_end(epoch - phase.start_epoch, row)
         if report:
             report(row)
             continue
-        groups = {"weights": copies(trainer.weights), "optimiser": copies(trainer.optimizer.variables)}
-        groups["best"] = best_weights
-        save_state(job.folder / "state.npz", history, groups)
+        is_last = trainer.stop_training or epoch + 1 == phase.stop_epoch
+        if is_last or time.monotonic() - saved_at >= SAVE_SECONDS:
+            groups = {"weights": copies(trainer.weights), "optimiser": copies(trainer.optimizer.variables)}
+            groups["best"] = best_weights
+            save_state(job.folder / "state.npz", history, groups)
+            saved_at = time.monotonic()
         progress.epoch_done(row, best)
     return groups
 

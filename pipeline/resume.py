@@ -1,6 +1,6 @@
 """What a killed run leaves behind, and how the next one takes it up.
 
-The state of a fold is one file, replaced as a whole after every epoch. It lies outside the stage's outs, which DVC
+The state of a fold is one file, replaced as a whole after an epoch. It lies outside the stage's outs, which DVC
 deletes, in a folder named by a hash of all that the result depends on.
 """
 

@@ -1,6 +1,7 @@
 """Training through its stages, in this process, on a competition that is learnt in seconds."""
 
 import json
+import math
 import shutil
 
 import numpy as np
@@ -114,6 +115,7 @@ def train_with_kills(params, monkeypatch, epochs_between_kills):
             raise Killed
 
     monkeypatch.setattr(fit, "save_state", dying)
+    monkeypatch.setattr(fit, "SAVE_SECONDS", 0)
     kills = 0
     while True:
         try:
@@ -157,6 +159,30 @@ def test_a_killed_run_ends_as_if_nothing_had_happened(project, monkeypatch, trai
     assert np.allclose(resumed.probabilities, whole.probabilities, atol=1e-5)
     resumed_test = load_predictions(paths.predictions("blobs", "m") / "test.npz")
     assert np.allclose(resumed_test.probabilities, whole_test.probabilities, atol=1e-5)
+
+
+def test_short_epochs_are_saved_now_and_then_and_the_last_one_always(project, monkeypatch):
+    params = project({"m": member("blobs", training={"epochs": 4})}, split={"count": 1})
+    epoch, save, learnt, saved = fit._epoch, resume.save_state, [], []
+
+    def learning(*arguments):
+        learnt.append(arguments[4])
+        if len(learnt) == 7:
+            raise Killed
+        return epoch(*arguments)
+
+    monkeypatch.setattr(fit, "SAVE_SECONDS", math.inf)
+    monkeypatch.setattr(fit, "save_state", lambda *a: (saved.append(len(a[1])), save(*a)))
+    monkeypatch.setattr(fit, "_epoch", learning)
+    training_stage.train(params, "m")
+    whole = pd.read_csv(models_of()["fold-0.csv"]).drop(columns="seconds")
+    assert (learnt, saved) == ([0, 1, 2, 3], [1, 4])
+    shutil.rmtree(paths.resume("blobs", "m"))
+    with pytest.raises(Killed):
+        training_stage.train(params, "m")
+    training_stage.train(params, "m")
+    assert learnt[4:] == [0, 1, 2, 1, 2, 3]
+    assert np.allclose(pd.read_csv(models_of()["fold-0.csv"]).drop(columns="seconds"), whole, atol=1e-5)
 
 
 def test_a_killed_transfer_goes_on_in_its_phase(project, monkeypatch):
