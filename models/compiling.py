@@ -6,6 +6,7 @@ import keras
 
 CPU_INFO = Path("/proc/cpuinfo")
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
+BFLOAT16_CAPABILITY = 8
 
 
 def jit_compile() -> bool | str:
@@ -20,12 +21,15 @@ def jit_compile() -> bool | str:
 def dtype_policy(precision: str) -> str:
     """Return the Keras policy for a member's `precision`; `auto` is the faster one, where that was measured.
 
-    That is bfloat16 on CPUs that multiply it themselves (AVX-512 BF16, AMX; `python -m benchmarks.engine` times both).
-    Where it is emulated it is slower, or TensorFlow refuses. On GPUs the two were not compared,
+    That is bfloat16 with TensorFlow on CPUs and with JAX on NVIDIA GPUs that multiply it themselves (AVX-512 BF16, AMX;
+    from compute capability 8, Ampere; `python -m benchmarks.engine` times both: an H100 trains 1.4 times as fast).
+    Where it is emulated it is slower, or TensorFlow refuses. On other devices the two were not compared,
     so `auto` is float32 there.
     """
     if precision != "auto":
         return precision
+    if keras.backend.backend() == "jax":
+        return "mixed_bfloat16" if _compute_capability() >= BFLOAT16_CAPABILITY else "float32"
     return "mixed_bfloat16" if is_tensorflow_on_a_cpu() and _cpu_flags() & BFLOAT16_FLAGS else "float32"
 
 
@@ -39,3 +43,11 @@ def _cpu_flags() -> set[str]:
     """Return what Linux says the first core can do; nothing, where there is no such file."""
     lines = CPU_INFO.read_text().splitlines() if CPU_INFO.exists() else []
     return next((set(line.split()) for line in lines if line.startswith("flags")), set())
+
+
+def _compute_capability() -> int:
+    """Return the generation of JAX's first device as NVIDIA counts them, 0 where it is no GPU of theirs."""
+    import jax
+
+    major = str(getattr(jax.devices()[0], "compute_capability", "")).partition(".")[0]
+    return int(major) if major.isdecimal() else 0

@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -256,6 +257,22 @@ def test_automatic_precision_is_bfloat16_where_the_cpu_has_it(tmp_path, monkeypa
     compiling.CPU_INFO.write_text(f"model name\t: a CPU\nflags\t\t: {flags} sse\n")
     assert compiling.dtype_policy("auto") == policy
     assert compiling.dtype_policy("mixed_float16") == "mixed_float16"
+
+
+@pytest.mark.parametrize(
+    ("device", "policy"),
+    [
+        ({"compute_capability": "9.0"}, "mixed_bfloat16"),  # an H100
+        ({"compute_capability": "12.0"}, "mixed_bfloat16"),
+        ({"compute_capability": "7.5"}, "float32"),  # a T4, which emulates it
+        ({"compute_capability": "gfx942"}, "float32"),
+        ({}, "float32"),  # a CPU
+    ],
+)
+def test_automatic_precision_is_bfloat16_on_gpus_that_have_it(monkeypatch, device, policy):
+    monkeypatch.setattr("keras.backend.backend", lambda: "jax")
+    monkeypatch.setattr("jax.devices", lambda: [SimpleNamespace(**device)])
+    assert compiling.dtype_policy("auto") == policy
 
 
 def test_one_fold_and_train_on_all_reach_a_submission(project):
