@@ -252,6 +252,7 @@ def test_mixed_precision_trains_and_predicts_float32(project, precision):
 @pytest.mark.parametrize(("flags", "policy"), [("fpu avx512_bf16", "mixed_bfloat16"), ("fpu avx2", "float32")])
 def test_automatic_precision_is_bfloat16_where_the_cpu_has_it(tmp_path, monkeypatch, flags, policy):
     monkeypatch.setattr(compiling, "CPU_INFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr("keras.backend.backend", lambda: "tensorflow")
     monkeypatch.setattr("keras.distribution.list_devices", lambda kind: [])
     assert compiling.dtype_policy("auto") == "float32"  # another system, which has no such file
     compiling.CPU_INFO.write_text(f"model name\t: a CPU\nflags\t\t: {flags} sse\n")
