@@ -6,7 +6,7 @@ import keras
 
 CPU_INFO = Path("/proc/cpuinfo")
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
-BFLOAT16_CAPABILITY = 8
+BFLOAT16_CAPABILITY = 8  # as NVIDIA counts its GPUs: Ampere
 
 
 def jit_compile() -> bool | str:
@@ -21,8 +21,8 @@ def jit_compile() -> bool | str:
 def dtype_policy(precision: str) -> str:
     """Return the Keras policy for a member's `precision`; `auto` is the faster one, where that was measured.
 
-    That is bfloat16 with TensorFlow on CPUs and with JAX on NVIDIA GPUs that multiply it themselves (AVX-512 BF16, AMX;
-    from compute capability 8, Ampere; `python -m benchmarks.engine` times both: an H100 trains 1.4 times as fast).
+    That is bfloat16 with TensorFlow on CPUs (AVX-512 BF16, AMX) and with JAX on NVIDIA GPUs (from Ampere on) that
+    multiply it themselves; `python -m benchmarks.engine` times both, and an H100 trains 1.4 times as fast in it.
     Where it is emulated it is slower, or TensorFlow refuses. On other devices the two were not compared,
     so `auto` is float32 there.
     """

@@ -201,7 +201,7 @@ def test_a_killed_run_goes_on_where_it_was(repository):
 
     again = lines_of(run(repository, "dvc", "repro", "train@fashion-fast"))
     assert not {epoch for fold, epoch in again if fold == "1"}, "a finished fold was trained again"
-    assert len(set(trained) & set(again)) <= 1, "more than one epoch was lost"
+    assert ("2", "1") not in again, "the first epoch was saved, and lost"
     assert finished.stat().st_mtime_ns == written
     resumed = [history(repository, "fashion-fast", fold) for fold in range(2)]
     shutil.rmtree(state)
