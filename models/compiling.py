@@ -1,12 +1,14 @@
 """How a model's steps are compiled, and in which precision they compute."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import keras
 
 CPU_INFO = Path("/proc/cpuinfo")
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
-BFLOAT16_CAPABILITY = 8  # as NVIDIA counts its GPUs: Ampere
+BFLOAT16_GENERATION = 8  # of NVIDIA's GPUs: Ampere
 
 
 def jit_compile() -> bool | str:
@@ -28,9 +30,11 @@ def dtype_policy(precision: str) -> str:
     """
     if precision != "auto":
         return precision
-    if keras.backend.backend() == "jax":
-        return "mixed_bfloat16" if _compute_capability() >= BFLOAT16_CAPABILITY else "float32"
-    return "mixed_bfloat16" if is_tensorflow_on_a_cpu() and _cpu_flags() & BFLOAT16_FLAGS else "float32"
+    if is_tensorflow_on_a_cpu():
+        has_bfloat16 = bool(_cpu_flags() & BFLOAT16_FLAGS)
+    else:
+        has_bfloat16 = _is_jax_on_a_gpu() and _oldest_generation() >= BFLOAT16_GENERATION
+    return "mixed_bfloat16" if has_bfloat16 else "float32"
 
 
 def is_tensorflow_on_a_cpu() -> bool:
@@ -39,15 +43,21 @@ def is_tensorflow_on_a_cpu() -> bool:
     return keras.backend.backend() == "tensorflow" and not keras.distribution.list_devices("gpu")
 
 
+def _is_jax_on_a_gpu() -> bool:
+    return keras.backend.backend() == "jax" and not keras.distribution.list_devices()[0].startswith("cpu")
+
+
 def _cpu_flags() -> set[str]:
     """Return what Linux says the first core can do; nothing, where there is no such file."""
     lines = CPU_INFO.read_text().splitlines() if CPU_INFO.exists() else []
     return next((set(line.split()) for line in lines if line.startswith("flags")), set())
 
 
-def _compute_capability() -> int:
-    """Return the generation of JAX's first device as NVIDIA counts them, 0 where it is no GPU of theirs."""
-    import jax
-
-    major = str(getattr(jax.devices()[0], "compute_capability", "")).partition(".")[0]
-    return int(major) if major.isdecimal() else 0
+def _oldest_generation() -> int:
+    """Return the lowest generation of this machine's NVIDIA GPUs, by the first number of their compute capability."""
+    if shutil.which("nvidia-smi") is None:
+        return 0
+    query = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
+    lines = subprocess.run(query, capture_output=True, text=True, check=False).stdout.splitlines()
+    generations = [line.partition(".")[0] for line in lines]
+    return min((int(number) if number.isdecimal() else 0 for number in generations), default=0)

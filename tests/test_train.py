@@ -3,7 +3,6 @@
 import json
 import math
 import shutil
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -261,18 +260,24 @@ def test_automatic_precision_is_bfloat16_where_the_cpu_has_it(tmp_path, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("device", "policy"),
+    ("device", "listed", "policy"),
     [
-        ({"compute_capability": "9.0"}, "mixed_bfloat16"),  # an H100
-        ({"compute_capability": "12.0"}, "mixed_bfloat16"),
-        ({"compute_capability": "7.5"}, "float32"),  # a T4, which emulates it
-        ({"compute_capability": "gfx942"}, "float32"),
-        ({}, "float32"),  # a CPU
+        ("gpu:0", "9.0", "mixed_bfloat16"),  # an H100
+        ("gpu:0", "12.0\n8.6", "mixed_bfloat16"),
+        ("gpu:0", "8.0\n7.5", "float32"),  # an A100 and a T4, which emulates it
+        ("gpu:0", "[N/A]", "float32"),
+        ("gpu:0", "", "float32"),  # no driver
+        ("cpu:0", "9.0", "float32"),  # JAX for CPUs alone
     ],
 )
-def test_automatic_precision_is_bfloat16_on_gpus_that_have_it(monkeypatch, device, policy):
+def test_automatic_precision_is_bfloat16_on_gpus_that_have_it(tmp_path, monkeypatch, device, listed, policy):
     monkeypatch.setattr("keras.backend.backend", lambda: "jax")
-    monkeypatch.setattr("jax.devices", lambda: [SimpleNamespace(**device)])
+    monkeypatch.setattr("keras.distribution.list_devices", lambda: [device])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert compiling.dtype_policy("auto") == "float32"  # without NVIDIA's command
+    command = tmp_path / "nvidia-smi"
+    command.write_text(f"#!/bin/sh\n[ \"$1\" = --query-gpu=compute_cap ] && echo '{listed}'\n")
+    command.chmod(0o755)
     assert compiling.dtype_policy("auto") == policy
 
 
