@@ -5,8 +5,8 @@
 
 Trains the members of benchmarks/race.yaml one after another on all training rows, and judges each on test images ten
 times on the way, in one view, and at the end in its task's views too; judging does not count as time, compiling does.
-A member whose schedule ends somewhere gets as many epochs as its time has room for, by the speed of its first steps;
-the published recipes go on as they say.
+On the JAX backend they are judged after whole epochs. A member whose schedule ends somewhere gets as many epochs as
+its time has room for, by the speed of its first steps; the published recipes go on as they say.
 What is done is kept in the folder WORK: curves as CSVs, and in the end race.png and a table.
 """
 
@@ -27,6 +27,7 @@ from pipeline.backend import keras  # before what imports Keras itself
 from pipeline.batches import TrainingBatches, steps_per_epoch
 from pipeline.config import Member, Predict
 from pipeline.contracts import load_array, load_json, writing
+from pipeline.feed import epochs as learning
 from pipeline.network import build_model, predict_logits
 from pipeline.predict import averaged
 from pipeline.report import markdown
@@ -35,7 +36,8 @@ from pipeline.trainer import compiled, phases
 matplotlib.use("agg")
 from matplotlib import pyplot as plt
 
-MARKS, JUDGED_ROWS, SPEED_STEPS = 10, 2000, (10, 150)
+MARKS, JUDGED_ROWS, SPEED_STEPS = 10, 2000, 200
+USED_SHARE = 0.95  # of the budget, by schedules that end: speeds vary
 ENDLESS = ("constant", "plateau")
 IN_VIEWS = "accuracy in the task's views"
 
@@ -67,20 +69,21 @@ def _race(name: str, member: Member, predict: Predict, right: np.ndarray, budget
     rows, steps = np.arange(len(targets)), steps_per_epoch(len(targets), training.batch_size)
     epochs = training.epochs
     if training.schedule not in ENDLESS:
-        epochs = max(1, int(0.95 * budget_seconds / (steps * _step_seconds(member, pixels, targets))))
+        start_seconds, step_seconds = _speed(member, pixels, targets)
+        epochs = max(1, int((USED_SHARE * budget_seconds - start_seconds) / (steps * step_seconds)))
     print(f"{name}: {epochs} epochs of {steps} steps at most", flush=True)
     keras.utils.set_random_seed(training.seed)
-    test = load_array(images / f"test_{member.input}.npy")
-    clock = Clock(name, test, right, budget_seconds)
     trainer = _trainer(member, epochs, steps)
+    learn = learning(trainer, pixels, targets, member.augment)
+    clock = Clock(name, trainer, load_array(images / f"test_{member.input}.npy"), right, budget_seconds)
     for epoch in range(epochs):
-        seeds = (training.seed, epoch)
-        batches = TrainingBatches(pixels, targets, rows, training.batch_size, member.augment, seeds)
-        trainer.fit(batches, shuffle=False, verbose=0, callbacks=[clock])
-        if clock.seconds >= budget_seconds:
+        batches = TrainingBatches(pixels, targets, rows, training.batch_size, member.augment, (training.seed, epoch))
+        learn(batches, clock.steps_done)
+        clock.epoch_done()
+        if clock.is_over:
             break
-    clock.judge(len(test))
-    found = averaged(trainer, test, np.arange(len(test)), predict, multi_label=False)
+    clock.judge(len(right))
+    found = averaged(trainer, clock.test, np.arange(len(right)), predict, multi_label=False)
     in_views = float((found.argmax(axis=1) == right).mean())
     return pd.DataFrame(clock.marks).assign(**{IN_VIEWS: [*[np.nan] * (len(clock.marks) - 1), in_views]})
 
@@ -91,37 +94,59 @@ def _trainer(member: Member, epochs: int, steps: int) -> keras.Model:
     return compiled(model, member.training, phases(member.training, epochs)[0], steps, multi_label=False)
 
 
-def _step_seconds(member: Member, pixels: np.ndarray, targets: np.ndarray) -> float:
-    """Return what a step takes once it is compiled, by a model that is thrown away."""
-    trainer, seconds = _trainer(member, 1, 1000), []
-    for steps in SPEED_STEPS:
-        rows = np.arange(steps * member.training.batch_size)
-        batches = TrainingBatches(pixels, targets, rows, member.training.batch_size, member.augment, (0, 0))
-        started = time.monotonic()
-        trainer.fit(batches, shuffle=False, verbose=0)
-        seconds.append(time.monotonic() - started)
-    return seconds[-1] / SPEED_STEPS[-1]
+def _speed(member: Member, pixels: np.ndarray, targets: np.ndarray) -> tuple[float, float]:
+    """Return the seconds of starting and compiling, and those of a step, by a model that is thrown away."""
+    trainer = _trainer(member, 1, 1000)
+    batch_size = member.training.batch_size
+    rows = np.resize(np.arange(len(targets)), SPEED_STEPS * batch_size)
+    batches = TrainingBatches(pixels, targets, rows, batch_size, member.augment, (0, 0))
+    seen, started = [], time.monotonic()
+    learning(trainer, pixels, targets, member.augment)(
+        batches, lambda steps, _: seen.append((steps, time.monotonic() - started))
+    )
+    (first_steps, first), (_, last) = seen[0], seen[-1]
+    step_seconds = (last - first) / (SPEED_STEPS - first_steps)
+    return first - first_steps * step_seconds, step_seconds
 
 
-class Clock(keras.callbacks.Callback):
+class Clock:
     """Counts the seconds of training alone, judges at every mark, and stops at the end of the budget."""
 
-    def __init__(self, name: str, test: np.ndarray, right: np.ndarray, budget_seconds: float) -> None:
-        super().__init__()
-        self.name, self.test, self.right, self.budget_seconds = name, test, right, budget_seconds
+    def __init__(
+        self, name: str, trainer: keras.Model, test: np.ndarray, right: np.ndarray, budget_seconds: float
+    ) -> None:
+        self.name, self.trainer, self.test, self.right, self.budget_seconds = name, trainer, test, right, budget_seconds
         self.seconds, self.marks, self.last = 0.0, [], time.monotonic()
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    @property
+    def is_over(self) -> bool:
+        return self.seconds >= self.budget_seconds
+
+    def steps_done(self, *_: object) -> None:
+        """Count the time since the last call, end the epoch when it is over, and judge if a mark is reached."""
+        self._count()
+        if self.is_over:
+            self.trainer.stop_training = True
+        elif keras.backend.backend() != "jax":  # whose steps have the variables to themselves until an epoch ends
+            self._judge_at_mark()
+
+    def epoch_done(self) -> None:
+        """Count the time since the last steps, and judge if a mark is reached."""
+        self._count()
+        if not self.is_over:
+            self._judge_at_mark()
+
+    def _count(self) -> None:
         now = time.monotonic()
         self.seconds, self.last = self.seconds + now - self.last, now
-        if self.seconds >= self.budget_seconds:
-            self.model.stop_training = True
-        elif self.seconds >= (len(self.marks) + 1) * self.budget_seconds / MARKS:
+
+    def _judge_at_mark(self) -> None:
+        if self.seconds >= (len(self.marks) + 1) * self.budget_seconds / MARKS:
             self.judge(JUDGED_ROWS)
 
     def judge(self, rows: int) -> None:
         """Note the accuracy on the first test rows, and start the clock anew."""
-        logits = predict_logits(self.model, self.test, np.arange(min(rows, len(self.test))))
+        logits = predict_logits(self.trainer, self.test, np.arange(min(rows, len(self.test))))
         accuracy = float((logits.argmax(axis=1) == self.right[: len(logits)]).mean())
         self.marks.append({"minutes": self.seconds / 60, "accuracy": accuracy, "images": len(logits)})
         print(f"{self.name}: {self.seconds / 60:5.1f} min  accuracy {accuracy:.4f} of {len(logits)}", flush=True)
