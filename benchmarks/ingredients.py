@@ -72,6 +72,7 @@ def _augment(**changes: Any) -> dict[str, Augment]:
 FULL_SIZE = {"stem_filters": 32, "filters": (32, 64, 128), "epochs": 10}
 LONG = {**FULL_SIZE, "dirac": True, "epochs": 20}
 LONGER = {**LONG, "epochs": 100}
+WIDER = {**LONGER, "stem_filters": 48, "filters": (48, 96, 192)}
 FEW = {**LONGER, "training_images": 10_000}
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -135,6 +136,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
         **_augment(mixup_alpha=0.2, erase_probability=0.5, shift_pixels=2),
     },
     "a hundred epochs, CutMix 0.2": {**LONGER, **_augment(cutmix_alpha=0.2)},
+    "a hundred epochs, width 1.5, random erasing, 0.5": {**WIDER, **_augment(erase_probability=0.5)},
+    "a hundred epochs, width 1.5, CutMix 1": {**WIDER, **_augment(cutmix_alpha=1.0)},
     "10 000 images, a hundred epochs": FEW,
     "10 000 images, random erasing, 0.5": {**FEW, **_augment(erase_probability=0.5)},
     "10 000 images, mixup 0.2": {**FEW, **_augment(mixup_alpha=0.2)},
