@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from models.layers import logits, require_size
+from models.layers import halved, logits, require_size
 
 SPACE = {  # of tuning
     "options": {
@@ -31,7 +31,7 @@ def build(
     for width in filters:
         for _ in range(2):
             x = layers.Conv2D(width, 3, padding="same", activation=activation)(x)
-        x = layers.MaxPooling2D(2)(layers.BatchNormalization()(x))
+        x = halved(layers.BatchNormalization()(x))
         x = layers.Dropout(dropout)(x)
     x = layers.Dense(units, activation=activation)(layers.Flatten()(x))
     return keras.Model(images, logits(layers.Dropout(dropout)(x), outputs), name="convnet")

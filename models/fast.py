@@ -11,7 +11,7 @@ import math
 import keras
 from keras import layers
 
-from models.layers import convolution, dirac, logits, normalised, require_size
+from models.layers import convolution, dirac, halved, logits, normalised, require_size
 
 STEM, GROUPS = 32, (32, 64, 128)  # filters at width 1; each group halves the image, as often as it can be
 
@@ -43,7 +43,7 @@ def build(
     x = layers.Conv2D(_filters(STEM, width), 2, activation=activation)(images)
     for group in GROUPS[: int(math.log2(min(x.shape[1:3])))]:
         filters = _filters(group, width)
-        x = normalised(layers.MaxPooling2D(2)(convolution(x, filters, initializer=dirac)), activation)
+        x = normalised(halved(convolution(x, filters, initializer=dirac)), activation)
         y = normalised(convolution(x, filters, initializer=dirac), activation)
         if residual:
             y = layers.Add()([x, normalised(convolution(y, filters, initializer=dirac), activation)])

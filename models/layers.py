@@ -51,6 +51,21 @@ def normalised(inputs: keras.KerasTensor, activation: str) -> keras.KerasTensor:
     return layers.Activation(activation)(layers.BatchNormalization(momentum=0.9)(inputs))
 
 
+def halved(inputs: keras.KerasTensor) -> keras.KerasTensor:
+    """Return the greatest of every two by two pixels; a last odd row or column falls away.
+
+    With JAX as maxima of slices, whose gradient is a choice. That of XLA's windows scatters, and took a GPU a tenth of
+    a training step of `fast`.
+    """
+    if keras.backend.backend() != "jax":
+        return layers.MaxPooling2D(2)(inputs)
+    height, width = (side // 2 * 2 for side in inputs.shape[1:3])
+    left, right = (
+        ops.maximum(inputs[:, 0:height:2, first:width:2], inputs[:, 1:height:2, first:width:2]) for first in (0, 1)
+    )
+    return ops.maximum(left, right)
+
+
 def require_size(image_shape: Sequence[int], least_pixels: int) -> None:
     """Refuse images that the halvings of a network would shrink to nothing.
 

@@ -75,9 +75,12 @@ class ConvolutionMuon(optimizers.Muon):
         small square and multiplied with x once: half the arithmetic or less for the kernel of a 3x3 convolution, which
         has several times as many rows as columns. Not where a device may round factors to ten bits, as GPUs do: the
         steps on the square don't mend what one of them rounded, as Keras's own do, and singular values of 3 come out.
+        Those bear bfloat16, in which Jordan takes them, and are taken in it where the network computes in it.
         """
         if not is_tensorflow_on_a_cpu():
-            return super().zeropower_via_newtonschulz5(x, steps)
+            is_short = keras.config.dtype_policy().compute_dtype == "bfloat16"
+            found = super().zeropower_via_newtonschulz5(ops.cast(x, "bfloat16") if is_short else x, steps)
+            return ops.cast(found, x.dtype)
         if x.shape[0] < x.shape[1]:
             return ops.transpose(self.zeropower_via_newtonschulz5(ops.transpose(x), steps))
         x = x / (ops.norm(x) + 1e-7)

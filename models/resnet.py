@@ -25,16 +25,22 @@ def build(
     stem_filters: int = 32,
     filters: Sequence[int] = (64, 128, 256),
     blocks: int = 1,
+    first_stride_pixels: int = 2,
     activation: str = "relu",
     dropout: float = 0.0,
 ) -> keras.Model:
-    """Return the network; each entry of `filters` is one stage of `blocks` residual blocks, which halves the image."""
-    require_size(image_shape, 2 ** len(filters))
+    """Return the network; each entry of `filters` is one stage of `blocks` residual blocks, which halves the image.
+
+    A `first_stride_pixels` of 1 keeps the first stage at the image's size, as wide residual networks do (Zagoruyko and
+    Komodakis, 2016): four times the arithmetic for the same filters.
+    """
+    require_size(image_shape, 2 ** len(filters) * first_stride_pixels // 2)
     images = keras.Input(image_shape)
     x = convolution(images, stem_filters)
-    for width in filters:
+    for stage, width in enumerate(filters):
         for index in range(blocks):
-            x = _block(x, width, stride_pixels=2 if index == 0 else 1, activation=activation)
+            stride_pixels = 1 if index else 2 if stage else first_stride_pixels
+            x = _block(x, width, stride_pixels, activation)
     x = layers.GlobalAveragePooling2D()(normalised(x, activation))
     if dropout:
         x = layers.Dropout(dropout)(x)

@@ -9,7 +9,7 @@ from scipy.special import softmax
 import models
 from models import ARCHITECTURES, wrap
 from models.cost import flops, weighted_layers, without_weights
-from models.layers import convolution, dirac
+from models.layers import convolution, dirac, halved
 from models.optimisers import optimiser
 from tests.networks import SMALL
 
@@ -18,6 +18,7 @@ VARIANTS = [
     ("deep_resnet", {"filters": [4, 4, 4, 4], "depth": 50}),
     ("alexnet", {**SMALL["alexnet"], "pool_stride_pixels": 2}),
     ("vgg", {**SMALL["vgg"], "batch_norm": True}),
+    ("resnet", {**SMALL["resnet"], "first_stride_pixels": 1}),
 ]
 GREY = (28, 28, 1)
 PUBLISHED = [  # report, architecture, image shape, outputs, options, parameters, tolerance
@@ -80,6 +81,18 @@ def test_dirac_kernels_pass_the_first_channels_on(filters):
     found = ops.convert_to_numpy(network(seen))
     assert np.allclose(found[..., :3], seen[..., :filters], atol=1e-6)
     assert (found[..., 3:].std(axis=(0, 1, 2)) > 0.01).all()
+
+
+@pytest.mark.parametrize("backend", ["jax", "tensorflow"])
+@pytest.mark.parametrize("sides", [(6, 4), (7, 5), (2, 3)])
+def test_halving_keeps_the_greatest_of_four_pixels(monkeypatch, backend, sides):
+    monkeypatch.setattr("keras.backend.backend", lambda: backend)
+    images = keras.Input((*sides, 3))
+    seen = np.random.default_rng(0).normal(size=(2, *sides, 3)).astype("float32")
+    found = ops.convert_to_numpy(keras.Model(images, halved(images))(seen))
+    rows, columns = sides[0] // 2, sides[1] // 2
+    expected = seen[:, : 2 * rows, : 2 * columns].reshape(2, rows, 2, columns, 2, 3).max(axis=(2, 4))
+    assert np.array_equal(found, expected)
 
 
 def test_every_architecture_keeps_the_contract():

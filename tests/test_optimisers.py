@@ -61,3 +61,20 @@ def test_muon_makes_a_matrix_orthogonal_as_keras_does(monkeypatch, shape, rank, 
     of_keras = keras.optimizers.Muon().zeropower_via_newtonschulz5(ops.convert_to_tensor(matrix), 5)
     assert found.shape == shape
     assert np.allclose(found, ops.convert_to_numpy(of_keras), atol=2e-3 if exact else 0)
+
+
+def test_muon_makes_a_matrix_nearly_orthogonal_in_bfloat16(monkeypatch):
+    monkeypatch.setattr("models.optimisers.is_tensorflow_on_a_cpu", lambda: False)
+    matrix = ops.convert_to_tensor(np.random.default_rng(0).normal(size=(144, 24)).astype("float32"))
+    usual = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        found = optimiser("muon", 0.1).zeropower_via_newtonschulz5(matrix, 5)
+    finally:
+        keras.config.set_dtype_policy(usual)
+    lengths = np.linalg.svd(ops.convert_to_numpy(found), compute_uv=False)
+    assert 0.6 < lengths.min() < lengths.max() < 1.3
+    assert keras.backend.standardize_dtype(found.dtype) == "float32"
+    assert np.array_equal(ops.convert_to_numpy(found), ops.convert_to_numpy(ops.cast(found, "bfloat16"))), (
+        "not taken in it"
+    )
