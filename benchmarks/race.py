@@ -20,6 +20,7 @@ import pandas as pd
 
 from benchmarks.records import right_classes
 from benchmarks.stages import ROOT, prepared
+from benchmarks.step import learner, speed
 from features.targets import one_hot
 from models.compiling import dtype_policy
 from pipeline import paths
@@ -36,7 +37,7 @@ from pipeline.trainer import compiled, phases
 matplotlib.use("agg")
 from matplotlib import pyplot as plt
 
-MARKS, JUDGED_ROWS, SPEED_STEPS = 10, 2000, 200
+MARKS, JUDGED_ROWS = 10, 2000
 USED_SHARE = 0.95  # of the budget, by schedules that end: speeds vary
 ENDLESS = ("constant", "plateau")
 IN_VIEWS = "accuracy in the task's views"
@@ -69,7 +70,7 @@ def _race(name: str, member: Member, predict: Predict, right: np.ndarray, budget
     rows, steps = np.arange(len(targets)), steps_per_epoch(len(targets), training.batch_size)
     epochs = training.epochs
     if training.schedule not in ENDLESS:
-        start_seconds, step_seconds = _speed(member, pixels, targets)
+        start_seconds, step_seconds = speed(learner(member, pixels, targets))
         epochs = max(1, int((USED_SHARE * budget_seconds - start_seconds) / (steps * step_seconds)))
     print(f"{name}: {epochs} epochs of {steps} steps at most", flush=True)
     keras.utils.set_random_seed(training.seed)
@@ -92,21 +93,6 @@ def _trainer(member: Member, epochs: int, steps: int) -> keras.Model:
     keras.config.set_dtype_policy(dtype_policy(member.training.precision))
     model = build_model(member, paths.images(member.task))
     return compiled(model, member.training, phases(member.training, epochs)[0], steps, multi_label=False)
-
-
-def _speed(member: Member, pixels: np.ndarray, targets: np.ndarray) -> tuple[float, float]:
-    """Return the seconds of starting and compiling, and those of a step, by a model that is thrown away."""
-    trainer = _trainer(member, 1, 1000)
-    batch_size = member.training.batch_size
-    rows = np.resize(np.arange(len(targets)), SPEED_STEPS * batch_size)
-    batches = TrainingBatches(pixels, targets, rows, batch_size, member.augment, (0, 0))
-    seen, started = [], time.monotonic()
-    learning(trainer, pixels, targets, member.augment)(
-        batches, lambda steps, _: seen.append((steps, time.monotonic() - started))
-    )
-    (first_steps, first), (_, last) = seen[0], seen[-1]
-    step_seconds = (last - first) / (SPEED_STEPS - first_steps)
-    return first - first_steps * step_seconds, step_seconds
 
 
 class Clock:

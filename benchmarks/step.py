@@ -1,0 +1,127 @@
+"""What a training step is spent on: its milliseconds, and on a GPU with JAX those of its kernels by kind.
+
+    FASHION_MNIST_DIR=<folder> KERAS_BACKEND=jax python -m benchmarks.step WORK MEMBER ...
+
+Members of benchmarks/gpu.yaml on their task's training images. TFLOP/s count three times the forward pass of
+convolutions and dense layers. Kernels are read from a trace of JAX's profiler, which slows the steps that it watches.
+"""
+
+import argparse
+import gzip
+import json
+import re
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.stages import ROOT, prepared
+from features.targets import one_hot
+from models.compiling import dtype_policy
+from pipeline import paths
+from pipeline.backend import keras  # before what imports Keras itself
+from pipeline.batches import TrainingBatches
+from pipeline.config import Member
+from pipeline.contracts import load_array, load_json
+from pipeline.feed import epochs
+from pipeline.network import build_model, size_of
+from pipeline.report import markdown
+from pipeline.trainer import compiled, phases
+
+STEPS, TRACED_STEPS = 200, 8
+KINDS = {  # of kernels: the first whose pattern is in a kernel's name, or in that of what it was compiled from
+    "convolutions and their gradients": r"conv(?!ert)",
+    "products of matrices": r"gemm|nvjet|dot",
+    "windows and scattering": r"window|scatter",
+    "copies": r"(?i)memcpy|memset",
+    "all else": "",
+}
+
+
+def main() -> None:
+    """Time a step of each member, and print its kernels where there is a trace of them."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("work", type=Path)
+    parser.add_argument("members", nargs="+", metavar="MEMBER")
+    options = parser.parse_args()
+    params = prepared(options.work, (ROOT / "benchmarks/gpu.yaml").read_text(), options.members)
+    for name in options.members:
+        member = params.members[name]
+        images = paths.images(member.task)
+        pixels = load_array(images / f"train_{member.input}.npy")
+        targets = one_hot(load_array(images / "train_labels.npy"), len(load_json(images / "about.json")["classes"]))
+        learn = learner(member, pixels, targets)
+        _, seconds = speed(learn)
+        operations = 3 * size_of(member, images)["flops"] * member.training.batch_size
+        print(f"{name}: {1000 * seconds:.2f} ms a step, {operations / seconds / 1e12:.0f} TFLOP/s", flush=True)
+        if keras.backend.backend() == "jax":
+            print(markdown(_kernels(learn)))
+
+
+def learner(member: Member, pixels: np.ndarray, targets: np.ndarray) -> Callable[[int, Callable], None]:
+    """Return what trains a new model of the member for some steps, as the stages train it."""
+    keras.config.set_dtype_policy(dtype_policy(member.training.precision))
+    model = build_model(member, paths.images(member.task))
+    trainer = compiled(model, member.training, phases(member.training, 1)[0], 1000, multi_label=False)
+    learn, batch_size = epochs(trainer, pixels, targets, member.augment), member.training.batch_size
+
+    def train(steps: int, done: Callable[[int, dict], None]) -> None:
+        rows = np.resize(np.arange(len(targets)), steps * batch_size)
+        learn(TrainingBatches(pixels, targets, rows, batch_size, member.augment, (0, 0)), done)
+
+    return train
+
+
+def speed(learn: Callable[[int, Callable], None]) -> tuple[float, float]:
+    """Return the seconds of starting and compiling, and those of a step."""
+    seen, started = [], time.monotonic()
+    learn(STEPS, lambda steps, _: seen.append((steps, time.monotonic() - started)))
+    (first_steps, first), (_, last) = seen[0], seen[-1]
+    seconds = (last - first) / (STEPS - first_steps)
+    return first - first_steps * seconds, seconds
+
+
+def _kernels(learn: Callable[[int, Callable], None]) -> pd.DataFrame:
+    """Return the milliseconds and kernels a step by kind, of a GPU's streams; no row on a CPU, which has none."""
+    import jax  # the profiler of one backend
+
+    learn(TRACED_STEPS, lambda *_: None)
+    with tempfile.TemporaryDirectory() as folder:
+        with jax.profiler.trace(folder):
+            learn(TRACED_STEPS, lambda *_: None)
+        (path,) = Path(folder).rglob("*.trace.json.gz")
+        return kernels(path, TRACED_STEPS)
+
+
+def kernels(path: Path, steps: int) -> pd.DataFrame:
+    """Return `kind`, `ms a step` and `kernels a step` of a trace file of JAX's profiler."""
+    with gzip.open(path, "rt") as file:
+        events = [event for event in json.load(file)["traceEvents"] if event]  # the last one can be empty
+    named = {
+        (event["pid"], event.get("tid")): event["args"]["name"]
+        for event in events
+        if event["name"] in ("process_name", "thread_name")
+    }
+    found = [
+        (_kind(f"{event['name']} {event.get('args', {}).get('hlo_op', '')}"), event["dur"] / 1000 / steps)
+        for event in events
+        if event["ph"] == "X"
+        and "GPU" in named.get((event["pid"], None), "")
+        and "Stream" in named.get((event["pid"], event["tid"]), "")
+    ]
+    rows = pd.DataFrame(found, columns=["kind", "ms"]).groupby("kind")["ms"].agg(["sum", "count"])
+    rows = rows.reindex([kind for kind in KINDS if kind in rows.index]).reset_index()
+    return rows.assign(sum=rows["sum"].map("{:.2f}".format), count=(rows["count"] / steps).round().astype(int)).rename(
+        columns={"sum": "ms a step", "count": "kernels a step"}
+    )
+
+
+def _kind(name: str) -> str:
+    return next(kind for kind, pattern in KINDS.items() if re.search(pattern, name))
+
+
+if __name__ == "__main__":
+    main()
