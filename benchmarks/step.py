@@ -18,11 +18,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pipeline.backend import keras  # before what imports Keras itself
+
+# isort: split
 from benchmarks.stages import ROOT, prepared
 from features.targets import one_hot
 from models.compiling import dtype_policy
 from pipeline import paths
-from pipeline.backend import keras  # before what imports Keras itself
 from pipeline.batches import TrainingBatches
 from pipeline.config import Member
 from pipeline.contracts import load_array, load_json
