@@ -22,6 +22,7 @@ from pipeline.backend import keras  # before what imports Keras itself
 # isort: split
 from keras import layers
 
+import models
 from benchmarks import runs
 from features.augment import Augment
 from features.targets import one_hot, probabilities
@@ -50,6 +51,7 @@ class Recipe:
     residual: bool = False  # a third convolution a group, with a shortcut past the last two
     squeeze: bool = False  # channels weighed by a small network of their means
     pooling: str = "max"  # at the end
+    resnet: dict[str, Any] = field(default_factory=dict)  # options of that network, in place of this one
     precision: str = "auto"
     training_images: int = 50_000
     norm_momentum: float = 0.9
@@ -72,6 +74,7 @@ def _augment(**changes: Any) -> dict[str, Augment]:
 FULL_SIZE = {"stem_filters": 32, "filters": (32, 64, 128), "epochs": 10}
 LONG = {**FULL_SIZE, "dirac": True, "epochs": 20}
 LONGER = {**LONG, "epochs": 100}
+FORTY = {**LONG, "epochs": 40, **_augment(erase_probability=0.5)}
 WIDER = {**LONGER, "stem_filters": 48, "filters": (48, 96, 192)}
 FEW = {**LONGER, "training_images": 10_000}
 
@@ -138,6 +141,15 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "a hundred epochs, CutMix 0.2": {**LONGER, **_augment(cutmix_alpha=0.2)},
     "a hundred epochs, width 1.5, random erasing, 0.5": {**WIDER, **_augment(erase_probability=0.5)},
     "a hundred epochs, width 1.5, CutMix 1": {**WIDER, **_augment(cutmix_alpha=1.0)},
+    "forty epochs, random erasing, 0.5": FORTY,
+    "forty epochs, random erasing, 0.5, resnet": {
+        **FORTY,
+        "resnet": {"stem_filters": 16, "filters": [32, 64, 128], "blocks": 2},
+    },
+    "forty epochs, random erasing, 0.5, resnet, its first stage at the images' size": {
+        **FORTY,
+        "resnet": {"stem_filters": 16, "filters": [16, 32, 64], "blocks": 2, "first_stride_pixels": 1},
+    },
     "10 000 images, a hundred epochs": FEW,
     "10 000 images, random erasing, 0.5": {**FEW, **_augment(erase_probability=0.5)},
     "10 000 images, mixup 0.2": {**FEW, **_augment(mixup_alpha=0.2)},
@@ -211,6 +223,8 @@ def _figures(images: Any, recipe: Recipe, seed: int) -> dict[str, float]:
 
 
 def _network(recipe: Recipe, samples: np.ndarray) -> keras.Model:
+    if recipe.resnet:
+        return models.build("resnet", samples.shape[1:], 10, recipe.resnet)
     images = keras.Input(samples.shape[1:])
     stem = layers.Conv2D(8 if recipe.whitening else recipe.stem_filters, 2)
     x = layers.Activation(recipe.activation)(stem(images))
