@@ -20,19 +20,17 @@ import pandas as pd
 
 from benchmarks.records import right_classes
 from benchmarks.stages import ROOT, prepared
-from benchmarks.step import learner, speed
+from benchmarks.step import learner, new_trainer, speed
 from features.targets import one_hot
-from models.compiling import dtype_policy
 from pipeline import paths
 from pipeline.backend import keras  # before what imports Keras itself
 from pipeline.batches import TrainingBatches, steps_per_epoch
 from pipeline.config import Member, Predict
 from pipeline.contracts import load_array, load_json, writing
 from pipeline.feed import epochs as learning
-from pipeline.network import build_model, predict_logits
+from pipeline.network import predict_logits
 from pipeline.predict import averaged
 from pipeline.report import markdown
-from pipeline.trainer import compiled, phases
 
 matplotlib.use("agg")
 from matplotlib import pyplot as plt
@@ -74,7 +72,7 @@ def _race(name: str, member: Member, predict: Predict, right: np.ndarray, budget
         epochs = max(1, int((USED_SHARE * budget_seconds - start_seconds) / (steps * step_seconds)))
     print(f"{name}: {epochs} epochs of {steps} steps at most", flush=True)
     keras.utils.set_random_seed(training.seed)
-    trainer = _trainer(member, epochs, steps)
+    trainer = new_trainer(member, epochs, steps)
     learn = learning(trainer, pixels, targets, member.augment)
     clock = Clock(name, trainer, load_array(images / f"test_{member.input}.npy"), right, budget_seconds)
     for epoch in range(epochs):
@@ -87,12 +85,6 @@ def _race(name: str, member: Member, predict: Predict, right: np.ndarray, budget
     found = averaged(trainer, clock.test, np.arange(len(right)), predict, multi_label=False)
     in_views = float((found.argmax(axis=1) == right).mean())
     return pd.DataFrame(clock.marks).assign(**{IN_VIEWS: [*[np.nan] * (len(clock.marks) - 1), in_views]})
-
-
-def _trainer(member: Member, epochs: int, steps: int) -> keras.Model:
-    keras.config.set_dtype_policy(dtype_policy(member.training.precision))
-    model = build_model(member, paths.images(member.task))
-    return compiled(model, member.training, phases(member.training, epochs)[0], steps, multi_label=False)
 
 
 class Clock:

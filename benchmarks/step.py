@@ -28,7 +28,7 @@ from pipeline import paths
 from pipeline.batches import TrainingBatches
 from pipeline.config import Member
 from pipeline.contracts import load_array, load_json
-from pipeline.feed import epochs
+from pipeline.feed import epochs as learning
 from pipeline.network import build_model, size_of
 from pipeline.report import markdown
 from pipeline.trainer import compiled, phases
@@ -65,16 +65,21 @@ def main() -> None:
 
 def learner(member: Member, pixels: np.ndarray, targets: np.ndarray) -> Callable[[int, Callable], None]:
     """Return what trains a new model of the member for some steps, as the stages train it."""
-    keras.config.set_dtype_policy(dtype_policy(member.training.precision))
-    model = build_model(member, paths.images(member.task))
-    trainer = compiled(model, member.training, phases(member.training, 1)[0], 1000, multi_label=False)
-    learn, batch_size = epochs(trainer, pixels, targets, member.augment), member.training.batch_size
+    trainer = new_trainer(member, 1, 1000)
+    learn, batch_size = learning(trainer, pixels, targets, member.augment), member.training.batch_size
 
     def train(steps: int, done: Callable[[int, dict], None]) -> None:
         rows = np.resize(np.arange(len(targets)), steps * batch_size)
         learn(TrainingBatches(pixels, targets, rows, batch_size, member.augment, (0, 0)), done)
 
     return train
+
+
+def new_trainer(member: Member, epochs: int, steps: int) -> keras.Model:
+    """Return a new model of the member, compiled for so many epochs of so many steps."""
+    keras.config.set_dtype_policy(dtype_policy(member.training.precision))
+    model = build_model(member, paths.images(member.task))
+    return compiled(model, member.training, phases(member.training, epochs)[0], steps, multi_label=False)
 
 
 def speed(learn: Callable[[int, Callable], None]) -> tuple[float, float]:
