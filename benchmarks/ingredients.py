@@ -37,6 +37,7 @@ from pipeline.report import markdown
 from pipeline.sources import load_source
 
 SEEDS, HELD_OUT, PATCHES = 3, 10_000, 5_000
+SORTED_EVERY_EPOCHS, HARDEST_SHARE = 3, 2 / 3  # of rows that an epoch of few learns from; the others are drawn
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class Recipe:
     dirac: bool = False  # convolutions that begin by passing their first channels on
     residual: bool = False  # a third convolution a group, with a shortcut past the last two
     squeeze: bool = False  # channels weighed by a small network of their means
-    pooling: str = "max"  # at the end
+    pooling: str = "max"  # at the end; "none" keeps the last grid's places apart
+    learnt_share: float = 1.0  # of the rows, in epochs but the first and the last tenth: mostly the hardest ones
     resnet: dict[str, Any] = field(default_factory=dict)  # options of that network, in place of this one
     precision: str = "auto"
     training_images: int = 50_000
@@ -59,6 +61,7 @@ class Recipe:
     epochs: int = 4
     batch_size: int = 128
     optimiser: str = "muon"
+    momentum: float = 0.9
     learning_rate: float = 1e-2
     schedule: str = "one_cycle"
     weight_decay: float = 0.02
@@ -111,6 +114,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "stem_filters": 8,
         "residual": True,
     },
+    "dirac: no pooling at the end": {"dirac": True, "pooling": "none"},
+    "dirac: last group of 96 filters": {"dirac": True, "filters": (16, 32, 96)},
+    "dirac: momentum 0.8": {"dirac": True, "momentum": 0.8},
+    "dirac: momentum 0.95": {"dirac": True, "momentum": 0.95},
+    "dirac: learning rate 5e-3": {"dirac": True, "learning_rate": 5e-3},
+    "dirac: learning rate 2e-2": {"dirac": True, "learning_rate": 2e-2},
+    "dirac: eight epochs": {"dirac": True, "epochs": 8},
+    "dirac: sixteen epochs of the harder rows": {"dirac": True, "epochs": 16, "learnt_share": 0.27},
     "dirac: batches of 256": {"dirac": True, "batch_size": 256},
     "dirac: batches of 256, learning rate 1.4e-2": {"dirac": True, "batch_size": 256, "learning_rate": 1.4e-2},
     "dirac: batches of 256, learning rate 2e-2": {"dirac": True, "batch_size": 256, "learning_rate": 2e-2},
@@ -118,6 +129,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "dirac: batches of 512, learning rate 4e-2": {"dirac": True, "batch_size": 512, "learning_rate": 4e-2},
     "full size": FULL_SIZE,
     "full size, dirac initialisation": {**FULL_SIZE, "dirac": True},
+    "full size, twenty epochs of the harder rows": {
+        **FULL_SIZE,
+        "dirac": True,
+        "epochs": 20,
+        "learnt_share": 0.27,
+    },
     "full size, whitening and dirac initialisation": {**FULL_SIZE, "whitening": True, "dirac": True},
     "twenty epochs": LONG,
     "twenty epochs, weight decay 0.1": {**LONG, "weight_decay": 0.1},
@@ -129,6 +146,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "twenty epochs, shifts of 2": {**LONG, **_augment(shift_pixels=2)},
     "twenty epochs, random erasing, 0.5": {**LONG, **_augment(erase_probability=0.5)},
     "twenty epochs, three convolutions and a shortcut": {**LONG, "residual": True},
+    "twenty epochs, no pooling at the end": {**LONG, "pooling": "none"},
+    "forty-five epochs of the harder rows": {**LONG, "epochs": 45, "learnt_share": 0.27},
+    "thirty epochs of the harder half": {**LONG, "epochs": 30, "learnt_share": 0.5},
     "twenty epochs, width 1.5": {**LONG, "stem_filters": 48, "filters": (48, 96, 192)},
     "a hundred epochs": LONGER,
     "a hundred epochs, random erasing, 0.5": {**LONGER, **_augment(erase_probability=0.5)},
@@ -191,26 +211,32 @@ def _figures(images: Any, recipe: Recipe, seed: int) -> dict[str, float]:
     order = np.random.default_rng(0).permutation(len(images.labels))
     held_out, rows = np.sort(order[:HELD_OUT]), np.sort(order[HELD_OUT:][: recipe.training_images])
     pixels, targets = images.pixels[..., None], one_hot(images.labels, 10)
+    keras.utils.clear_session()
     keras.config.set_dtype_policy(dtype_policy(recipe.precision))
     keras.utils.set_random_seed(seed)
     mean, std = pixels[rows].mean(), pixels[rows].std()
     inputs = keras.Input(pixels.shape[1:], dtype="uint8")
     network = _network(recipe, (pixels[rows[:PATCHES]] - mean) / std)
     model = keras.Model(inputs, network(layers.Rescaling(1 / std, -mean / std)(inputs)))
-    steps = steps_per_epoch(len(rows), recipe.batch_size) * recipe.epochs
+    sizes = _rows_learnt(recipe, len(rows))
+    steps = sum(steps_per_epoch(size, recipe.batch_size) for size in sizes)
     model.compile(
         optimiser(
             recipe.optimiser,
             schedule(recipe.schedule, recipe.learning_rate, steps),
+            momentum=recipe.momentum,
             weight_decay=recipe.weight_decay,
             ema_momentum=recipe.ema_momentum,
         ),
         keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=recipe.label_smoothing),
         jit_compile=jit_compile(),
     )
-    started = time.monotonic()
-    for epoch in range(recipe.epochs):
-        batches = TrainingBatches(pixels, targets, rows, recipe.batch_size, recipe.augment, (seed, 0, epoch))
+    started, sorts, rng = time.monotonic(), 0, np.random.default_rng(seed)
+    for epoch, size in enumerate(sizes):
+        if size < len(rows) and (epoch - 1) % SORTED_EVERY_EPOCHS == 0:
+            hardest_first, sorts = _hardest_first(model, pixels, images.labels, rows), sorts + 1
+        learnt = rows if size == len(rows) else _harder(hardest_first, size, rng)
+        batches = TrainingBatches(pixels, targets, learnt, recipe.batch_size, recipe.augment, (seed, 0, epoch))
         model.fit(batches, shuffle=False, verbose=0)
     seconds = time.monotonic() - started
     if recipe.ema_momentum:
@@ -218,8 +244,25 @@ def _figures(images: Any, recipe: Recipe, seed: int) -> dict[str, float]:
     seen = [probabilities(predict_logits(model, pixels, held_out, *view), False) for view in views(True, 1)]
     scores = {"accuracy": seen[0], "two views": sum(seen[:2]), "six views": sum(seen)}
     figures = {name: float((found.argmax(1) == images.labels[held_out]).mean()) for name, found in scores.items()}
-    operations = 3 * flops(network) * steps * recipe.batch_size / 1e12
+    operations = flops(network) * (3 * steps * recipe.batch_size + sorts * len(rows)) / 1e12
     return {**figures, "TFLOP": round(operations, 2), "seconds": round(seconds, 1)}
+
+
+def _rows_learnt(recipe: Recipe, rows: int) -> list[int]:
+    """Return how many rows each epoch learns from."""
+    last = recipe.epochs - max(1, round(recipe.epochs / 10))
+    few = round(recipe.learnt_share * rows)
+    return [few if 0 < epoch < last else rows for epoch in range(recipe.epochs)]
+
+
+def _hardest_first(model: keras.Model, pixels: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    found = probabilities(predict_logits(model, pixels, rows), False)
+    return rows[found[np.arange(len(rows)), labels[rows]].argsort(kind="stable")]
+
+
+def _harder(hardest_first: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    hardest, others = np.split(hardest_first, [round(HARDEST_SHARE * size)])
+    return np.concatenate([hardest, rng.choice(others, size - len(hardest), replace=False)])
 
 
 def _network(recipe: Recipe, samples: np.ndarray) -> keras.Model:
@@ -237,8 +280,8 @@ def _network(recipe: Recipe, samples: np.ndarray) -> keras.Model:
         if recipe.residual:
             y = layers.Add()([x, _normalised(recipe, _convolution(recipe, y, width))])
         x = _squeezed(y) if recipe.squeeze else y
-    pooling = layers.GlobalMaxPooling2D if recipe.pooling == "max" else layers.GlobalAveragePooling2D
-    return keras.Model(images, logits(pooling()(x), 10))
+    pooling = {"max": layers.GlobalMaxPooling2D, "mean": layers.GlobalAveragePooling2D, "none": layers.Flatten}
+    return keras.Model(images, logits(pooling[recipe.pooling]()(x), 10))
 
 
 def _convolution(recipe: Recipe, x: keras.KerasTensor, width: int) -> keras.KerasTensor:
