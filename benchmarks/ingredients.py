@@ -118,8 +118,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "dirac: last group of 96 filters": {"dirac": True, "filters": (16, 32, 96)},
     "dirac: momentum 0.8": {"dirac": True, "momentum": 0.8},
     "dirac: momentum 0.95": {"dirac": True, "momentum": 0.95},
-    "dirac: learning rate 5e-3": {"dirac": True, "learning_rate": 5e-3},
-    "dirac: learning rate 2e-2": {"dirac": True, "learning_rate": 2e-2},
     "dirac: eight epochs": {"dirac": True, "epochs": 8},
     "dirac: sixteen epochs of the harder rows": {"dirac": True, "epochs": 16, "learnt_share": 0.27},
     "dirac: batches of 256": {"dirac": True, "batch_size": 256},
