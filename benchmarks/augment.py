@@ -9,9 +9,9 @@ import time
 import numpy as np
 from PIL import Image, ImageDraw
 
-from features.augment import Augment, augmented, mixed
-from features.warps import alternating
-from pipeline.sources import load_source
+from features.augmentation.augment import Augment, augmented, mixed
+from features.augmentation.warps import alternating
+from pipeline.readers.image_sets import load_source
 
 SHOWN = {
     "as they are": Augment(),

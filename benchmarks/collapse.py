@@ -12,12 +12,12 @@ import sys
 import numpy as np
 import pandas as pd
 
-from pipeline import paths
-from pipeline.backend import keras  # before what imports Keras itself
-from pipeline.config import load_params
-from pipeline.contracts import load_array
-from pipeline.report import markdown
-from pipeline.split import load_folds
+from pipeline.config.schema import load_params
+from pipeline.reporting.tables import markdown
+from pipeline.running.backend import keras  # before what imports Keras itself
+from pipeline.storage import paths
+from pipeline.storage.files import load_array
+from pipeline.storage.folds import load_folds
 
 IMAGES = 500
 

@@ -12,18 +12,18 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pipeline.backend import keras  # before what imports Keras itself
+from pipeline.running.backend import keras  # before what imports Keras itself
 
 # isort: split
 import models
-from features.augment import Augment
-from features.views import views
-from models import wrap
-from models.compiling import dtype_policy, is_tensorflow_on_a_cpu, jit_compile
-from models.optimisers import optimiser, schedule
-from pipeline.batches import PredictionBatches, TrainingBatches
-from pipeline.feed import epochs
-from pipeline.network import predict_logits
+from features.augmentation.augment import Augment
+from features.images.views import views
+from models.parts import wrap
+from models.parts.compiling import dtype_policy, is_tensorflow_on_a_cpu, jit_compile
+from models.parts.optimisers import optimiser, schedule
+from pipeline.training.batches import PredictionBatches, TrainingBatches
+from pipeline.training.epoch import epochs
+from pipeline.training.network import predict_logits
 
 ROUNDS = 3
 AUGMENT = Augment(flip=True, shift_pixels=1)

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from scipy.special import softmax
 
-from pipeline import paths
-from pipeline.contracts import save_json
-from pipeline.predictions import Predictions, save_predictions
+from pipeline.storage import paths
+from pipeline.storage.files import save_json
+from pipeline.storage.predictions import Predictions, save_predictions
 
 ROOT = Path(__file__).parents[1]
 PARAMS = """

@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.records import right_classes
-from features.audit import item_numbers
-from pipeline import paths
-from pipeline.config import load_params
-from pipeline.contracts import load_array, load_json
-from pipeline.predictions import load_aligned
-from pipeline.report import markdown
-from pipeline.split import load_folds
+from features.images.audit import item_numbers
+from pipeline.config.schema import load_params
+from pipeline.reporting.tables import markdown
+from pipeline.storage import paths
+from pipeline.storage.files import load_array, load_json
+from pipeline.storage.folds import load_folds
+from pipeline.storage.predictions import load_aligned
 
 OFTEN = 3  # times, from which on nothing is counted apart
 

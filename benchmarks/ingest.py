@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.config import Split
+from pipeline.config.schema import Split
 from pipeline.readers.formats import read_split
 
 ROWS = 60_000

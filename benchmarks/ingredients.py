@@ -17,24 +17,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.backend import keras  # before what imports Keras itself
+from pipeline.running.backend import keras  # before what imports Keras itself
 
 # isort: split
 from keras import layers
 
 import models
 from benchmarks import runs
-from features.augment import Augment
-from features.targets import one_hot, probabilities
-from features.views import views
-from models.compiling import dtype_policy, jit_compile
-from models.cost import flops
-from models.layers import convolution, dirac, logits
-from models.optimisers import optimiser, schedule
-from pipeline.batches import TrainingBatches, steps_per_epoch
-from pipeline.network import predict_logits
-from pipeline.report import markdown
-from pipeline.sources import load_source
+from features.augmentation.augment import Augment
+from features.images.views import views
+from features.labels.targets import one_hot, probabilities
+from models.parts.compiling import dtype_policy, jit_compile
+from models.parts.cost import flops
+from models.parts.layers import convolution, dirac, logits
+from models.parts.optimisers import optimiser, schedule
+from pipeline.readers.image_sets import load_source
+from pipeline.reporting.tables import markdown
+from pipeline.training.batches import TrainingBatches, steps_per_epoch
+from pipeline.training.network import predict_logits
 
 SEEDS, HELD_OUT, PATCHES = 3, 10_000, 5_000
 SORTED_EVERY_EPOCHS, HARDEST_SHARE = 3, 2 / 3  # of rows that an epoch of few learns from; the others are drawn

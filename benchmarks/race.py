@@ -21,16 +21,15 @@ import pandas as pd
 from benchmarks.records import right_classes
 from benchmarks.stages import ROOT, prepared
 from benchmarks.step import learner, new_trainer, speed
-from features.targets import one_hot
-from pipeline import paths
-from pipeline.backend import keras  # before what imports Keras itself
-from pipeline.batches import TrainingBatches, steps_per_epoch
-from pipeline.config import Member, Predict
-from pipeline.contracts import load_array, load_json, writing
-from pipeline.feed import epochs as learning
-from pipeline.network import predict_logits
-from pipeline.predict import averaged
-from pipeline.report import markdown
+from features.labels.targets import one_hot
+from pipeline.config.schema import Member, Predict
+from pipeline.reporting.tables import markdown
+from pipeline.running.backend import keras  # before what imports Keras itself
+from pipeline.storage import paths
+from pipeline.storage.files import load_array, load_json, writing
+from pipeline.training.batches import TrainingBatches, steps_per_epoch
+from pipeline.training.epoch import epochs as learning
+from pipeline.training.network import averaged_probabilities, predict_logits
 
 matplotlib.use("agg")
 from matplotlib import pyplot as plt
@@ -82,7 +81,7 @@ def _race(name: str, member: Member, predict: Predict, right: np.ndarray, budget
         if clock.is_over:
             break
     clock.judge(len(right))
-    found = averaged(trainer, clock.test, np.arange(len(right)), predict, multi_label=False)
+    found = averaged_probabilities(trainer, clock.test, np.arange(len(right)), predict, multi_label=False)
     in_views = float((found.argmax(axis=1) == right).mean())
     return pd.DataFrame(clock.marks).assign(**{IN_VIEWS: [*[np.nan] * (len(clock.marks) - 1), in_views]})
 

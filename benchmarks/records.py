@@ -16,17 +16,16 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from pipeline import paths
-from pipeline.backend import keras  # before what imports Keras itself
-from pipeline.batches import steps_per_epoch
-from pipeline.config import Member, Params, Predict, load_params
-from pipeline.contracts import align, load_array, load_json
-from pipeline.fit import FoldJob, train_fold
-from pipeline.network import size_of
-from pipeline.predict import averaged
-from pipeline.report import markdown
+from pipeline.config.schema import Member, Params, Predict, load_params
+from pipeline.reporting.tables import markdown
+from pipeline.running.backend import keras  # before what imports Keras itself
 from pipeline.score import solution_path
-from pipeline.train import key_of
+from pipeline.storage import paths
+from pipeline.storage.files import align, load_array, load_json
+from pipeline.training.batches import steps_per_epoch
+from pipeline.training.fold import FoldJob, train_fold
+from pipeline.training.fold_jobs import key_of
+from pipeline.training.network import averaged_probabilities, size_of
 
 
 def main() -> None:
@@ -82,7 +81,7 @@ def _figures(key: str, member: Member, right: np.ndarray, options: Predict) -> d
     test = load_array(images / f"test_{member.input}.npy")
     all_rows, seen = np.arange(len(test)), {}
     for name, way in {"one view": Predict(), "flips": Predict(flip=True), "task's views": options}.items():
-        found = averaged(model, test, all_rows, way, multi_label=False)
+        found = averaged_probabilities(model, test, all_rows, way, multi_label=False)
         seen[name] = 100 * float((found.argmax(axis=1) == right).mean())
     images_seen = training.epochs * steps_per_epoch(len(rows), training.batch_size) * training.batch_size
     petaflops = 3 * size_of(member, images)["flops"] * images_seen / 1e15

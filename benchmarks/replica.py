@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from features.items import crop_items
+from features.items.locating import crop_items
+from pipeline.readers.image_sets import SIDE_PIXELS
 from pipeline.replica import ITEMS
-from pipeline.sources import SIDE_PIXELS
 
 ROOT = Path(__file__).parents[1]
 PARAMS = """

@@ -18,7 +18,7 @@ import pandas as pd
 import yaml
 
 from benchmarks.stages import ROOT, csv_task
-from pipeline.report import markdown
+from pipeline.reporting.tables import markdown
 
 SIZES = ((5000, 28), (20_000, 28), (60_000, 28), (5000, 56), (5000, 112))  # images, pixels a side
 STAGES = {"ingest": "noise", "prepare": "noise", "split": "noise", "tune": "fast", "train": "fast", "predict": "fast"}

@@ -19,20 +19,20 @@ import pandas as pd
 
 from benchmarks.records import right_classes
 from benchmarks.stages import ROOT, prepared
-from features.targets import one_hot, probabilities
-from features.views import views
-from models.compiling import dtype_policy
-from pipeline import paths
-from pipeline.backend import keras  # before what imports Keras itself
-from pipeline.batches import TrainingBatches, steps_per_epoch
-from pipeline.config import Member, Params
-from pipeline.contracts import load_array, load_json
-from pipeline.feed import epochs
-from pipeline.network import build_model, predict_logits, size_of
-from pipeline.report import markdown
-from pipeline.restart import copies, set_variables
-from pipeline.split import load_folds
-from pipeline.trainer import compiled, phases
+from features.images.views import views
+from features.labels.targets import one_hot, probabilities
+from models.parts.compiling import dtype_policy
+from pipeline.config.schema import Member, Params
+from pipeline.reporting.tables import markdown
+from pipeline.running.backend import keras  # before what imports Keras itself
+from pipeline.storage import paths
+from pipeline.storage.files import load_array, load_json
+from pipeline.storage.folds import load_folds
+from pipeline.training.batches import TrainingBatches, steps_per_epoch
+from pipeline.training.epoch import epochs
+from pipeline.training.network import build_model, predict_logits, size_of
+from pipeline.training.phases import compiled, phases
+from pipeline.training.seeding import copies, set_variables
 
 
 def main() -> None:

@@ -21,11 +21,11 @@ import yaml
 
 from benchmarks.records import right_classes, trained
 from benchmarks.stages import ROOT, prepared
-from pipeline import paths
-from pipeline.config import Member, Params
-from pipeline.contracts import load_array, writing
-from pipeline.network import predict_logits
-from pipeline.report import markdown
+from pipeline.config.schema import Member, Params
+from pipeline.reporting.tables import markdown
+from pipeline.storage import paths
+from pipeline.storage.files import load_array, writing
+from pipeline.training.network import predict_logits
 
 matplotlib.use("agg")
 from matplotlib import pyplot as plt

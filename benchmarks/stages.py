@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
-from pipeline import paths
-from pipeline.config import Params, load_params
+from pipeline.config.schema import Params, load_params
+from pipeline.storage import paths
 
 ROOT = Path(__file__).parents[1]
 

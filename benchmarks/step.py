@@ -18,20 +18,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.backend import keras  # before what imports Keras itself
+from pipeline.running.backend import keras  # before what imports Keras itself
 
 # isort: split
 from benchmarks.stages import ROOT, prepared
-from features.targets import one_hot
-from models.compiling import dtype_policy
-from pipeline import paths
-from pipeline.batches import TrainingBatches
-from pipeline.config import Member
-from pipeline.contracts import load_array, load_json
-from pipeline.feed import epochs as learning
-from pipeline.network import build_model, size_of
-from pipeline.report import markdown
-from pipeline.trainer import compiled, phases
+from features.labels.targets import one_hot
+from models.parts.compiling import dtype_policy
+from pipeline.config.schema import Member
+from pipeline.reporting.tables import markdown
+from pipeline.storage import paths
+from pipeline.storage.files import load_array, load_json
+from pipeline.training.batches import TrainingBatches
+from pipeline.training.epoch import epochs as learning
+from pipeline.training.network import build_model, size_of
+from pipeline.training.phases import compiled, phases
 
 STEPS, TRACED_STEPS = 200, 8
 KINDS = {  # of kernels: the first whose pattern is in a kernel's name, or in that of what it was compiled from

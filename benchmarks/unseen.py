@@ -20,26 +20,26 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from pipeline.backend import keras  # before what imports Keras itself
+from pipeline.running.backend import keras  # before what imports Keras itself
 
 # isort: split
 import models
 from benchmarks import runs
-from features.augment import Augment
-from features.compose import compose, paint
-from features.items import crop_items
-from features.targets import confidence, one_hot
-from models import wrap
-from models.compiling import dtype_policy, jit_compile
-from models.optimisers import optimiser, schedule
-from models.sums import PriceSums
-from pipeline.batches import TrainingBatches, steps_per_epoch
-from pipeline.config import Predict
-from pipeline.joined import Extra, Joined, exchanged
-from pipeline.predict import averaged
+from features.augmentation.augment import Augment
+from features.items.composing import compose, paint
+from features.items.locating import crop_items
+from features.labels.targets import confidence, one_hot
+from models.parts import wrap
+from models.parts.compiling import dtype_policy, jit_compile
+from models.parts.optimisers import optimiser, schedule
+from models.parts.sums import PriceSums
+from pipeline.config.schema import Predict
+from pipeline.readers.image_sets import Images, load_source
 from pipeline.replica import CANVAS_PIXELS, ITEMS, SUMS
-from pipeline.report import markdown
-from pipeline.sources import Images, load_source
+from pipeline.reporting.tables import markdown
+from pipeline.training.batches import TrainingBatches, steps_per_epoch
+from pipeline.training.joined_images import Extra, Joined, exchanged
+from pipeline.training.network import averaged_probabilities
 
 SEEDS, ITEMS_PER_CLASS, IMAGES, HELD_OUT_IMAGES = 3, 5000, 20_000, 10_000
 LEAST_CONFIDENCE = 0.9  # of pseudo-labels, and of prices
@@ -223,7 +223,9 @@ def _given_sums(chances: np.ndarray, prices: np.ndarray, sums: np.ndarray) -> np
 
 
 def _probabilities(model: keras.Model, images: Composed, flip: bool) -> np.ndarray:
-    return averaged(model, images.items, np.arange(len(images.items)), Predict(flip=flip), multi_label=False)
+    return averaged_probabilities(
+        model, images.items, np.arange(len(images.items)), Predict(flip=flip), multi_label=False
+    )
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
-from features.metrics import LEAST_PROBABILITY
+from features.labels.metrics import LEAST_PROBABILITY
 
 MOST_TEMPERATURE = 20.0
 METHODS = ("mean", "greedy", "convex", "stacking")

@@ -13,7 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from features.ensembling import METHODS, Blend, Greedy, Stack, calibrated, fit_blends
-from features.metrics import accuracy, log_loss
+from features.labels.metrics import accuracy, log_loss
 
 AUTO = "auto"
 DEALT_PARTS = 5

@@ -1,7 +1,7 @@
 """Architectures, one family a file: `build(image_shape, outputs, **options)` from normalised images to logits.
 
-Beside it, SPACE is what tuning may change: plain data, see `pipeline/space.py`. The registry names modules instead of
-importing them, so that reading a configuration never imports Keras.
+Beside it, SPACE is what tuning may change: plain data, see `pipeline/tuning/space.py`. The registry holds names of
+modules and imports none, so that reading a configuration never imports Keras.
 """
 
 import importlib

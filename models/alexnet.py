@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from models.layers import logits, require_size
+from models.parts.layers import logits, require_size
 
 SPACE = {  # of tuning
     "options": {"units": [[1024, 1024], [4096, 4096], [9216, 4096, 4096]], "dropout": {"low": 0.2, "high": 0.6}},

@@ -11,7 +11,7 @@ import math
 import keras
 from keras import layers
 
-from models.layers import convolution, dirac, halved, logits, normalised, require_size
+from models.parts.layers import convolution, dirac, halved, logits, normalised, require_size
 
 STEM, GROUPS = 32, (32, 64, 128)  # filters at width 1; each group halves the image, as often as it can be
 

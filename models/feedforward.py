@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from models.layers import logits
+from models.parts.layers import logits
 
 SPACE = {  # of tuning
     "options": {

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from models.layers import logits
+from models.parts.layers import logits
 
 LEAST_PIXELS = 32  # LeCun et al. pad their images of 28x28 to this, so that strokes at the border are seen
 

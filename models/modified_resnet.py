@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from models.layers import logits, require_size
+from models.parts.layers import logits, require_size
 
 SPACE = {  # of tuning
     "options": {

@@ -10,8 +10,8 @@ from pathlib import Path
 import keras
 from keras import applications, layers
 
-from models.freezing import BACKBONE
-from models.layers import logits
+from models.parts.freezing import BACKBONE
+from models.parts.layers import logits
 
 LEAST_PIXELS = 32  # a side, of all three
 BACKBONES = {

@@ -11,16 +11,16 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from pipeline import paths
-from pipeline.backend import keras  # noqa: F401  before what imports Keras itself
-from pipeline.config import Member, Params, load_params
-from pipeline.contracts import BadInput, blame, writing
-from pipeline.fit import FoldJob, train_fold
-from pipeline.network import size_of
-from pipeline.report import markdown
-from pipeline.space import with_values
-from pipeline.stage import member_of, one_sentence
-from pipeline.train import fold_jobs, key_of, summary_of
+from pipeline.config.schema import Member, Params, load_params
+from pipeline.reporting.tables import markdown
+from pipeline.running.backend import keras  # noqa: F401  before what imports Keras itself
+from pipeline.running.stage import member_of, one_sentence
+from pipeline.storage import paths
+from pipeline.storage.files import BadInput, blame, writing
+from pipeline.training.fold import FoldJob, train_fold
+from pipeline.training.fold_jobs import fold_jobs, key_of, summary_of
+from pipeline.training.network import size_of
+from pipeline.tuning.space import with_values
 
 COLUMNS = {
     "best_epoch": "best epoch",

@@ -7,15 +7,15 @@ import numpy as np
 
 from features.ensembling import Greedy
 from features.honesty import Honest, dealt, error_correlation, gain_interval, honest_blend
-from features.metrics import hits, log_loss, mean_average_precision, set_hits, set_scores
-from features.targets import as_binary, from_binary
-from features.thresholds import choose, fit_thresholds, honest_choice
-from pipeline import paths
-from pipeline.config import Ensemble, Params
-from pipeline.contracts import BadInput, load_array, load_json, save_json, writing
-from pipeline.predictions import Predictions, load_aligned, save_predictions
-from pipeline.split import load_folds
-from pipeline.stage import run, task_of
+from features.labels.metrics import hits, log_loss, mean_average_precision, set_hits, set_scores
+from features.labels.targets import as_binary, from_binary
+from features.labels.thresholds import choose, fit_thresholds, honest_choice
+from pipeline.config.schema import Ensemble, Params
+from pipeline.running.stage import run, task_of
+from pipeline.storage import paths
+from pipeline.storage.files import BadInput, load_array, load_json, save_json, writing
+from pipeline.storage.folds import load_folds
+from pipeline.storage.predictions import Predictions, load_aligned, save_predictions
 
 
 def ensemble(params: Params, key: str) -> str:

@@ -11,20 +11,20 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
-from pipeline import paths
-from pipeline.config import Generate, Params
-from pipeline.contracts import BadInput, load_array, load_json, save_json, writing
-from pipeline.resume import digest, source_of
-from pipeline.samples import picture
-from pipeline.stage import run, task_of
+from pipeline.config.schema import Generate, Params
+from pipeline.reporting.samples import picture
+from pipeline.running.stage import run, task_of
+from pipeline.storage import paths
+from pipeline.storage.checkpoint import digest, source_of
+from pipeline.storage.files import BadInput, load_array, load_json, save_json, writing
 
 STATE = "generate"  # beside the members' in .resume/
 CODE = (  # dvc.yaml names the same
-    "models/compiling.py",
+    "models/parts/compiling.py",
     "models/gan.py",
-    "pipeline/gan.py",
-    "pipeline/generator.py",
-    "pipeline/restart.py",
+    "pipeline/training/gan.py",
+    "pipeline/training/gan_fold.py",
+    "pipeline/training/seeding.py",
 )
 
 
@@ -66,7 +66,7 @@ def _key(options: Generate, task: str) -> str:
 
 def _rows(task: str) -> dict[str, np.ndarray]:
     """Return the training rows of each GAN: those of each fold's models, and all where a model on all wants images."""
-    from pipeline.split import load_folds  # with scikit-learn, a second that a task without GANs need not wait
+    from pipeline.storage.folds import load_folds  # with scikit-learn, a second that a task without GANs need not wait
 
     folds = load_folds(task)
     rows = {f"fold-{fold}": np.flatnonzero(folds != fold) for fold in range(folds.max() + 1)}
@@ -76,8 +76,8 @@ def _rows(task: str) -> dict[str, np.ndarray]:
 def _train(options: Generate, task: str, folder: Path, rows: dict[str, np.ndarray]) -> None:
     if all((folder / name / "images.npy").exists() for name in rows):
         return
-    from pipeline.generator import GanJob, train_gan
-    from pipeline.jobs import run_jobs
+    from pipeline.running.jobs import run_jobs
+    from pipeline.training.gan_fold import GanJob, train_gan
 
     jobs = [
         GanJob(options, paths.images(task), rows[name], number, f"{task}  generate {name}", folder / name)

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import paths
-from pipeline.config import Ingest, Label, Params, Split
-from pipeline.contracts import BadInput, align, blame, save_array, save_json, writing
+from pipeline.config.schema import Ingest, Label, Params, Split
 from pipeline.readers.csv_labels import read_sample_ids
 from pipeline.readers.formats import read_label_file, read_split
 from pipeline.readers.raw import Raw, tidy
-from pipeline.stage import run, task_of
+from pipeline.running.stage import run, task_of
+from pipeline.storage import paths
+from pipeline.storage.files import BadInput, align, blame, save_array, save_json, writing
 
 
 @dataclass(frozen=True)

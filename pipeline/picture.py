@@ -14,21 +14,20 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy.special import softmax
 
-from features.items import locate_items
-from features.parts import Box
-from pipeline import paths
-from pipeline.backend import keras  # before what imports Keras itself
+from features.items.connected_parts import Box
+from features.items.locating import locate_items
+from pipeline.running.backend import keras  # before what imports Keras itself
+from pipeline.storage import paths
 
 # isort: split
-from models.sums import PriceSums
-from pipeline.batches import PredictionBatches
-from pipeline.config import Member, Params, load_params
-from pipeline.contracts import BadInput, load_array, load_json, writing
-from pipeline.network import PREDICTION_BATCH
-from pipeline.predict import check_folds
-from pipeline.split import load_folds
-from pipeline.stage import member_of, one_sentence
-from pipeline.tune import load_tuned
+from models.parts.sums import PriceSums
+from pipeline.config.schema import Member, Params, load_params
+from pipeline.running.stage import member_of, one_sentence
+from pipeline.storage.files import BadInput, load_array, load_json, writing
+from pipeline.storage.folds import check_folds, load_folds
+from pipeline.storage.tuned_options import load_tuned
+from pipeline.training.batches import PredictionBatches
+from pipeline.training.network import PREDICTION_BATCH
 
 FOLD, EXAMINED_ROWS, TILES = 0, 1000, 4  # tiles a column
 LEAST_SIDE_PIXELS = 190  # of an enlarged image

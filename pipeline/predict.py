@@ -5,20 +5,18 @@ from pathlib import Path
 
 import numpy as np
 
-from features.metrics import report
-from features.targets import probabilities
-from features.views import views
-from pipeline import paths
-from pipeline.backend import keras  # before what imports Keras itself
-from pipeline.config import Member, Params, Predict
-from pipeline.contracts import BadInput, load_array, load_json, save_json, writing
-from pipeline.network import predict_logits
-from pipeline.predictions import SOURCES, Predictions, save_predictions
-from pipeline.resume import digest, source_of
-from pipeline.split import load_folds
-from pipeline.stage import member_of, run, task_of
-from pipeline.train import ALL_ROWS
-from pipeline.tune import load_tuned
+from features.labels.metrics import report
+from pipeline.config.schema import Member, Params, Predict
+from pipeline.running.backend import keras  # before what imports Keras itself
+from pipeline.running.stage import member_of, run, task_of
+from pipeline.storage import paths
+from pipeline.storage.checkpoint import source_of
+from pipeline.storage.files import load_array, load_json, save_json, writing
+from pipeline.storage.folds import check_folds, load_folds
+from pipeline.storage.predictions import SOURCES, Predictions, save_predictions
+from pipeline.storage.tuned_options import load_tuned
+from pipeline.training.fold_jobs import ALL_ROWS
+from pipeline.training.network import averaged_probabilities
 
 
 def predict(params: Params, key: str) -> str:
@@ -56,13 +54,6 @@ def _save_tests(part: Path, member: Member, tests: np.ndarray, folds: np.ndarray
     save_json(part / SOURCES, {name: source_of(folder, rows) for name, (_, rows) in sets.items()})
 
 
-def check_folds(task: str, key: str) -> None:
-    """Refuse models of other folds: they would have seen rows that they are scored on."""
-    path = paths.models(task, key) / "run.json"
-    if load_json(path)["folds"] != digest([], [paths.folds(task)]):
-        raise BadInput(f"{path}: trained on other folds than those of {paths.folds(task)}; rerun stage train")
-
-
 def _probabilities(member: Member, key: str, options: Predict) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the validation rows (m,), their probabilities (m, classes) and the test rows', (models, n, classes).
 
@@ -77,21 +68,13 @@ def _probabilities(member: Member, key: str, options: Predict) -> tuple[np.ndarr
     for fold in range(folds.max() + 1):
         model = keras.saving.load_model(models / f"fold-{fold}.keras")
         held_out = np.flatnonzero(folds == fold)
-        oof[held_out] = averaged(model, train, held_out, options, multi_label)
+        oof[held_out] = averaged_probabilities(model, train, held_out, options, multi_label)
         if not member.training.train_on_all:
-            tests.append(averaged(model, test, np.arange(len(test)), options, multi_label))
+            tests.append(averaged_probabilities(model, test, np.arange(len(test)), options, multi_label))
     if member.training.train_on_all:
         model = keras.saving.load_model(models / f"{ALL_ROWS}.keras")
-        tests.append(averaged(model, test, np.arange(len(test)), options, multi_label))
+        tests.append(averaged_probabilities(model, test, np.arange(len(test)), options, multi_label))
     return rows, oof[rows], np.stack(tests)
-
-
-def averaged(
-    model: keras.Model, images: np.ndarray, rows: np.ndarray, options: Predict, multi_label: bool
-) -> np.ndarray:
-    """Return the mean probabilities (len(rows), classes) over the views."""
-    seen = views(options.flip, options.shift_pixels)
-    return sum(probabilities(predict_logits(model, images, rows, *each), multi_label) for each in seen) / len(seen)
 
 
 if __name__ == "__main__":

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from features import audit
-from features.pixels import pad, resize
-from features.statistics import image_statistics
-from features.targets import distinct
-from pipeline import paths
-from pipeline.config import Items, Params, Prepare
-from pipeline.contracts import (
+from features.images import audit
+from features.images.pixels import pad, resize
+from features.images.statistics import image_statistics
+from features.labels.targets import distinct
+from pipeline.config.schema import Items, Params, Prepare
+from pipeline.running.stage import run, task_of
+from pipeline.storage import paths
+from pipeline.storage.files import (
     blame,
     chunks,
     load_array,
@@ -25,7 +26,6 @@ from pipeline.contracts import (
     save_json,
     writing,
 )
-from pipeline.stage import run, task_of
 
 SPLITS = ("train", "test")
 UNLOCATED_SHARE = 0.01  # of the images, above which a person is told
@@ -80,7 +80,7 @@ def _reshaped(images: np.ndarray, task: Prepare) -> Iterator[np.ndarray]:
 
 def _crop(folder: Path, task: Items) -> None:
     """Write the items of every image, (n, count, h, w, c) uint8."""
-    from features.items import crop_items
+    from features.items.locating import crop_items
 
     for split in SPLITS:
         images = load_array(folder / f"{split}_images.npy")

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from features.compose import Composition, compose, paint
-from pipeline import paths
-from pipeline.config import Params, Replica
-from pipeline.contracts import BadInput, blame, writing
-from pipeline.sources import Images, Source, load_source
-from pipeline.stage import run
+from features.items.composing import Composition, compose, paint
+from pipeline.config.schema import Params, Replica
+from pipeline.readers.image_sets import Images, Source, load_source
+from pipeline.running.stage import run
+from pipeline.storage import paths
+from pipeline.storage.files import BadInput, blame, writing
 
 # The price-sum competition; its class competitors got so many rows.
 CANVAS_PIXELS = (64, 128)  # height, width

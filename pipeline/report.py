@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline import paths
-from pipeline.config import Params
-from pipeline.contracts import BadInput, load_json, writing
-from pipeline.stage import run
+from pipeline.config.schema import Params
+from pipeline.reporting.tables import markdown
+from pipeline.running.stage import run
+from pipeline.storage import paths
+from pipeline.storage.files import BadInput, load_json, writing
 
 NOTE = (
     "Out-of-fold accuracy is measured on rows that the models, and an ensemble's weights, did not see. Where the\n"
@@ -122,14 +123,6 @@ def _ensemble_rows(task: str) -> list[dict]:
         if scores.get(part, {}).get("score") is not None:
             row[f"{part} score"] = f"{scores[part]['score']:.4f} ± {scores[part]['standard_error']:.4f}"
     return [row]
-
-
-def markdown(table: pd.DataFrame) -> str:
-    """Return a table of texts as aligned Markdown."""
-    cells = [list(table.columns), *table.astype(str).to_numpy().tolist()]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
-    lines = ["| " + " | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + " |" for row in cells]
-    return "\n".join([lines[0], "|" + "|".join("-" * (w + 2) for w in widths) + "|", *lines[1:]])
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Stage `roster`: which members compete in each task, so that an ensemble follows when one comes or goes."""
 
-from pipeline import paths
-from pipeline.config import Params
-from pipeline.contracts import BadInput, save_json, writing
-from pipeline.stage import run
+from pipeline.config.schema import Params
+from pipeline.running.stage import run
+from pipeline.storage import paths
+from pipeline.storage.files import BadInput, save_json, writing
 
 
 def roster(params: Params) -> str:

@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from features.metrics import THRESHOLD, mean_average_precision, set_scores
-from pipeline import paths
-from pipeline.config import Params
-from pipeline.contracts import BadInput, align, blame, load_json, save_json, writing
-from pipeline.predictions import load_predictions
+from features.labels.metrics import THRESHOLD, mean_average_precision, set_scores
+from pipeline.config.schema import Params
 from pipeline.readers.raw import tidy
-from pipeline.stage import run, task_of
-from pipeline.submission import read_csv
-from submissions.grade import check_answers, grade
-from submissions.label_sets import indicators
-from submissions.published import Result, place, published, told
+from pipeline.readers.submissions import read_csv
+from pipeline.running.stage import run, task_of
+from pipeline.storage import paths
+from pipeline.storage.files import BadInput, align, blame, load_json, save_json, writing
+from pipeline.storage.predictions import load_predictions
+from submissions.rules.grade import check_answers, grade
+from submissions.rules.label_sets import indicators
+from submissions.rules.published import Result, place, published, told
 
 SOLUTION = "solution.csv"
 
@@ -96,7 +96,7 @@ def predicted(path: Path, submission: pd.DataFrame, answers: Answers) -> np.ndar
 
 
 def graded_as_kaggle(labels: np.ndarray, answers: Answers) -> dict:
-    """Return the score of each part, see `submissions.grade.grade`."""
+    """Return the score of each part, see `submissions.rules.grade.grade`."""
     with blame(answers.path):
         return grade(labels, answers.labels, answers.usage, answers.separator)
 

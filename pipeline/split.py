@@ -1,13 +1,12 @@
 """Stage `split`: the folds of a task, made once and shared by all its members."""
 
-import numpy as np
 import pandas as pd
 
-from features.folds import ClassTooSmall, assign_folds
-from pipeline import paths
-from pipeline.config import Params
-from pipeline.contracts import BadInput, align, blame, load_array, load_json, writing
-from pipeline.stage import run, task_of
+from features.labels.folds import ClassTooSmall, assign_folds
+from pipeline.config.schema import Params
+from pipeline.running.stage import run, task_of
+from pipeline.storage import paths
+from pipeline.storage.files import BadInput, load_array, load_json, writing
 
 
 def split(params: Params, key: str) -> str:
@@ -26,14 +25,6 @@ def split(params: Params, key: str) -> str:
         pd.DataFrame({"id": load_array(folder / "train_ids.npy"), "fold": folds}).to_csv(part, index=False)
     sizes = ", ".join(str(int((folds == fold).sum())) for fold in range(options.count))
     return f"{len(folds)} rows in {options.count} fold(s) of {sizes} validation rows"
-
-
-def load_folds(key: str) -> np.ndarray:
-    """Return the fold (n,) of every training row, in the order of the task's images."""
-    path, ids = paths.folds(key), load_array(paths.images(key) / "train_ids.npy")
-    table = pd.read_csv(path, dtype={"id": str} if ids.dtype.kind == "U" else None)
-    with blame(path):
-        return table["fold"].to_numpy()[align(ids, table["id"].to_numpy(ids.dtype))]
 
 
 if __name__ == "__main__":

@@ -5,16 +5,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from features.thresholds import choose
-from pipeline import paths
-from pipeline.config import Params
-from pipeline.contracts import BadInput, align, blame, load_json, writing
-from pipeline.predictions import Predictions, load_predictions
-from pipeline.readers.csv_table import read_text, sniff
+from features.labels.thresholds import choose
+from pipeline.config.schema import Params
 from pipeline.readers.raw import tidy
-from pipeline.stage import run, task_of
-from submissions.build import build
-from submissions.check import check
+from pipeline.readers.submissions import read_csv
+from pipeline.running.stage import run, task_of
+from pipeline.storage import paths
+from pipeline.storage.files import align, blame, load_json, writing
+from pipeline.storage.predictions import Predictions, load_predictions
+from submissions.rules.build import build
+from submissions.rules.check import check
 
 
 def submission(params: Params, key: str) -> str:
@@ -46,18 +46,6 @@ def _label_sets(key: str, test: Predictions) -> np.ndarray:
     sets = load_json(paths.ensemble(key) / "ensemble.json")["sets"]
     thresholds = np.array([sets["thresholds"][str(label)] for label in test.classes])
     return choose(test.probabilities, thresholds, sets["at_least_one"])
-
-
-def read_csv(path: Path) -> pd.DataFrame:
-    """Return a CSV with a header and at least two columns as text, cell by cell as it is written.
-
-    Raises:
-        BadInput: no such table, or no rows.
-    """
-    table = sniff(path)
-    if table.names is None or table.width < 2:
-        raise BadInput(f"{path}: expected a header and two columns, the id and the label")
-    return read_text(table).set_axis(table.names, axis=1)
 
 
 if __name__ == "__main__":

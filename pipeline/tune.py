@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from pipeline import paths, workers
-from pipeline.config import Member, Params
-from pipeline.contracts import BadInput, blame, load_json, save_json, writing
-from pipeline.extras import DIGESTS, extra_digests
-from pipeline.parsing import parse
-from pipeline.resume import digest, training_files
-from pipeline.stage import member_of, run
+from pipeline.config.schema import Member, Params
+from pipeline.running import workers
+from pipeline.running.stage import member_of, run
+from pipeline.storage import paths
+from pipeline.storage.checkpoint import digest, training_files
+from pipeline.storage.extra_digests import extra_digests
+from pipeline.storage.files import BadInput, blame, save_json, writing
 
 if TYPE_CHECKING:
     import optuna
 
-    from pipeline.search import TrialJob
-    from pipeline.space import Space
+    from pipeline.tuning.search import TrialJob
+    from pipeline.tuning.space import Space
 
 
 def tune(params: Params, key: str) -> str:
@@ -29,8 +29,8 @@ def tune(params: Params, key: str) -> str:
     if not (member.tune.trials or member.tune.seconds):
         _save(member, key, {"trials": {}})
         return f"the options of its entry{_told_of_teacher(member)}"
-    from pipeline.space import with_values
-    from pipeline.study_page import page, summary
+    from pipeline.tuning.space import with_values
+    from pipeline.tuning.study_page import page, summary
 
     study = _searched(member, key)
     made = summary(study, member.task)
@@ -46,27 +46,18 @@ def tune(params: Params, key: str) -> str:
     return f"trials: {counts}; trial {best['number']} is best with validation accuracy {score}{against}"
 
 
-def load_tuned(task: str, key: str) -> Member:
-    """Return the member with the options that `tune` chose."""
-    path = paths.tuning(task, key)
-    with blame(path):
-        entry = load_json(path)
-        entry.pop(DIGESTS, None)  # there for DVC, which trains anew what reads another file
-        return parse(Member, entry, "")
-
-
 def _told_of_teacher(member: Member) -> str:
     if member.pseudo_labels is None:
         return ""
-    from pipeline.pseudo import told
+    from pipeline.training.pseudo_labels import told
 
     return f"; {told(member)}"
 
 
 def _searched(member: Member, key: str) -> "optuna.Study":
     """Return the member's study with its budget spent."""
-    from pipeline.search import Search, best_of, is_spent, search
-    from pipeline.study import REASON, counted, open_study
+    from pipeline.tuning.search import Search, best_of, is_spent, search
+    from pipeline.tuning.study import REASON, counted, open_study
 
     limits, storage = member.tune, member.tune.storage or str(paths.journal(member.task, key))
     name = f"{key}-{_key(member)}"
@@ -88,7 +79,7 @@ def _searched(member: Member, key: str) -> "optuna.Study":
 
 def _key(member: Member) -> str:
     """Return a hash of all that a trial's score depends on: data, fold, the entry, its space and code."""
-    from pipeline.space import COMMON
+    from pipeline.tuning.space import COMMON
 
     values = dataclasses.asdict(member) | {"tune": member.tune.space} | extra_digests(member)
     return digest([values, COMMON], training_files(member.architecture, member.task))
@@ -103,13 +94,13 @@ def _space(worker: workers.Worker, member: Member, key: str) -> "Space":
 
 
 def _describe(member: Member) -> "Space":
-    from pipeline.trial import describe
+    from pipeline.tuning.trial import describe
 
     return describe(member)
 
 
 def _run_trial(job: "TrialJob") -> float | None:
-    from pipeline.trial import run_trial
+    from pipeline.tuning.trial import run_trial
 
     return run_trial(job)
 

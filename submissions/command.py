@@ -4,10 +4,10 @@ import argparse
 import re
 from collections.abc import Callable
 
-from pipeline.config import Params, load_params
-from pipeline.contracts import BadInput
-from pipeline.paths import PARAMS
-from pipeline.stage import one_sentence, task_of
+from pipeline.config.schema import Params, load_params
+from pipeline.running.stage import one_sentence, task_of
+from pipeline.storage.files import BadInput
+from pipeline.storage.paths import PARAMS
 from submissions.client import KaggleError
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import yaml
 from filelock import FileLock, Timeout
 
-from pipeline import paths
-from pipeline.config import Ingest, Params
-from pipeline.contracts import BadInput, blame
+from pipeline.config.schema import Ingest, Params
+from pipeline.storage import paths
+from pipeline.storage.files import BadInput, blame
 from submissions import client, unpack
 from submissions.command import competition_of, run
 

@@ -18,10 +18,10 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from pipeline.config import Params
-from pipeline.contracts import BadInput, blame, writing
-from pipeline.paths import LEDGER
-from pipeline.report import markdown
+from pipeline.config.schema import Params
+from pipeline.reporting.tables import markdown
+from pipeline.storage.files import BadInput, blame, writing
+from pipeline.storage.paths import LEDGER
 from submissions import client
 from submissions.client import KaggleError, Listed
 from submissions.command import run

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from pipeline import paths
-from pipeline.contracts import load_json
+from pipeline.storage import paths
+from pipeline.storage.files import load_json
 
 WRITTEN_BY_RUNS = ("dvc.lock", str(paths.LEDGER))  # changes here are no changes of the code
 NAMED_MEMBERS = 4

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.config import Params
-from pipeline.contracts import BadInput, blame
+from pipeline.config.schema import Params
+from pipeline.readers.submissions import read_csv
+from pipeline.running.stage import task_of
 from pipeline.score import Answers, graded_as_kaggle, load_answers, predicted, rivals, summary
-from pipeline.stage import task_of
-from pipeline.submission import read_csv
-from submissions.check import check_labels
+from pipeline.storage.files import BadInput, blame
 from submissions.command import run
-from submissions.compare import compare
-from submissions.label_sets import right
-from submissions.published import lines, told
+from submissions.rules.check import check_labels
+from submissions.rules.compare import compare
+from submissions.rules.label_sets import right
+from submissions.rules.published import lines, told
 
 
 def score(params: Params, arguments: argparse.Namespace) -> None:

@@ -9,16 +9,16 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pipeline import paths
-from pipeline.config import Params
-from pipeline.contracts import BadInput, blame, load_json
-from pipeline.stage import task_of
+from pipeline.config.schema import Params
+from pipeline.running.stage import task_of
+from pipeline.storage import paths
+from pipeline.storage.files import BadInput, blame, load_json
 from pipeline.submission import made_of
 from submissions import client, ledger, provenance
-from submissions.check import check, parse
 from submissions.client import KaggleError, Listed
 from submissions.command import competition_of, run
 from submissions.ledger import HELD, Entry
+from submissions.rules.check import check, parse
 
 WAIT_SECONDS = 1800  # for the score
 FIRST_POLL_SECONDS = 3  # then ever more slowly

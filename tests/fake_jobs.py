@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from pipeline.contracts import BadInput
+from pipeline.storage.files import BadInput
 
 
 def where(job):

@@ -7,8 +7,8 @@ import time
 
 import optuna
 
-from pipeline.space import space_of
-from pipeline.study import open_study
+from pipeline.tuning.space import space_of
+from pipeline.tuning.study import open_study
 
 SPACE = {"options": {"filters": [[8, 8], [16, 16]], "dropout": {"low": 0.0, "high": 0.5}}}
 

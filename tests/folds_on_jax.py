@@ -10,11 +10,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.backend import keras  # before what imports Keras itself
+from pipeline.running.backend import keras  # before what imports Keras itself
 
 # isort: split
-from pipeline import feed, fit, on_device, paths, resume
-from pipeline.train import fold_jobs
+from pipeline.storage import checkpoint as resume
+from pipeline.storage import paths
+from pipeline.training import epoch as feed
+from pipeline.training import epoch_jax as on_device
+from pipeline.training import fold as fit
+from pipeline.training.fold_jobs import fold_jobs
 from tests.projects import member, to_folds, write_blobs
 
 WAYS = {

@@ -9,8 +9,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from pipeline import paths
-from pipeline.predictions import Predictions, save_predictions
+from pipeline.storage import paths
+from pipeline.storage.predictions import Predictions, save_predictions
 from submissions import ledger, upload
 from tests.kaggle_server import COMPETITION, secrets_in
 from tests.projects import task, write_params

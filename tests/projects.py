@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from pipeline import ingest, paths, prepare, roster, split
-from pipeline.config import Params, load_params
+from pipeline import ingest, prepare, roster, split
+from pipeline.config.schema import Params, load_params
+from pipeline.storage import paths
 
 ROOT = Path(__file__).parent.parent
 TINY = {"fast": {"width": 0.25}, "resnet": {"stem_filters": 4, "filters": [8, 8]}}

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from hypothesis import settings
 
-from pipeline.config import Split
+from pipeline.config.schema import Split
 from pipeline.readers.formats import read_split
 
 QUICK = settings(max_examples=100)

@@ -3,7 +3,9 @@
 import pandas as pd
 import pytest
 
-from pipeline import ablate, fit, paths, tune
+from pipeline import ablate, tune
+from pipeline.storage import paths
+from pipeline.training import fold as fit
 from tests.projects import member, to_folds, write_blobs
 
 

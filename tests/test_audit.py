@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from features import audit
-from features.pixels import pad, resize, to_pixels
-from features.statistics import image_statistics
+from features.images import audit
+from features.images.pixels import pad, resize, to_pixels
+from features.images.statistics import image_statistics
 
 IMAGES = hnp.arrays(
     np.uint8, st.tuples(st.integers(1, 8), st.just(2), st.just(1), st.just(1)), elements=st.integers(0, 1)
@@ -130,7 +130,7 @@ def test_resize_is_bilinear():
 
 
 def test_pixels_beyond_the_first_chunk_are_checked_and_named(monkeypatch):
-    monkeypatch.setattr("features.pixels.CHUNK_VALUES", 4)
+    monkeypatch.setattr("features.images.pixels.CHUNK_VALUES", 4)
     values = np.zeros((5, 2, 2, 1))
     values[4, 1, 0, 0] = np.nan
     with pytest.raises(ValueError, match=r"image 4 .*pixel \(1, 0, 0\): pixel nan"):

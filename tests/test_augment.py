@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from features.augment import Augment, augmented, mixed
-from features.erasing import cutout, erase
-from features.lighting import light
-from features.mixing import cutmix, mixup, ricap
-from features.views import view, views
-from features.warps import alternating, flip, matrices, shift, warp
+from features.augmentation.augment import Augment, augmented, mixed
+from features.augmentation.erasing import cutout, erase
+from features.augmentation.lighting import light
+from features.augmentation.mixing import cutmix, mixup, ricap
+from features.augmentation.warps import alternating, flip, matrices, shift, warp
+from features.images.views import view, views
 
 KEEPING_LABELS = [
     {"flip": True},

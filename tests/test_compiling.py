@@ -2,7 +2,7 @@
 
 import pytest
 
-from models import compiling
+from models.parts import compiling
 
 
 @pytest.mark.parametrize(("flags", "policy"), [("fpu avx512_bf16", "mixed_bfloat16"), ("fpu avx2", "float32")])

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from features.compose import compose, paint
+from features.items.composing import compose, paint
 
 PRICES = np.array([1, 2, 3, 4, 5, 5])
 SUMS = tuple(range(5, 14))

@@ -6,10 +6,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config import Augment, Member, Training, load_params
-from pipeline.contracts import BadInput
-from pipeline.parsing import parse
-from pipeline.presets import PRESETS
+from pipeline.config.parsing import parse
+from pipeline.config.presets import PRESETS
+from pipeline.config.schema import Augment, Member, Training, load_params
+from pipeline.storage.files import BadInput
 from tests.projects import ROOT
 
 GOOD = {

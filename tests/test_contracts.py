@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.contracts import BadInput, align, blame, load_array, save_array, writing
+from pipeline.storage.files import BadInput, align, blame, load_array, save_array, writing
 
 
 @given(st.lists(st.integers(-50, 50), unique=True, min_size=1), st.randoms())

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 import models
-from models.cost import without_weights
-from pipeline.config import load_params
+from models.parts.cost import without_weights
+from pipeline.config.schema import load_params
 from tests.projects import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -3,7 +3,7 @@ import pytest
 from scipy.special import softmax
 
 from features.ensembling import METHODS, Greedy, calibrate, fit_blends, fit_temperature
-from features.metrics import accuracy, log_loss
+from features.labels.metrics import accuracy, log_loss
 
 
 def members_of(skills, n=600, classes=4, seed=0):

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.folds import ALWAYS_TRAINING, ClassTooSmall, assign_folds
+from features.labels.folds import ALWAYS_TRAINING, ClassTooSmall, assign_folds
 
 
 @settings(max_examples=50)

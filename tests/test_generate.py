@@ -10,11 +10,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import fit, generate, paths, resume, split, tune
+from pipeline import generate, tune
 from pipeline import train as training_stage
-from pipeline.config import load_params
-from pipeline.contracts import BadInput
-from pipeline.joined import Extra, Joined, exchanged
+from pipeline.config.schema import load_params
+from pipeline.storage import checkpoint as resume
+from pipeline.storage import paths
+from pipeline.storage.files import BadInput
+from pipeline.storage.folds import load_folds
+from pipeline.storage.tuned_options import load_tuned
+from pipeline.training import fold as fit
+from pipeline.training.fold_jobs import key_of
+from pipeline.training.joined_images import Extra, Joined, exchanged
 from tests.projects import ROOT, member, task, to_folds, write_blobs, write_params
 
 SMALL = {"epochs": 2, "batch_size": 16, "latent_units": 4, "filters": 4, "images_per_class": 12}
@@ -56,7 +62,7 @@ def finished(once, tmp_path, monkeypatch):
 @pytest.fixture
 def seen(monkeypatch):
     """Let GANs learn nothing, in no time, and return the batches of images that each would have seen."""
-    from pipeline import generator
+    from pipeline.training import gan_fold as generator
 
     batches = {}
 
@@ -113,9 +119,9 @@ def test_three_channels_and_sides_that_cannot_be_halved():
 
 
 def test_each_step_moves_one_network_alone():
-    from pipeline.config import Generate
-    from pipeline.gan import build_gan, train_on
-    from pipeline.restart import copies
+    from pipeline.config.schema import Generate
+    from pipeline.training.gan import build_gan, train_on
+    from pipeline.training.seeding import copies
 
     gan = build_gan({"image": [12, 12, 1], "classes": [0, 1, 2]}, Generate(filters=2, latent_units=3))
     rng = np.random.default_rng(0)
@@ -145,7 +151,7 @@ class Killed(BaseException):
 
 
 def test_a_killed_run_ends_as_if_nothing_had_happened(finished, monkeypatch):
-    from pipeline import generator
+    from pipeline.training import gan_fold as generator
 
     whole = arrays()
     shutil.rmtree(paths.resume("blobs", "generate"))
@@ -209,7 +215,7 @@ def keras_after_generating(folder):
 
 def test_no_gan_reads_a_row_that_its_models_are_validated_on(project, seen):
     params = project({"m": using()}, generate=SMALL | {"epochs": 3}, split={"count": 3})
-    folds = split.load_folds("blobs")
+    folds = load_folds("blobs")
     images = np.load(paths.images("blobs") / "train_images.npy")
     images[:, 0, 0, 0] = np.arange(len(images))  # every image tells its row
     np.save(paths.images("blobs") / "train_images.npy", images)
@@ -259,7 +265,7 @@ def test_only_who_uses_generated_images_follows_them(project, seen):
         for name in members:
             tune.tune(params, name)
         tuned.append({name: paths.tuning("blobs", name).read_bytes() for name in members})
-        keys.append({name: training_stage.key_of(tune.load_tuned("blobs", name), "blobs") for name in members})
+        keys.append({name: key_of(load_tuned("blobs", name), "blobs") for name in members})
     assert b'"generated"' in tuned[0]["m"]
     assert b'"generated"' not in tuned[0]["n"]
     for found in (tuned, keys):

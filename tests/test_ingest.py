@@ -15,10 +15,10 @@ import pytest
 import yaml
 from PIL import Image
 
-from pipeline import paths
-from pipeline.config import load_params
-from pipeline.contracts import BadInput, load_json
+from pipeline.config.schema import load_params
 from pipeline.ingest import ingest
+from pipeline.storage import paths
+from pipeline.storage.files import BadInput, load_json
 
 ROOT = Path(__file__).parents[1]
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 4, 4)).astype(np.uint8)
@@ -295,7 +295,7 @@ def test_a_full_disk_leaves_nothing_behind(monkeypatch):
         path.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("pipeline.contracts.save_chunks", write)
+    monkeypatch.setattr("pipeline.storage.files.save_chunks", write)
     with pytest.raises(OSError, match="artifacts/t/arrays") as caught:
         ingest(params(), "t")
     assert caught.value.errno == errno.ENOSPC

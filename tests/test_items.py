@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from features.audit import unlocated_rows
-from features.compose import compose, paint
-from features.items import crop_items, locate_items
+from features.images.audit import unlocated_rows
+from features.items.composing import compose, paint
+from features.items.locating import crop_items, locate_items
 
 ITEM, CANVAS = (28, 28), (64, 128)
 

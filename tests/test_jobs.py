@@ -3,10 +3,10 @@ import os
 import psutil
 import pytest
 
-from pipeline.clock import clock
-from pipeline.contracts import BadInput
-from pipeline.jobs import run_jobs
-from pipeline.workers import visible_gpus
+from pipeline.running.clock import clock
+from pipeline.running.jobs import run_jobs
+from pipeline.running.workers import visible_gpus
+from pipeline.storage.files import BadInput
 from tests import fake_jobs
 
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.folds import assign_folds
-from features.metrics import log_loss, report, set_hits, set_scores
-from features.targets import as_binary, distinct, from_binary, one_hot, probabilities
-from features.thresholds import choose, fit_thresholds, honest_choice
+from features.labels.folds import assign_folds
+from features.labels.metrics import log_loss, report, set_hits, set_scores
+from features.labels.targets import as_binary, distinct, from_binary, one_hot, probabilities
+from features.labels.thresholds import choose, fit_thresholds, honest_choice
 
 SETS = np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0], [1, 1, 1]], np.uint8)
 

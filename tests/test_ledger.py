@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import paths
-from pipeline.contracts import BadInput
+from pipeline.storage import paths
+from pipeline.storage.files import BadInput
 from submissions import ledger
 from submissions.client import Listed
 from submissions.ledger import COLUMNS, Entry, agreement, append, load, update

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from features.metrics import accuracy, log_loss, report
+from features.labels.metrics import accuracy, log_loss, report
 
 
 def test_log_loss_and_accuracy_of_known_rows():

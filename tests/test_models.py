@@ -7,10 +7,11 @@ from keras import ops
 from scipy.special import softmax
 
 import models
-from models import ARCHITECTURES, wrap
-from models.cost import flops, weighted_layers, without_weights
-from models.layers import convolution, dirac, halved
-from models.optimisers import optimiser
+from models import ARCHITECTURES
+from models.parts import wrap
+from models.parts.cost import flops, weighted_layers, without_weights
+from models.parts.layers import convolution, dirac, halved
+from models.parts.optimisers import optimiser
 from tests.networks import SMALL
 
 VARIANTS = [

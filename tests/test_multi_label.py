@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import ensemble, ingest, paths, predict, prepare, report, roster, score, split, submission, train, tune
-from pipeline.config import load_params
-from pipeline.contracts import BadInput
-from pipeline.predictions import Predictions, save_predictions
-from pipeline.split import load_folds
+from pipeline import ensemble, ingest, predict, prepare, report, roster, score, split, submission, train, tune
+from pipeline.config.schema import load_params
+from pipeline.storage import paths
+from pipeline.storage.files import BadInput
+from pipeline.storage.folds import load_folds
+from pipeline.storage.predictions import Predictions, save_predictions
 from tests.projects import member, task, write_params
 
 ROWS, TEST_ROWS = 90, 30

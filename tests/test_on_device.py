@@ -8,11 +8,12 @@ import jax
 import numpy as np
 import pytest
 
-from features.augment import Augment
-from features.erasing import LEAST_SHARE, MOST_SHARE
-from features.warps import shift
-from pipeline import augment_on_device, on_device
-from pipeline.joined import Joined
+from features.augmentation.augment import Augment
+from features.augmentation.erasing import LEAST_SHARE, MOST_SHARE
+from features.augmentation.warps import shift
+from pipeline.training import augmentation_jax as augment_on_device
+from pipeline.training import epoch_jax as on_device
+from pipeline.training.joined_images import Joined
 from tests.projects import environment
 
 NOT_MIRRORED = np.zeros(400, bool)
@@ -158,7 +159,9 @@ def folds(tmp_path_factory):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize(("way", "module"), [("on the device", "pipeline.on_device"), ("by Python", "pipeline.feed")])
+@pytest.mark.parametrize(
+    ("way", "module"), [("on the device", "pipeline.training.epoch_jax"), ("by Python", "pipeline.training.epoch")]
+)
 def test_a_fold_on_jax_learns_and_goes_on_after_a_kill_as_if_nothing_had_happened(folds, way, module):
     found = folds[way]
     assert found["module"] == module

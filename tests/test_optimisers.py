@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from models.optimisers import optimiser, schedule
+from models.parts.optimisers import optimiser, schedule
 
 
 def test_schedules_start_peak_and_end_where_they_say():
@@ -53,7 +53,7 @@ def test_muon_moves_a_convolution_as_far_in_every_direction():
 @pytest.mark.parametrize("rank", [2, 18])
 @pytest.mark.parametrize("exact", [True, False])
 def test_muon_makes_a_matrix_orthogonal_as_keras_does(monkeypatch, shape, rank, exact):
-    monkeypatch.setattr("models.optimisers.is_tensorflow_on_a_cpu", lambda: exact)
+    monkeypatch.setattr("models.parts.optimisers.is_tensorflow_on_a_cpu", lambda: exact)
     rng = np.random.default_rng(0)
     left, right = rng.normal(size=(shape[0], rank)), rng.normal(size=(rank, shape[1]))
     matrix = (left @ np.diag(10.0 ** -np.linspace(0, 3, rank)) @ right).astype("float32")
@@ -64,7 +64,7 @@ def test_muon_makes_a_matrix_orthogonal_as_keras_does(monkeypatch, shape, rank, 
 
 
 def test_muon_makes_a_matrix_nearly_orthogonal_in_bfloat16(monkeypatch):
-    monkeypatch.setattr("models.optimisers.is_tensorflow_on_a_cpu", lambda: False)
+    monkeypatch.setattr("models.parts.optimisers.is_tensorflow_on_a_cpu", lambda: False)
     matrix = ops.convert_to_tensor(np.random.default_rng(0).normal(size=(144, 24)).astype("float32"))
     usual = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")

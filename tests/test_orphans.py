@@ -12,9 +12,9 @@ from tests.projects import ROOT, environment
 
 SLEEPER = """
 import time
-import pipeline.orphans
+import pipeline.running.orphans
 time.sleep({wait})
-pipeline.orphans.end_with_dvc()
+pipeline.running.orphans.end_with_dvc()
 print("on", flush=True)
 time.sleep(60)
 """

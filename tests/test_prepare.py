@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline import paths
-from pipeline.config import load_params
-from pipeline.contracts import BadInput, load_json, save_array, save_json
+from pipeline.config.schema import load_params
 from pipeline.prepare import prepare
+from pipeline.storage import paths
+from pipeline.storage.files import BadInput, load_json, save_array, save_json
 
 RANDOM = np.random.default_rng(0)
 
@@ -138,7 +138,7 @@ def test_chunks_make_no_difference(monkeypatch):
     run(resize_pixels=[3, 3])
     whole = {path.name: path.read_bytes() for path in paths.images("t").iterdir()}
     shutil.rmtree(paths.images("t"))
-    monkeypatch.setattr("pipeline.contracts.CHUNK_BYTES", 100)
+    monkeypatch.setattr("pipeline.storage.files.CHUNK_BYTES", 100)
     run(resize_pixels=[3, 3])
     assert whole.keys() == {path.name for path in paths.images("t").iterdir()}
     for name in whole.keys() - {"statistics.json"}:  # sums of floats differ in the last digit
@@ -146,7 +146,7 @@ def test_chunks_make_no_difference(monkeypatch):
 
 
 def test_items_are_cropped_and_have_statistics_of_their_own():
-    pytest.importorskip("features.items")
+    pytest.importorskip("features.items.locating")
     train = np.zeros((4, 10, 20, 1), np.uint8)
     for row in range(4):
         train[row, 1:4, 1:4], train[row, 5:8, 12:15] = 100, 200

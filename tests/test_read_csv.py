@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pipeline.config import Split
-from pipeline.contracts import BadInput
+from pipeline.config.schema import Split
 from pipeline.readers.csv_labels import read_labels, read_sample_ids
 from pipeline.readers.raw import tidy
+from pipeline.storage.files import BadInput
 from tests.raw_files import PACKINGS, QUICK, read, write, zipped
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.contracts import BadInput
+from pipeline.storage.files import BadInput
 from tests.raw_files import PACKINGS, QUICK, read, saved, write, zipped
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.contracts import BadInput
+from pipeline.storage.files import BadInput
 from tests.raw_files import read, write
 
 

@@ -12,8 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pipeline.contracts import BadInput
 from pipeline.readers.pickles import read_pickle
+from pipeline.storage.files import BadInput
 from tests.raw_files import PACKINGS, QUICK, read, write
 
 # What Python 2 and its numpy wrote for array([[1, 2], [3, 200]], uint8).

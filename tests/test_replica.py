@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.items import crop_items
-from pipeline import sources
-from pipeline.config import Params, Replica
-from pipeline.contracts import BadInput
+from features.items.locating import crop_items
+from pipeline.config.schema import Params, Replica
+from pipeline.readers import image_sets as sources
 from pipeline.replica import replica, write_pixels
+from pipeline.storage.files import BadInput
 
 ROOT = Path(__file__).parents[1]
 

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import paths
-from pipeline.config import Ensemble, Folds, Ingest, Params, Predict, Prepare, Replica, Split, Task
-from pipeline.contracts import BadInput
-from pipeline.predictions import Predictions, save_predictions
+from pipeline.config.schema import Ensemble, Folds, Ingest, Params, Predict, Prepare, Replica, Split, Task
 from pipeline.score import score
+from pipeline.storage import paths
+from pipeline.storage.files import BadInput
+from pipeline.storage.predictions import Predictions, save_predictions
 from submissions import score as command
-from submissions.compare import compare
-from submissions.published import place, published, told
+from submissions.rules.compare import compare
+from submissions.rules.published import place, published, told
 from tests.projects import task as a_task
 from tests.projects import write_params
 

@@ -12,12 +12,13 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from pipeline import search, study, workers
-from pipeline.config import Member, Training, Tune
-from pipeline.contracts import BadInput
-from pipeline.search import Search, best_of, ended
-from pipeline.space import space_of, with_values
-from pipeline.study import DEFAULTS, OWNER, REASON, counted, open_study
+from pipeline.config.schema import Member, Training, Tune
+from pipeline.running import workers
+from pipeline.storage.files import BadInput
+from pipeline.tuning import search, study
+from pipeline.tuning.search import Search, best_of, ended
+from pipeline.tuning.space import space_of, with_values
+from pipeline.tuning.study import DEFAULTS, OWNER, REASON, counted, open_study
 from tests import fake_trials
 
 MEMBER = Member("blobs", "resnet", training=Training(epochs=3), tune=Tune(trials=6))

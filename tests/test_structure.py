@@ -13,7 +13,7 @@ from tests.projects import ROOT
 PACKAGES = ("features", "models", "submissions", "pipeline")
 TRAINING = ("train", "predict")
 COMMANDS = ("command", "download", "ledger", "provenance", "score", "upload")  # of submissions/, and what they share
-PARTS_OF_TUNE = ("search", "study_page")
+PARTS_OF_TUNE = ("tuning.search", "tuning.study_page")
 BEFORE_TRAINING = ("replica", "ingest", "prepare", "split", "roster", "generate", "tune")
 KERAS_FREE = (*BEFORE_TRAINING, "ensemble", "submission", "score", "report")
 
@@ -23,7 +23,7 @@ import importlib, sys
 class AtKeras:
     def find_spec(self, name, path=None, target=None):
         if name == "keras":
-            print("pipeline.backend" in sys.modules)
+            print("pipeline.running.backend" in sys.modules)
             sys.exit()
 
 sys.meta_path.insert(0, AtKeras())
@@ -38,7 +38,7 @@ def modules(package):
 def programs():
     """Return the files that are run by name, so that nothing imports the backend before them, and use it."""
     paths = [*modules("pipeline"), *modules("submissions"), *modules("benchmarks")]
-    return [path for path in paths if "__main__" in path.read_text() and "pipeline.backend" in path.read_text()]
+    return [path for path in paths if "__main__" in path.read_text() and "pipeline.running.backend" in path.read_text()]
 
 
 def imported(path):
@@ -70,7 +70,7 @@ def test_commands_stand_on_the_pipeline_and_the_pipeline_not_on_them():
 def test_no_backend_is_imported_by_name_but_where_one_makes_its_own_batches():
     for package in PACKAGES:
         for path in modules(package):
-            own = {"jax"} if path.name in ("augment_on_device.py", "on_device.py") else set()
+            own = {"jax"} if path.name in ("augmentation_jax.py", "epoch_jax.py") else set()
             assert imported(path) & {"tensorflow", "torch", "jax"} == own, path
 
 
@@ -117,12 +117,12 @@ def test_students_are_trained_and_predict_as_members_do():
 def test_dvc_and_resuming_agree_on_what_weights_depend_on():
     import yaml
 
-    from pipeline.resume import CODE
+    from pipeline.storage.checkpoint import CODE
 
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     named = {stage: {dep for dep in stages[stage]["do"]["deps"] if dep.endswith(".py")} for stage in ("tune", "train")}
     assert named["train"] == {"models/${item.architecture}.py", *CODE}
-    assert named["tune"] == {*named["train"], "pipeline/space.py"}
+    assert named["tune"] == {*named["train"], "pipeline/tuning/space.py"}
 
 
 def test_dvc_and_resuming_agree_on_what_generated_images_depend_on():
@@ -131,7 +131,11 @@ def test_dvc_and_resuming_agree_on_what_generated_images_depend_on():
     from pipeline.generate import CODE
 
     deps = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["generate"]["do"]["deps"]
-    assert {dep for dep in deps if dep.endswith(".py")} == {"pipeline/generate.py", "pipeline/samples.py", *CODE}
+    assert {dep for dep in deps if dep.endswith(".py")} == {
+        "pipeline/generate.py",
+        "pipeline/reporting/samples.py",
+        *CODE,
+    }
 
 
 def test_only_score_reads_the_answers():
@@ -141,9 +145,9 @@ def test_only_score_reads_the_answers():
 
 def test_test_images_are_read_by_ingest_prepare_predict_and_for_students_alone():
     readers = {path.stem for path in modules("pipeline") if re.search(r"""["']test["'_]""", path.read_text())}
-    assert readers == {"ingest", "prepare", "predict", "pseudo", "ensemble", "replica"}
-    users = {path.stem for path in modules("pipeline") if "pipeline.pseudo" in path.read_text()}
-    assert users == {"fit", "tune"}
+    assert readers == {"ingest", "prepare", "predict", "pseudo_labels", "ensemble", "replica"}
+    users = {path.stem for path in modules("pipeline") if "pipeline.training.pseudo_labels" in path.read_text()}
+    assert users == {"fold", "tune"}
 
 
 def test_no_pickle_is_loaded_unrestricted():

@@ -11,13 +11,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import ensemble, fit, paths, predict, resume, split, tune
+from pipeline import ensemble, predict, tune
 from pipeline import train as training_stage
-from pipeline.config import Member, PseudoLabels, load_params
-from pipeline.contracts import BadInput, save_json
-from pipeline.predictions import SOURCES, Predictions, load_predictions, save_predictions
-from pipeline.pseudo import load_pseudo
-from pipeline.resume import source_of
+from pipeline.config.schema import Member, PseudoLabels, load_params
+from pipeline.storage import checkpoint as resume
+from pipeline.storage import paths
+from pipeline.storage.checkpoint import source_of
+from pipeline.storage.files import BadInput, save_json
+from pipeline.storage.folds import load_folds
+from pipeline.storage.predictions import SOURCES, Predictions, load_predictions, save_predictions
+from pipeline.storage.tuned_options import load_tuned
+from pipeline.training import fold as fit
+from pipeline.training.fold_jobs import key_of
+from pipeline.training.pseudo_labels import load_pseudo
 from tests.projects import ROOT, environment, member, task, to_folds, write_blobs, write_params
 
 FOLDS, TESTS = 2, 12
@@ -46,7 +52,7 @@ def project(tmp_path, monkeypatch):
 
 def save_taught(by_fold, mean=None):
     """Write what stage `predict` of the teacher does: test probabilities (n, classes) of each fold, and their mean."""
-    folder, images, folds = paths.predictions("blobs", "m"), paths.images("blobs"), split.load_folds("blobs")
+    folder, images, folds = paths.predictions("blobs", "m"), paths.images("blobs"), load_folds("blobs")
     sets = {f"test_fold-{fold}.npz": (each, np.flatnonzero(folds != fold)) for fold, each in enumerate(by_fold)}
     sets["test.npz"] = np.mean(by_fold, axis=0) if mean is None else mean, np.arange(len(folds))
     folder.mkdir(parents=True, exist_ok=True)
@@ -82,7 +88,7 @@ def run_all(params, name):
 
 def logits_of(fold, name="s"):
     """Return what a fold's model makes of the training images."""
-    from pipeline.network import keras, predict_logits
+    from pipeline.training.network import keras, predict_logits
 
     images = np.load(paths.images("blobs") / "train_images.npy")
     model = keras.saving.load_model(paths.models("blobs", name) / f"fold-{fold}.keras")
@@ -116,7 +122,7 @@ def finished(once, tmp_path, monkeypatch):
 
 def test_nothing_of_its_validation_rows_reaches_a_student(finished):
     before = [logits_of(fold) for fold in range(FOLDS)]
-    path, first = paths.images("blobs") / "train_labels.npy", split.load_folds("blobs") == 0
+    path, first = paths.images("blobs") / "train_labels.npy", load_folds("blobs") == 0
     np.save(path, np.where(first, (np.load(path) + 1) % 3, np.load(path)))  # the first fold's answers are others
     run_all(finished, "m")
     tune.tune(finished, "s")
@@ -188,7 +194,7 @@ def test_only_a_student_follows_its_teacher(project):
         for name in ("m", "s"):
             tune.tune(params, name)
         tuned.append({name: paths.tuning("blobs", name).read_bytes() for name in ("m", "s")})
-        keys.append({name: training_stage.key_of(tune.load_tuned("blobs", name), "blobs") for name in ("m", "s")})
+        keys.append({name: key_of(load_tuned("blobs", name), "blobs") for name in ("m", "s")})
     for found in (tuned, keys):
         assert found[0]["m"] == found[1]["m"]
         assert found[0]["s"] != found[1]["s"]
@@ -198,7 +204,7 @@ def test_only_a_student_follows_its_teacher(project):
 def test_a_student_sees_test_images_as_its_network_does(project, kind):
     project(prepare=ITEMS)
     save_taught([soft(0.9)] * FOLDS)
-    found = load_pseudo(taught(input=kind), paths.images("blobs"), np.flatnonzero(split.load_folds("blobs") != 1))
+    found = load_pseudo(taught(input=kind), paths.images("blobs"), np.flatnonzero(load_folds("blobs") != 1))
     assert (found.images == np.load(paths.images("blobs") / f"test_{kind}.npy")).all()
     assert found.usable.tolist() == list(range(TESTS))
 
@@ -214,7 +220,7 @@ def test_of_a_label_set_the_least_certain_label_counts(project, seen):
     probabilities = np.tile(np.float32([0.9, 0.1, 0.85]), (TESTS, 1))
     probabilities[3] = [0.9, 0.1, 0.7]
     save_taught([probabilities])
-    found = load_pseudo(taught(), paths.images("blobs"), np.flatnonzero(split.load_folds("blobs") != 0))
+    found = load_pseudo(taught(), paths.images("blobs"), np.flatnonzero(load_folds("blobs") != 0))
     assert found.usable.tolist() == [row for row in range(TESTS) if row != 3]
     tune.tune(params, "s")
     training_stage.train(params, "s")

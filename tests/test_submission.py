@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import paths
-from pipeline.config import Ensemble, Folds, Ingest, Params, Predict, Prepare, Split, Task
-from pipeline.contracts import BadInput
-from pipeline.predictions import Predictions, save_predictions
+from pipeline.config.schema import Ensemble, Folds, Ingest, Params, Predict, Prepare, Split, Task
+from pipeline.storage import paths
+from pipeline.storage.files import BadInput
+from pipeline.storage.predictions import Predictions, save_predictions
 from pipeline.submission import submission
-from submissions.build import build
-from submissions.check import check
+from submissions.rules.build import build
+from submissions.rules.check import check
 
 SUBMISSION = Path("submissions/t.csv")
 

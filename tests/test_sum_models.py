@@ -7,10 +7,11 @@ from keras import ops
 from scipy.special import softmax
 
 import models
-from models import ARCHITECTURES, wrap
-from models.grid import each_cell
-from models.optimisers import optimiser
-from models.sums import PriceSums
+from models import ARCHITECTURES
+from models.parts import wrap
+from models.parts.grid import each_cell
+from models.parts.optimisers import optimiser
+from models.parts.sums import PriceSums
 from tests.networks import SMALL
 
 

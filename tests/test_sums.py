@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 from scipy.special import softmax
 
-from models.sums import PriceSums
+from models.parts.sums import PriceSums
 
 
 @pytest.mark.parametrize(

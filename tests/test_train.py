@@ -8,22 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.metrics import log_loss
-from pipeline import (
-    ensemble,
-    fit,
-    paths,
-    predict,
-    report,
-    resume,
-    score,
-    split,
-    submission,
-    tune,
-)
+from features.labels.metrics import log_loss
+from pipeline import ensemble, predict, report, score, submission, tune
 from pipeline import train as training_stage
-from pipeline.contracts import BadInput
-from pipeline.predictions import load_predictions
+from pipeline.storage import checkpoint as resume
+from pipeline.storage import paths
+from pipeline.storage.files import BadInput
+from pipeline.storage.folds import load_folds
+from pipeline.storage.predictions import load_predictions
+from pipeline.training import fold as fit
 from tests.projects import member, to_folds, write_blobs
 
 
@@ -70,7 +63,7 @@ def test_out_of_fold_rows_come_from_models_that_did_not_see_them(project, monkey
 
     monkeypatch.setattr(fit, "TrainingBatches", noted)
     training_stage.train(params, "m")
-    folds = split.load_folds("blobs")
+    folds = load_folds("blobs")
     assert set(seen) == {0, 1}
     for fold, rows in seen.items():
         assert rows == set(np.flatnonzero(folds != fold).tolist())
@@ -224,7 +217,7 @@ def test_the_epoch_with_the_best_figure_is_kept_or_the_last_one(project, monitor
     training_stage.train(params, "m")
     predict.predict(params, "m")
     oof = load_predictions(paths.predictions("blobs", "m") / "oof.npz").probabilities
-    folds, labels = split.load_folds("blobs"), np.load(paths.images("blobs") / "train_labels.npy")
+    folds, labels = load_folds("blobs"), np.load(paths.images("blobs") / "train_labels.npy")
     losses = [pd.read_csv(models_of()[f"fold-{fold}.csv"])["val_loss"].tolist() for fold in range(2)]
     assert any(each[-1] > 1.01 * min(each) for each in losses), "the last epochs are the best ones, which tells nothing"
     for fold, run in enumerate(json.loads(models_of()["run.json"].read_text())["runs"]):

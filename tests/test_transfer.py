@@ -6,9 +6,9 @@ import pytest
 from keras import applications
 
 import models
-from models.freezing import freeze
-from pipeline.config import Training
-from pipeline.trainer import Phase, phases
+from models.parts.freezing import freeze
+from pipeline.config.schema import Training
+from pipeline.training.phases import Phase, phases
 
 SHAPE = (20, 24, 1)
 

@@ -13,10 +13,12 @@ import pytest
 from optuna.trial import TrialState
 
 from models import ARCHITECTURES
-from pipeline import ingest, paths, prepare, split, tune
-from pipeline.config import Member, Tune, load_params
-from pipeline.contracts import BadInput
-from pipeline.study import DEFAULTS, OWNER, REASON, open_study
+from pipeline import ingest, prepare, split, tune
+from pipeline.config.schema import Member, Tune, load_params
+from pipeline.storage import paths
+from pipeline.storage.files import BadInput
+from pipeline.storage.tuned_options import load_tuned
+from pipeline.tuning.study import DEFAULTS, OWNER, REASON, open_study
 from tests import fake_trials
 from tests.kaggle_project import hear_ctrl_c
 from tests.projects import environment, member, task, write_blobs, write_params
@@ -66,14 +68,14 @@ def all_trials(name):
 def test_without_trials_the_entry_is_passed_on(project):
     params = project()
     assert "of its entry" in tune.tune(params, "m")
-    assert tune.load_tuned("blobs", "m") == params.members["m"]
+    assert load_tuned("blobs", "m") == params.members["m"]
     assert not paths.journal("blobs", "m").parent.exists()
 
 
 def test_the_best_trial_is_handed_on_and_more_trials_go_on(project, faked):
     params = project(tune={"trials": 5, "space": SMALL})
     said = tune.tune(params, "m")
-    made, tuned = study_json(), tune.load_tuned("blobs", "m")
+    made, tuned = study_json(), load_tuned("blobs", "m")
     assert made["trials"]["complete"] + made["trials"]["pruned"] == 5
     assert made["defaults"]["options"]["training.learning_rate"] == 5e-3
     assert made["best"]["validation_accuracy"] == made["defaults"]["validation_accuracy"] == 1.0  # the first of equals
@@ -89,7 +91,7 @@ def test_the_best_trial_is_handed_on_and_more_trials_go_on(project, faked):
 def test_options_better_than_the_defaults_are_handed_on(project, faked):
     space = SMALL | {"training": {"label_smoothing": None, "weight_decay": None}}
     tune.tune(project(training={"learning_rate": 0.02}, tune={"trials": 5, "space": space}), "m")
-    made, tuned = study_json(), tune.load_tuned("blobs", "m")
+    made, tuned = study_json(), load_tuned("blobs", "m")
     assert made["best"]["validation_accuracy"] > made["defaults"]["validation_accuracy"]
     assert tuned.training.learning_rate == made["best"]["options"]["training.learning_rate"] < 0.02
     assert tuned.options["filters"] == made["best"]["options"]["options.filters"]
@@ -97,7 +99,7 @@ def test_options_better_than_the_defaults_are_handed_on(project, faked):
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_architecture_has_a_space_of_its_own(architecture):
-    from pipeline.trial import describe
+    from pipeline.tuning.trial import describe
 
     space = describe(Member("blobs", architecture))
     assert any(name.startswith("options.") for name in space.own)
@@ -174,7 +176,7 @@ def test_the_network_breaks_and_diverges_and_the_study_goes_on(project):
             assert "the loss is" in trial.user_attrs[REASON]
         assert trial.state == (TrialState.PRUNED if broken or diverges else TrialState.COMPLETE)
     assert {(False, False), (False, True)} < kinds, "the draw shows too little"
-    assert tune.load_tuned("blobs", "m").training.learning_rate == 0.01
+    assert load_tuned("blobs", "m").training.learning_rate == 0.01
 
 
 def start(folder):
@@ -212,11 +214,12 @@ def test_two_commands_share_a_study_of_which_one_is_killed(project, tmp_path):
     assert len(complete) == 2
     assert sum(DEFAULTS in trial.user_attrs for trial in complete) == 1
     assert "its process ended before it did" in [trial.user_attrs.get(REASON) for trial in trials]
-    assert tune.load_tuned("blobs", "m").training.epochs == 4
+    assert load_tuned("blobs", "m").training.epochs == 4
 
 
 ENDLESS = """
-from pipeline import stage, tune
+from pipeline.running import stage
+from pipeline import tune
 from tests import fake_trials
 tune._describe, tune._run_trial = fake_trials.describe, fake_trials.endless
 stage.run("tune", tune.tune)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import paths
+from pipeline.storage import paths
 from submissions import client, ledger, provenance
 from submissions.client import KaggleError
 from tests.kaggle_project import SUBMISSION, lines, run, statuses, write_submission

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipeline import paths
+from pipeline.storage import paths
 from submissions import client, ledger
 from tests.kaggle_project import SUBMISSION, hear_ctrl_c, lines, run, statuses
 from tests.kaggle_server import COMPETITION, KEY, RULES, SECRETS, Failure, until

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from features.layouts import flat_shape
-from pipeline.config import Split
+from features.images.layouts import flat_shape
+from pipeline.config.schema import Split
 from pipeline.readers.csv_table import ID_NAMES, INDEX_NAMES, LABEL_NAMES, Table, read_text
 
 _BACKGROUND_SHARE = 0.9  # of rows in which a pixel at the corner of the image is black or white

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from pipeline.contracts import BadInput
+from pipeline.storage.files import BadInput
 
 _GZIP, _ZIP = b"\x1f\x8b", b"PK"
 

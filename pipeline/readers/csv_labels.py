@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.config import Split
-from pipeline.contracts import BadInput, blame
+from pipeline.config.schema import Split
 from pipeline.readers.columns import named_columns
 from pipeline.readers.csv_table import Table, column_text, read_text, sniff
 from pipeline.readers.raw import tidy, tidy_labels
+from pipeline.storage.files import BadInput, blame
 
 
 def read_labels(path: Path, split: Split) -> tuple[np.ndarray | None, np.ndarray]:

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from features.layouts import as_images
-from features.pixels import to_pixels
-from pipeline.config import Split
-from pipeline.contracts import blame
+from features.images.layouts import as_images
+from features.images.pixels import to_pixels
+from pipeline.config.schema import Split
 from pipeline.readers.columns import Columns, image_columns
 from pipeline.readers.csv_table import Table, column_text, read_chunks, sniff
 from pipeline.readers.raw import Raw, tidy, tidy_labels
+from pipeline.storage.files import blame
 
 
 def read_csv_pixels(path: Path, split: Split, image: tuple[int, ...] | None, scale: float, labelled: bool) -> Raw:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.contracts import BadInput
 from pipeline.readers.compressed import opened
+from pipeline.storage.files import BadInput
 
 ID_NAMES = ("id", "ids", "imageid", "image_id", "image", "image_name", "filename", "file_name", "file")
 INDEX_NAMES = ("", "index", "unnamed: 0")

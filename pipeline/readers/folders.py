@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pipeline.contracts import BadInput
 from pipeline.readers.raw import Raw, tidy
+from pipeline.storage.files import BadInput
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 _GREY_MODES, _COLOUR_MODES = ("1", "L", "LA"), ("RGB", "RGBA", "P", "PA", "CMYK", "YCbCr")

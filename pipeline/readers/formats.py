@@ -4,10 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from features.layouts import as_images
-from features.pixels import to_pixels
-from pipeline.config import Split
-from pipeline.contracts import blame
+from features.images.layouts import as_images
+from features.images.pixels import to_pixels
+from pipeline.config.schema import Split
 from pipeline.readers.compressed import is_npz, opened
 from pipeline.readers.csv_labels import read_labels
 from pipeline.readers.csv_pixels import read_csv_pixels
@@ -15,6 +14,7 @@ from pipeline.readers.folders import read_folder
 from pipeline.readers.npz import read_npy, read_npz
 from pipeline.readers.pickles import read_pickle
 from pipeline.readers.raw import Raw, tidy
+from pipeline.storage.files import blame
 
 
 def read_split(path: Path, split: Split, image: tuple[int, ...] | None, scale: float, labelled: bool) -> Raw:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.config import Split
-from pipeline.contracts import BadInput, blame
+from pipeline.config.schema import Split
 from pipeline.readers.compressed import opened
+from pipeline.storage.files import BadInput, blame
 
 LABEL_KEYS = ("y", "label", "labels", "class", "classes", "target", "targets")
 ID_KEYS = ("id", "ids")

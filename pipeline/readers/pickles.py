@@ -13,8 +13,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from pipeline.contracts import BadInput
 from pipeline.readers.compressed import opened
+from pipeline.storage.files import BadInput
 
 
 class _Refused(Exception):

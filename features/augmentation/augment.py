@@ -1,0 +1,86 @@
+"""Random changes to a batch of training images: seeded, batched, uint8 in and out, each on or off."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from features.augmentation.erasing import cutout, erase
+from features.augmentation.lighting import light
+from features.augmentation.mixing import cutmix, mixup, ricap
+from features.augmentation.warps import flip, matrices, shift, warp
+
+
+@dataclass(frozen=True)
+class Augment:
+    """What is changed, drawn anew every epoch; nothing by default."""
+
+    flip: bool = False  # left to right, each image with probability one half
+    alternating_flip: bool = False  # left to right, each image in every other epoch
+    vertical_flip: bool = False
+    shift_pixels: int = 0  # either way on each axis
+    rotation_degrees: float = 0.0  # either way
+    rescale_share: float = 0.0  # between 1 / (1 + share) and 1 + share times as large
+    shear_degrees: float = 0.0  # either way
+    crop_share: float = 0.0  # cut off at most, the rest enlarged
+    brightness_share: float = 0.0  # of 255, either way
+    contrast_share: float = 0.0  # either way
+    erase_probability: float = 0.0  # of a rectangle of noise
+    cutout_pixels: int = 0  # side of a black square
+    mixup_alpha: float = 0.0  # of the Beta distribution of shares; 0 is off, as in the next two
+    cutmix_alpha: float = 0.0
+    ricap_beta: float = 0.0  # where several mix, each batch draws one of them
+
+
+def augmented(
+    images: np.ndarray, options: Augment, rng: np.random.Generator, mirrored: np.ndarray | None = None
+) -> np.ndarray:
+    """Return changed uint8 images (n, ..., height, width, channels), whose labels stay.
+
+    Axes between the first and the last three are one batch with the first, so that items of an image change each by
+    itself. `mirrored` (n,) are the images that an alternating flip mirrors.
+    """
+    batch = images.reshape(-1, *images.shape[-3:])
+    each = len(batch) // max(1, len(images))
+    if mirrored is not None:
+        batch = flip(batch, np.repeat(mirrored, each))
+    if options.flip:
+        batch = flip(batch, rng.random(len(batch)) < 0.5)
+    if options.vertical_flip:
+        batch = flip(batch, rng.random(len(batch)) < 0.5, axis=1)
+    if options.shift_pixels:
+        batch = shift(batch, options.shift_pixels, rng)
+    warps = {
+        "rotation_degrees": options.rotation_degrees,
+        "rescale_share": options.rescale_share,
+        "shear_degrees": options.shear_degrees,
+        "crop_share": options.crop_share,
+    }
+    if any(warps.values()):
+        batch = warp(batch, matrices(len(batch), rng, **warps))
+    if options.brightness_share or options.contrast_share:
+        batch = light(batch, options.brightness_share, options.contrast_share, rng)
+    if options.erase_probability:
+        batch = erase(batch, options.erase_probability, rng)
+    if options.cutout_pixels:
+        batch = cutout(batch, options.cutout_pixels, rng)
+    return batch.reshape(images.shape)
+
+
+def mixed(
+    images: np.ndarray, targets: np.ndarray, options: Augment, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return images (n, ..., height, width, channels) and targets (n, classes) mixed by one of the ways that are on.
+
+    The items of an image are mixed as its channels are, all in the same shares.
+    """
+    ways = [(mixup, options.mixup_alpha), (cutmix, options.cutmix_alpha), (ricap, options.ricap_beta)]
+    ways = [(way, strength) for way, strength in ways if strength]
+    if not ways:
+        return images, targets
+    way, strength = ways[rng.integers(len(ways))]
+    items = images.reshape(len(images), -1, *images.shape[-3:])  # (n, items, height, width, channels)
+    n, count, height, width, channels = items.shape
+    stacked = np.moveaxis(items, 1, 3).reshape(n, height, width, count * channels)
+    stacked, targets = way(stacked, targets, strength, rng)
+    items = np.moveaxis(stacked.reshape(n, height, width, count, channels), 3, 1)
+    return np.ascontiguousarray(items).reshape(images.shape), targets

@@ -1,0 +1,42 @@
+"""Images made of several, with targets mixed in the same shares."""
+
+import numpy as np
+
+from features.augmentation.warps import windows
+
+Mixed = tuple[np.ndarray, np.ndarray]  # uint8 images (n, height, width, channels), float32 targets (n, classes)
+
+
+def mixup(images: np.ndarray, targets: np.ndarray, alpha: float, rng: np.random.Generator) -> Mixed:
+    """Return each image blended with another, in shares from Beta(alpha, alpha) (Zhang et al., "mixup", 2018)."""
+    share, other = rng.beta(alpha, alpha, len(images)).astype(np.float32), rng.permutation(len(images))
+    image_share = share[:, None, None, None]
+    blended = images * image_share + images[other] * (1 - image_share)
+    return np.rint(blended).astype(np.uint8), targets * share[:, None] + targets[other] * (1 - share)[:, None]
+
+
+def cutmix(images: np.ndarray, targets: np.ndarray, alpha: float, rng: np.random.Generator) -> Mixed:
+    """Return each image with one rectangle from another, the same place in all (Yun et al., "CutMix", 2019)."""
+    n, height, width, _ = images.shape
+    side = np.sqrt(rng.beta(alpha, alpha))
+    centre = rng.integers(0, (height, width))
+    low = np.maximum(0, np.rint(centre - side * np.array([height, width]) / 2).astype(int))
+    high = np.minimum((height, width), np.rint(centre + side * np.array([height, width]) / 2).astype(int))
+    place, other = (slice(None), slice(low[0], high[0]), slice(low[1], high[1])), rng.permutation(n)
+    out = images.copy()
+    out[place] = images[other][place]
+    share = np.float32(np.prod(high - low) / (height * width))
+    return out, targets * (1 - share) + targets[other] * share
+
+
+def ricap(images: np.ndarray, targets: np.ndarray, beta: float, rng: np.random.Generator) -> Mixed:
+    """Return images patched from random crops of four, parted in shares from Beta(beta, beta) (arXiv 1811.09030)."""
+    n, height, width, _ = images.shape
+    row, column = (round(side * rng.beta(beta, beta)) for side in (height, width))
+    out, mixed = np.empty_like(images), np.zeros_like(targets)
+    for top, bottom in ((0, row), (row, height)):
+        for left, right in ((0, column), (column, width)):
+            other = rng.permutation(n)
+            out[:, top:bottom, left:right] = windows(images[other], bottom - top, right - left, rng)
+            mixed += targets[other] * np.float32((bottom - top) * (right - left) / (height * width))
+    return out, mixed

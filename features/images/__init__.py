@@ -1,0 +1,1 @@
+"""Pixels: layouts, values, statistics, the audit, the views of test-time augmentation."""

@@ -1,0 +1,1 @@
+"""Images that show several items: composing them and locating the items."""

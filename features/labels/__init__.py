@@ -1,0 +1,1 @@
+"""Labels: targets, metrics, thresholds, folds."""

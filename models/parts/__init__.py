@@ -1,0 +1,1 @@
+"""What architectures share: layers, optimisers, precision, cost, sums, grids."""

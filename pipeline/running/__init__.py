@@ -1,0 +1,1 @@
+"""How a stage starts, ends, reports its progress and runs its jobs."""

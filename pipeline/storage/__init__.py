@@ -1,0 +1,1 @@
+"""What lies on the disk between stages: paths, atomic files, predictions, checkpoints, folds, tuned options."""

@@ -1,0 +1,82 @@
+"""What a killed run leaves behind, and how the next one takes it up.
+
+The state of a fold is one file, replaced as a whole after an epoch. It lies outside the stage's outs, which DVC
+deletes, in a folder named by a hash of all that the result depends on.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.storage import paths
+from pipeline.storage.files import writing
+
+CODE = (  # what trained weights depend on beside the architecture's own file; dvc.yaml names the same
+    "features/augmentation/augment.py",
+    "features/augmentation/erasing.py",
+    "features/augmentation/lighting.py",
+    "features/labels/metrics.py",
+    "features/augmentation/mixing.py",
+    "features/labels/targets.py",
+    "features/augmentation/warps.py",
+    "models/parts/compiling.py",
+    "models/parts/freezing.py",
+    "models/parts/grid.py",
+    "models/parts/layers.py",
+    "models/parts/optimisers.py",
+    "models/parts/sums.py",
+    "models/parts/wrap.py",
+    "pipeline/training/augmentation_jax.py",
+    "pipeline/training/batches.py",
+    "pipeline/training/epoch.py",
+    "pipeline/training/fold.py",
+    "pipeline/training/generated_images.py",
+    "pipeline/training/joined_images.py",
+    "pipeline/training/network.py",
+    "pipeline/training/epoch_jax.py",
+    "pipeline/training/pseudo_labels.py",
+    "pipeline/training/seeding.py",
+    "pipeline/training/phases.py",
+)
+
+
+def digest(values: Sequence, files: Sequence[Path]) -> str:
+    """Return a short hash of JSON-able values and of the bytes of files."""
+    hashed = hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=8)
+    for file in files:
+        hashed.update(file.read_bytes())
+    return hashed.hexdigest()
+
+
+def source_of(images: Path, rows: np.ndarray) -> str:
+    """Return a hash of training rows and of the data they stand for; `images` is the folder that `prepare` made."""
+    return digest([np.sort(rows).tolist()], [images / "statistics.json"])
+
+
+def training_files(architecture: str, task: str) -> list[Path]:
+    """Return the files that what is trained depends on: data, folds and code."""
+    images, root = paths.images(task), Path(__file__).parent.parent.parent
+    data = [images / "statistics.json", images / "about.json", paths.folds(task)]
+    return [*data, root / "models" / f"{architecture}.py", *(root / name for name in CODE)]
+
+
+def save_state(path: Path, history: list[dict], groups: dict[str, list[np.ndarray]]) -> None:
+    """Write the history of the epochs so far and named lists of arrays, in one atomic step."""
+    arrays = {f"{name}/{i}": a for name, group in groups.items() for i, a in enumerate(group)}
+    with writing(path) as part, part.open("wb") as file:
+        np.savez(file, history=np.array(json.dumps(history)), **arrays)
+
+
+def load_state(path: Path) -> tuple[list[dict], dict[str, list[np.ndarray]]] | None:
+    """Return what `save_state` wrote, or None where nothing was."""
+    if not path.exists():
+        return None
+    with np.load(path, allow_pickle=False) as saved:
+        groups: dict[str, list[np.ndarray]] = {}
+        for name in saved.files:  # in the order in which they were written
+            if name != "history":
+                groups.setdefault(name.partition("/")[0], []).append(saved[name])
+        return json.loads(str(saved["history"])), groups

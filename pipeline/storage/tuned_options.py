@@ -1,0 +1,16 @@
+"""The options that `tune` chose for a member."""
+
+from pipeline.config.parsing import parse
+from pipeline.config.schema import Member
+from pipeline.storage import paths
+from pipeline.storage.extra_digests import DIGESTS
+from pipeline.storage.files import blame, load_json
+
+
+def load_tuned(task: str, key: str) -> Member:
+    """Return the member with the options that `tune` chose."""
+    path = paths.tuning(task, key)
+    with blame(path):
+        entry = load_json(path)
+        entry.pop(DIGESTS, None)  # there for DVC, which trains anew what reads another file
+        return parse(Member, entry, "")

@@ -1,0 +1,1 @@
+"""Training one fold: data, batches, phases, epochs, seeds, callbacks, the JAX program."""

@@ -1,0 +1,107 @@
+"""Augmentation of batches in a program of the JAX backend, as `features` does it, less warps, light, cutout, RICAP."""
+
+from dataclasses import replace
+from functools import partial
+
+import jax
+import numpy as np
+from jax import lax, random
+from jax import numpy as jnp
+
+from features.augmentation.augment import Augment
+from features.augmentation.erasing import LEAST_SHARE, MOST_ASPECT, MOST_SHARE
+
+OFF = {  # what is done here, as it is when it is off
+    "flip": False,
+    "alternating_flip": False,
+    "vertical_flip": False,
+    "shift_pixels": 0,
+    "erase_probability": 0.0,
+    "mixup_alpha": 0.0,
+    "cutmix_alpha": 0.0,
+}
+Mixed = tuple[jax.Array, jax.Array]  # uint8 images (n, ..., height, width, channels), float32 targets (n, classes)
+
+
+def supports(augment: Augment) -> bool:
+    """Return whether all that changes images is done here."""
+    return replace(augment, **OFF) == Augment()
+
+
+def augmented(images: jax.Array, augment: Augment, key: jax.Array, mirrored: jax.Array) -> jax.Array:
+    """Return what `features.augmentation.augment.augmented` returns, by other random numbers, for what is done here."""
+    batch = images.reshape(-1, *images.shape[-3:])
+    keys, count = random.split(key, 4), len(batch)
+    if augment.alternating_flip:
+        batch = _flip(batch, jnp.repeat(mirrored, count // len(images)), 2)
+    if augment.flip:
+        batch = _flip(batch, random.bernoulli(keys[0], 0.5, (count,)), 2)
+    if augment.vertical_flip:
+        batch = _flip(batch, random.bernoulli(keys[1], 0.5, (count,)), 1)
+    if augment.shift_pixels:
+        batch = _shift(batch, augment.shift_pixels, keys[2])
+    if augment.erase_probability:
+        batch = _erase(batch, augment.erase_probability, keys[3])
+    return batch.reshape(images.shape)
+
+
+def mixed(images: jax.Array, targets: jax.Array, augment: Augment, key: jax.Array) -> Mixed:
+    """Return what `features.augmentation.augment.mixed` returns, by other random numbers, for mixup and CutMix."""
+    ways = [(_mixup, augment.mixup_alpha), (_cutmix, augment.cutmix_alpha)]
+    ways = [partial(way, alpha) for way, alpha in ways if alpha]
+    if not ways:
+        return images, targets
+    keys = random.split(key)
+    return lax.switch(random.randint(keys[0], (), 0, len(ways)), ways, images, targets, keys[1])
+
+
+def _mixup(alpha: float, images: jax.Array, targets: jax.Array, key: jax.Array) -> Mixed:
+    keys, count = random.split(key), len(images)
+    share, other = random.beta(keys[0], alpha, alpha, (count,)), random.permutation(keys[1], count)
+    image_share = jnp.expand_dims(share, range(1, images.ndim))
+    blended = images * image_share + images[other] * (1 - image_share)
+    return jnp.rint(blended).astype(jnp.uint8), targets * share[:, None] + targets[other] * (1 - share)[:, None]
+
+
+def _cutmix(alpha: float, images: jax.Array, targets: jax.Array, key: jax.Array) -> Mixed:
+    keys, sides = random.split(key, 3), jnp.array(images.shape[-3:-1])
+    half = jnp.sqrt(random.beta(keys[0], alpha, alpha)) * sides / 2
+    centre, other = random.randint(keys[1], (2,), 0, sides), random.permutation(keys[2], len(images))
+    low = jnp.maximum(0, jnp.rint(centre - half)).astype(int)
+    high = jnp.minimum(sides, jnp.rint(centre + half)).astype(int)
+    rows, columns = (jnp.arange(side) for side in images.shape[-3:-1])
+    inside_rows, inside_columns = (rows >= low[0]) & (rows < high[0]), (columns >= low[1]) & (columns < high[1])
+    inside = (inside_rows[:, None] & inside_columns)[..., None]
+    share = inside.mean()
+    return jnp.where(inside, images[other], images), targets * (1 - share) + targets[other] * share
+
+
+def _flip(batch: jax.Array, mirrored: jax.Array, axis: int) -> jax.Array:
+    return jnp.where(mirrored[:, None, None, None], jnp.flip(batch, axis), batch)
+
+
+def _shift(batch: jax.Array, most_pixels: int, key: jax.Array) -> jax.Array:
+    padded = jnp.pad(batch, ((0, 0), (most_pixels, most_pixels), (most_pixels, most_pixels), (0, 0)))
+    corners = random.randint(key, (len(batch), 2), 0, 2 * most_pixels + 1)
+
+    def window(image: jax.Array, corner: jax.Array) -> jax.Array:
+        return lax.dynamic_slice(image, (corner[0], corner[1], 0), batch.shape[1:])
+
+    return jax.vmap(window)(padded, corners)
+
+
+def _erase(batch: jax.Array, probability: float, key: jax.Array) -> jax.Array:
+    count, height, width, _ = batch.shape
+    keys = random.split(key, 6)
+    area = random.uniform(keys[0], (count,), minval=LEAST_SHARE, maxval=MOST_SHARE) * height * width
+    aspect = jnp.exp(random.uniform(keys[1], (count,), minval=-1, maxval=1) * np.log(MOST_ASPECT))
+    tall = jnp.clip(jnp.rint(jnp.sqrt(area * aspect)), 1, height).astype(int)
+    wide = jnp.clip(jnp.rint(jnp.sqrt(area / aspect)), 1, width).astype(int)
+    top = random.randint(keys[2], (count,), 0, height - tall + 1)[:, None]
+    left = random.randint(keys[3], (count,), 0, width - wide + 1)[:, None]
+    tall = jnp.where(random.bernoulli(keys[4], probability, (count,)), tall, 0)[:, None]
+    rows, columns = jnp.arange(height), jnp.arange(width)
+    inside_rows = (rows >= top) & (rows < top + tall)
+    inside_columns = (columns >= left) & (columns < left + wide[:, None])
+    inside = (inside_rows[:, :, None] & inside_columns[:, None, :])[..., None]
+    return jnp.where(inside, random.bits(keys[5], batch.shape, jnp.uint8), batch)

@@ -1,0 +1,109 @@
+"""One GAN: its two networks trained in turn, batch by batch, their state saved after each epoch."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from pipeline.config.schema import Generate
+from pipeline.running.backend import keras  # before what imports Keras itself
+from pipeline.running.progress import clock
+from pipeline.storage.checkpoint import load_state, save_state
+from pipeline.storage.files import BadInput, load_array, load_json, save_array, save_chunks, save_json, writing
+from pipeline.training.batches import steps_per_epoch
+from pipeline.training.gan import Gan, build_gan, train_on
+from pipeline.training.seeding import copies, reseed, seed_of, set_variables
+
+LINES = 20  # of the log at most; a terminal also shows a bar
+
+
+@dataclass(frozen=True)
+class GanJob:
+    """All that one GAN needs, picklable."""
+
+    options: Generate
+    images: Path  # the folder that `prepare` made
+    rows: np.ndarray  # of the training images, the only ones that are read
+    number: int  # of the task's GANs, for the seeds
+    title: str  # of the progress display
+    folder: Path  # gets state.npz while training, run.json, labels.npy and images.npy when done
+
+
+def train_gan(job: GanJob) -> None:
+    """Train the job's GAN, unless that is done, from its last whole epoch on, and write its images and labels."""
+    if (job.folder / "images.npy").exists():
+        print(f"{job.title}  finished before, kept", flush=True)
+        return
+    keras.config.set_dtype_policy("float32")
+    keras.utils.set_random_seed(seed_of(job.options.seed, job.number))
+    made = build_gan(load_json(job.images / "about.json"), job.options)
+    history, groups = load_state(job.folder / "state.npz") or ([], {})
+    for name, variables in made.groups().items():
+        if history:
+            set_variables(variables, groups[name])
+    started, before = time.monotonic(), len(history)
+    for epoch in range(before, job.options.epochs):
+        history.append(_epoch(job, made, epoch))
+        save_state(job.folder / "state.npz", history, {name: copies(v) for name, v in made.groups().items()})
+        if (epoch + 1) % -(-job.options.epochs // LINES) == 0:
+            left = (time.monotonic() - started) / (epoch + 1 - before) * (job.options.epochs - epoch - 1)
+            tqdm.write(_line(job, history[-1], left))
+    _finish(job, made, history)
+
+
+def _epoch(job: GanJob, made: Gan, epoch: int) -> dict:
+    seeds, started = (job.options.seed, job.number, epoch), time.monotonic()
+    reseed(made.discriminator, seeds)
+    rng = np.random.default_rng(seeds)
+    images, labels = (load_array(job.images / f"train_{part}.npy") for part in ("images", "labels"))
+    order, size = rng.permutation(job.rows), min(job.options.batch_size, len(job.rows))
+    for step in (made.discriminator_step, made.generator_step):
+        step.reset_metrics()
+    steps = steps_per_epoch(len(order), size)
+    for index in tqdm(range(steps), desc=job.title, unit="batch", leave=False, disable=None):
+        rows = np.sort(order[index * size : (index + 1) * size])  # in the disk's order
+        noise = rng.standard_normal((2, size, job.options.latent_units), np.float32)
+        losses = train_on(made, images[rows], labels[rows].astype(np.int32), noise)
+    if not np.isfinite(losses).all():
+        raise BadInput(
+            f"{job.title}: losses {losses[0]:g} and {losses[1]:g} in epoch {epoch + 1}, expected finite numbers; "
+            f"lower learning_rate, now {job.options.learning_rate:g}"
+        )
+    seconds = round(time.monotonic() - started, 3)
+    return {"epoch": epoch + 1, "discriminator_loss": losses[0], "generator_loss": losses[1], "seconds": seconds}
+
+
+def _line(job: GanJob, row: dict, left_seconds: float) -> str:
+    return (
+        f"{job.title}  epoch {row['epoch']:>3}/{job.options.epochs} "
+        f"| discriminator loss {row['discriminator_loss']:.4f} generator loss {row['generator_loss']:.4f} "
+        f"| {row['seconds']:.1f} s, {clock(left_seconds)} left"
+    )
+
+
+def _finish(job: GanJob, made: Gan, history: list[dict]) -> None:
+    """Write the images of the averaged generator; the last file written says that all are there."""
+    made.generator_step.optimizer.finalize_variable_values(made.generator.trainable_variables)
+    classes = np.unique(load_array(job.images / "train_labels.npy")[job.rows])  # no image of a class never seen
+    each = job.options.images_per_class
+    labels = np.repeat(classes, each).astype(np.int64)
+    save_array(job.folder / "labels.npy", labels)
+    last = {name: value for name, value in history[-1].items() if name.endswith("_loss")}
+    run = {"images": len(labels), "epochs": len(history), "seconds": round(sum(row["seconds"] for row in history), 1)}
+    save_json(job.folder / "run.json", {**run, **last})
+    shape = (len(labels), *made.generator.output_shape[1:])
+    with writing(job.folder / "images.npy") as part:
+        save_chunks(part, shape, np.dtype(np.uint8), _drawn(job, made.generator, classes))
+    (job.folder / "state.npz").unlink()
+
+
+def _drawn(job: GanJob, generator: keras.Model, classes: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the uint8 images of one class after the other."""
+    rng = np.random.default_rng((job.options.seed, job.number, job.options.epochs))
+    for label in classes:
+        noise = rng.standard_normal((job.options.images_per_class, job.options.latent_units), np.float32)
+        pixels = generator.predict([noise, np.full(len(noise), label, np.int32)], batch_size=256, verbose=0)
+        yield np.clip(np.rint((pixels + 1) * 127.5), 0, 255).astype(np.uint8)

@@ -1,0 +1,66 @@
+"""A member's network, from uint8 pixels to logits, and its use."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import models
+from features.images.views import views
+from features.labels.targets import probabilities
+from models.parts import wrap
+from models.parts.compiling import jit_compile
+from models.parts.cost import flops, weighted_layers, without_weights
+from models.parts.grid import each_cell
+from models.parts.sums import PriceSums
+from pipeline.config.schema import Member, Predict
+from pipeline.storage.files import load_array, load_json
+from pipeline.training.batches import PredictionBatches
+
+PREDICTION_BATCH = 500  # round numbers of rows fill whole batches: a last one of another size is compiled anew
+
+
+def build_model(member: Member, images: Path) -> keras.Model:
+    """Return a member's fresh model, from uint8 pixels as they lie in `images` to float32 logits (batch, classes)."""
+    about, statistics = load_json(images / "about.json"), load_json(images / "statistics.json")[member.input]
+    pixel_mean = load_array(images / f"{member.input}_mean.npy")
+    scale, offset = wrap.affine(member.normalise, statistics["mean"], statistics["std"], pixel_mean)
+    shape, classes = pixel_mean.shape, about["classes"]
+    seen_shape = (*(member.resize_pixels or shape[:2]), shape[2])
+    items = about["items"]
+
+    def network(outputs: int) -> keras.Model:
+        return models.build(member.architecture, seen_shape, outputs, member.options)
+
+    if member.head == "whole" and member.input == "images":
+        return wrap.on_images(network(len(classes)), shape, scale, offset)
+    kinds, sums = len(items["prices"]), PriceSums(items["count"], items["prices"], classes)
+    if member.input == "items":
+        return wrap.on_items(network(kinds), shape, scale, offset, sums)
+    return wrap.on_grid(each_cell(network(1 + kinds)), shape, scale, offset, sums)
+
+
+def size_of(member: Member, images: Path) -> dict[str, int]:
+    """Return a member's parameters, its layers with weights, and the FLOPs of one image's forward pass."""
+    passes = load_json(images / "about.json")["items"]["count"] if member.input == "items" else 1
+    with without_weights():
+        model = build_model(member, images)
+        return {"parameters": model.count_params(), "layers": weighted_layers(model), "flops": passes * flops(model)}
+
+
+def predict_logits(
+    model: keras.Model, images: np.ndarray, rows: np.ndarray, mirrored: bool = False, by_pixels: int = 0
+) -> np.ndarray:
+    """Return logits float32 (len(rows), classes) of one view of some rows."""
+    if not jit_compile():  # a loaded model was never compiled
+        model.jit_compile = False
+    batches = PredictionBatches(images, rows, PREDICTION_BATCH, mirrored, by_pixels)
+    return model.predict(batches, verbose=0)
+
+
+def averaged_probabilities(
+    model: keras.Model, images: np.ndarray, rows: np.ndarray, options: Predict, multi_label: bool
+) -> np.ndarray:
+    """Return the mean probabilities (len(rows), classes) over the views."""
+    seen = views(options.flip, options.shift_pixels)
+    return sum(probabilities(predict_logits(model, images, rows, *each), multi_label) for each in seen) / len(seen)

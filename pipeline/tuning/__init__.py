@@ -1,0 +1,1 @@
+"""The Optuna study of a member: search space, trials, the study's page."""

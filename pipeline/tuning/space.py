@@ -1,0 +1,146 @@
+"""A member's search space: which settings a trial may change, and between what.
+
+A space is a mapping of blocks (`options`, `training`, `augment`) to settings, each a list of choices or a range
+`{low, high, log, step}`. The member's entry lies over the architecture's SPACE, and that over what is common to all.
+"""
+
+import dataclasses
+import inspect
+import json
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import Trial
+
+from pipeline.config.parsing import parse
+from pipeline.config.schema import Member
+
+COMMON = {
+    "training": {
+        "learning_rate": {"low": 5e-4, "high": 2e-2, "log": True},
+        "weight_decay": {"low": 0.0, "high": 0.1},
+        "label_smoothing": {"low": 0.0, "high": 0.2},
+    }
+}
+RANGE = ("low", "high", "log", "step")
+BLOCKS = ("options", "training", "augment")
+
+
+@dataclass(frozen=True)
+class Space:
+    """A search space as Optuna takes it: a setting's name is `block.key`, a choice that is a list is JSON."""
+
+    own: dict[str, Any]  # the entry's own values, which every distribution holds
+    distributions: dict[str, BaseDistribution]
+
+
+def space_of(member: Member, family: ModuleType) -> Space:
+    """Return the space of a member whose architecture is the module `family` of `models/`.
+
+    What does not hold the entry's own value is widened to it, so that the defaults are a trial like the others.
+
+    Raises:
+        ValueError: an unknown block or setting, a value of the wrong kind, or nothing to tune.
+    """
+    settings = _laid_over(COMMON, family.SPACE, member.tune.space)
+    own_values = _own_values(member, family)
+    own, distributions = {}, {}
+    for name, wanted in settings.items():
+        block, _, key = name.partition(".")
+        if block not in BLOCKS:
+            raise ValueError(f"{block}: unknown key; legal are {', '.join(BLOCKS)}")
+        if key not in own_values[block]:
+            raise ValueError(f"{name}: unknown key; legal are {', '.join(own_values[block])}")
+        own[name] = _encoded(own_values[block][key])
+        distributions[name] = _distribution(name, wanted, own[name])
+        _check_values(member, name, distributions[name])
+    if not distributions:
+        raise ValueError("nothing is left to tune, expected at least one setting")
+    return Space(own, distributions)
+
+
+def suggest(trial: Trial, space: Space) -> dict[str, Any]:
+    """Return the value of every setting that the study proposes for a trial."""
+    return {name: _suggested(trial, name, each) for name, each in space.distributions.items()}
+
+
+def with_values(member: Member, values: dict[str, Any]) -> Member:
+    """Return the member with the values of a trial.
+
+    Raises:
+        ValueError: a value is of the wrong kind.
+    """
+    tree = json.loads(json.dumps(dataclasses.asdict(member)))
+    for name, value in values.items():
+        block, _, key = name.partition(".")
+        tree[block][key] = decoded(value)
+    return parse(Member, tree, "")
+
+
+def decoded(value: Any) -> Any:
+    """Return a setting's value as the member takes it."""
+    return json.loads(value) if isinstance(value, str) and value.startswith("[") else value
+
+
+def _encoded(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, list | tuple) else value
+
+
+def _laid_over(*spaces: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the settings by `block.key`, later spaces over earlier ones; null takes a setting out."""
+    merged: dict[str, Any] = {}
+    for space in spaces:
+        for block, settings in space.items():
+            merged |= {f"{block}.{key}": wanted for key, wanted in settings.items()}
+    return {name: wanted for name, wanted in merged.items() if wanted is not None}
+
+
+def _own_values(member: Member, family: ModuleType) -> dict[str, dict[str, Any]]:
+    parameters = inspect.signature(family.build).parameters.values()
+    defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    training, augment = dataclasses.asdict(member.training), dataclasses.asdict(member.augment)
+    return {"options": defaults | member.options, "training": training, "augment": augment}
+
+
+def _distribution(name: str, wanted: Any, own: Any) -> BaseDistribution:
+    if isinstance(wanted, list):
+        choices = [_encoded(_number(value) if isinstance(own, float) else value) for value in wanted]
+        return CategoricalDistribution([*choices, own] if own not in choices else choices)
+    if not isinstance(wanted, dict) or not {"low", "high"} <= set(wanted) <= set(RANGE):
+        raise ValueError(f"{name}: {wanted!r} is not a list of choices or a range of {', '.join(RANGE)}")
+    if isinstance(own, bool) or not isinstance(own, int | float):
+        raise ValueError(f"{name}: {wanted!r} is not a list of choices, which {own!r} needs")
+    kind, whole = (IntDistribution, int) if isinstance(own, int) else (FloatDistribution, float)
+    low, high = (whole(_number(wanted[end])) for end in ("low", "high"))
+    others = {key: wanted[key] for key in ("log", "step") if key in wanted}
+    if others.get("log") and own <= 0:
+        raise ValueError(f"{name}: the entry's own {own!r} lies in no logarithmic range, expected a value above 0")
+    try:
+        return kind(min(low, own), max(high, own), **others)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}: {wanted!r} is no range: {error}") from error
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, str) else value  # YAML 1.1 reads 1e-3 as a text
+
+
+def _check_values(member: Member, name: str, distribution: BaseDistribution) -> None:
+    """Refuse values that the member's entry could not have."""
+    if isinstance(distribution, CategoricalDistribution):
+        values = distribution.choices
+    else:
+        values = (distribution.low, distribution.high)
+    for value in values:
+        with_values(member, {name: value})
+
+
+def _suggested(trial: Trial, name: str, distribution: BaseDistribution) -> Any:
+    if isinstance(distribution, CategoricalDistribution):
+        return trial.suggest_categorical(name, distribution.choices)
+    low, high, step, log = distribution.low, distribution.high, distribution.step, distribution.log
+    if isinstance(distribution, IntDistribution):
+        return trial.suggest_int(name, low, high, step=step, log=log)
+    return trial.suggest_float(name, low, high, step=step, log=log)

@@ -1,0 +1,59 @@
+"""One trial of a study, in a worker: the proposed member trained on one fold, pruned where it lags behind."""
+
+import importlib
+import os
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import numpy as np
+import optuna
+
+from pipeline.config.schema import Member
+from pipeline.running.backend import keras  # before what imports Keras itself
+from pipeline.storage import paths
+from pipeline.storage.folds import load_folds
+from pipeline.training.fold import FoldJob, best_epoch, train_fold
+from pipeline.tuning.search import SCORE, TrialJob
+from pipeline.tuning.space import Space, space_of
+from pipeline.tuning.study import open_study
+
+FOLD = 0
+
+
+def describe(member: Member) -> Space:
+    """Return the member's search space."""
+    return space_of(member, importlib.import_module(f"models.{member.architecture}"))
+
+
+def run_trial(job: TrialJob) -> float | None:
+    """Return the validation accuracy of the epoch that `train` would keep, or None where the study pruned the trial."""
+    study = open_study(job.storage, job.study, job.pruner, job.member.training.epochs)
+    trial, history = optuna.trial.Trial(study, job.trial_id), []
+
+    def report(row: dict) -> None:
+        history.append(row)
+        trial.report(row[SCORE], row["epoch"])
+        if trial.should_prune():
+            raise optuna.TrialPruned
+
+    keras.utils.clear_session()
+    try:
+        with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+            train_fold(_fold_job(job), report)
+    except optuna.TrialPruned:
+        return None
+    return float(history[best_epoch(history, job.member.training.monitor)][SCORE])
+
+
+def _fold_job(job: TrialJob) -> FoldJob:
+    task, folds = job.member.task, load_folds(job.member.task)
+    return FoldJob(
+        member=job.member,
+        images=paths.images(task),
+        training_rows=np.flatnonzero(folds != FOLD),
+        validation_rows=np.flatnonzero(folds == FOLD),
+        fold=FOLD,
+        epochs=job.member.training.epochs,
+        title=job.title,
+        folder=Path(os.devnull),  # a trial keeps nothing
+    )

@@ -1,0 +1,55 @@
+"""Grading a submission as Kaggle would: accuracy on the public and on the private rows."""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from submissions.rules.label_sets import first_bad, right
+
+USAGES = ("Public", "Private", "Ignored")  # Kaggle's own words
+
+
+def grade(predicted: np.ndarray, answers: np.ndarray, usage: np.ndarray | None, separator: str | None = None) -> dict:
+    """Return accuracy, its standard error and the number of rows for `public`, `private` and `all` rows.
+
+    The standard error is that of a proportion, sqrt(p (1 - p) / n). A part without rows has a score of None.
+
+    Args:
+        predicted: labels (n,) as text.
+        answers: labels (n,) as text, in the same order.
+        usage: Public, Private or Ignored (n,); without it all rows are private.
+        separator: between the labels of a set, where the task has label sets; see `label_sets.right`.
+
+    Raises:
+        ValueError: a usage of another name.
+    """
+    usage = np.full(len(answers), "Private") if usage is None else usage
+    unknown = ~np.isin(usage, USAGES)
+    if unknown.any():
+        raise ValueError(f"Usage {str(usage[unknown][0])!r} is unknown; known are {', '.join(USAGES)}")
+    hits = right(predicted, answers, separator)
+    return {
+        "public": _accuracy(hits[usage == "Public"]),
+        "private": _accuracy(hits[usage == "Private"]),
+        "all": _accuracy(hits[usage != "Ignored"]),
+    }
+
+
+def check_answers(
+    solution: pd.DataFrame, label_column: str, classes: list[int | str], separator: str | None = None
+) -> None:
+    """Raise ValueError where an answer is none of the classes, which no submission could then match."""
+    row = first_bad(solution[label_column], classes, separator)
+    if row is not None:
+        raise ValueError(
+            f"row {row} (counted from 0) has {label_column} {solution[label_column][row]!r}, "
+            f"expected one of {', '.join(map(str, classes))}"
+        )
+
+
+def _accuracy(hits: np.ndarray) -> dict:
+    if not len(hits):
+        return {"score": None, "standard_error": None, "rows": 0}
+    score = float(hits.mean())
+    return {"score": score, "standard_error": math.sqrt(score * (1 - score) / len(hits)), "rows": len(hits)}
