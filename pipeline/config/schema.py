@@ -8,9 +8,9 @@ import yaml
 
 from features.augmentation.augment import Augment
 from pipeline.config.checks import check
+from pipeline.config.errors import BadInput
 from pipeline.config.parsing import parse
 from pipeline.config.presets import with_presets
-from pipeline.storage.files import BadInput
 
 Label = int | str
 

@@ -9,11 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.config.errors import BadInput
+
 CHUNK_BYTES = 1 << 24
-
-
-class BadInput(Exception):
-    """What the user can mend: one sentence that names the file, the value and what was expected."""
 
 
 @contextmanager
