@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn, TypeVar
 
+from pipeline.config.errors import one_line
 from pipeline.config.schema import Member, Params, Task, load_params
 from pipeline.running.orphans import end_with_dvc
 from pipeline.storage.files import BadInput
@@ -73,5 +74,5 @@ def _lower(text: str) -> str:
 
 
 def _fail(stage: str, sentence: str) -> NoReturn:
-    print(f"{stage}: error: {sentence}", file=sys.stderr, flush=True)
+    print(f"{stage}: error: {one_line(sentence)}", file=sys.stderr, flush=True)
     sys.exit(1)
