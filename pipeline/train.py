@@ -6,6 +6,7 @@ import numpy as np
 from filelock import FileLock
 
 from pipeline.config.schema import Params
+from pipeline.running.backend import keras  # noqa: F401  before what imports Keras itself
 from pipeline.running.jobs import run_jobs
 from pipeline.running.stage import member_of, run
 from pipeline.storage import paths
