@@ -1,9 +1,11 @@
-"""`python -m pipeline.ablate MEMBER SETTING VALUE...`: one setting of a member varied, all else equal, on one fold.
+"""`python -m pipeline.ablate MEMBER SETTING VALUE...`: vary one setting of a member, all else equal, on one fold.
 
-The tables of the reports (optimisers, learning rates, activations) are such runs. No stage: nothing depends on it.
+The tables of the reports (optimisers, learning rates, activations) are such runs. SETTING is `options.NAME`,
+`training.NAME` or `augment.NAME`. The table is printed and written to `ablations/`.
+
+Example: python -m pipeline.ablate fashion-fast training.optimiser adam sgd muon
 """
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from pipeline.config.schema import Member, Params, load_params
 from pipeline.reporting.tables import markdown
 from pipeline.running.backend import keras  # noqa: F401  before what imports Keras itself
 from pipeline.running.stage import member_of, one_sentence
+from pipeline.running.usage import parser_of
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput, blame, writing
 from pipeline.training.fold import FoldJob, train_fold
@@ -81,7 +84,7 @@ def _job(member: Member, key: str, title: str, folder: Path) -> FoldJob:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command: print the table and write it to `ablations/` as Markdown and CSV."""
-    parser = argparse.ArgumentParser(prog="python -m pipeline.ablate", description="Vary one setting of a member.")
+    parser = parser_of(__doc__)
     parser.add_argument("member", metavar="MEMBER", help="an entry under members in params.yaml")
     parser.add_argument("setting", metavar="SETTING", help="for example training.optimiser")
     parser.add_argument("values", metavar="VALUE", nargs="+")

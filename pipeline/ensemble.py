@@ -1,4 +1,4 @@
-"""Stage `ensemble`: the members of a task made one, with a score that nothing of that was fitted on."""
+"""`python -m pipeline.ensemble TASK`: combine the task's members, and measure a score that none of it was fitted on."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,6 +1,6 @@
-"""Stage `generate`: labelled images from a conditional GAN a fold, which sees the fold's training rows alone.
+"""`python -m pipeline.generate TASK`: train a GAN on each fold's training rows and draw labelled images, if asked for.
 
-Keras is imported only where a GAN is still to be trained, so that the stage takes no time in a task without one.
+A task without a `generate` block gets none, and the stage takes no time.
 """
 
 import shutil

@@ -1,4 +1,4 @@
-"""Stage `ingest`: a competition's raw files to arrays of images, labels and ids, as they came."""
+"""`python -m pipeline.ingest TASK`: read a competition's raw files to arrays of images, labels and ids."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,11 +1,11 @@
-"""`python -m pipeline.picture MEMBER FILE.png`: what a member sees in images, where labels are sums of items.
+"""`python -m pipeline.picture MEMBER FILE.png`: draw what a member sees in images, if labels are sums of items.
 
 Each item has a box, its most probable price and that price's probability. The images are rows of the first fold, by the
-model that did not see them: on the left the first that it gets right, on the right the first that it gets wrong. No
-stage: nothing depends on it.
+model that did not see them: on the left the first that it gets right, on the right the first that it gets wrong.
+
+Example: python -m pipeline.picture price_sum-fast items.png
 """
 
-import argparse
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from pipeline.storage import paths
 from models.parts.sums import PriceSums
 from pipeline.config.schema import Member, Params, load_params
 from pipeline.running.stage import member_of, one_sentence
+from pipeline.running.usage import parser_of
 from pipeline.storage.files import BadInput, load_array, load_json, writing
 from pipeline.storage.folds import check_folds, load_folds
 from pipeline.storage.tuned_options import load_tuned
@@ -145,9 +146,7 @@ def _tile(seen: Seen) -> Image.Image:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.picture", description="Show the items that a member sees."
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("member", metavar="MEMBER", help="an entry under members in params.yaml, trained")
     parser.add_argument("file", metavar="FILE.png", type=Path)
     found = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""Stage `predict`: out-of-fold and test probabilities of a member, averaged over views."""
+"""`python -m pipeline.predict MEMBER`: predict out-of-fold and test probabilities, averaged over views."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Stage `prepare`: images as every model sees them, their statistics and their audit."""
+"""`python -m pipeline.prepare TASK`: write images as every model sees them, their statistics and their audit."""
 
 import hashlib
 import sys

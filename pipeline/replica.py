@@ -1,4 +1,4 @@
-"""Stage `replica`: a competition's raw files, answers held back, made from a labelled image set."""
+"""`python -m pipeline.replica REPLICA`: write a competition's raw files, answers held back, from labelled images."""
 
 import pickle
 from collections.abc import Callable

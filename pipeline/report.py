@@ -1,4 +1,4 @@
-"""Stage `report`: what was trained and what it scored, in short and in full."""
+"""`python -m pipeline.report`: write what was trained and what it scored, in short and in full."""
 
 from pathlib import Path
 
@@ -126,4 +126,4 @@ def _ensemble_rows(task: str) -> list[dict]:
 
 
 if __name__ == "__main__":
-    run("report", report, keyed=False)
+    run("report", report)

@@ -1,4 +1,4 @@
-"""Stage `roster`: which members compete in each task, so that an ensemble follows when one comes or goes."""
+"""`python -m pipeline.roster`: write which members compete in each task, so that an ensemble follows a change."""
 
 from pipeline.config.schema import Params
 from pipeline.running.stage import run
@@ -22,4 +22,4 @@ def roster(params: Params) -> str:
 
 
 if __name__ == "__main__":
-    run("roster", roster, keyed=False)
+    run("roster", roster)

@@ -1,4 +1,4 @@
-"""Stage `score`: the submission graded as Kaggle would, where the answers are known."""
+"""`python -m pipeline.score TASK`: grade the submission as Kaggle would, where the answers are known."""
 
 from dataclasses import dataclass
 from pathlib import Path

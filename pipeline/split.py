@@ -1,4 +1,4 @@
-"""Stage `split`: the folds of a task, made once and shared by all its members."""
+"""`python -m pipeline.split TASK`: write the folds of a task, once for all its members."""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""Stage `submission`: the ensemble's test probabilities as the CSV that the Kaggle client uploads, checked."""
+"""`python -m pipeline.submission TASK`: write the ensemble's test probabilities as a checked submission CSV."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Stage `train`: a fresh model per fold, and with `train_on_all` a last one on all rows."""
+"""`python -m pipeline.train MEMBER`: train a model for each fold, and with `train_on_all` one more on all rows."""
 
 import shutil
 

@@ -1,6 +1,6 @@
-"""Stage `tune`: the options that a member trains with, those of its entry or the best of a study's trials.
+"""`python -m pipeline.tune MEMBER`: write the options that a member trains with, searched for where it says so.
 
-Keras is imported by the workers that train trials, never here, and Optuna only where there are trials.
+A killed search goes on where it was. Several processes may run it at once and share its trials.
 """
 
 import dataclasses

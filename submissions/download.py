@@ -1,4 +1,4 @@
-"""`python -m submissions.download TASK`: a competition's files from Kaggle, unpacked where the task can read them."""
+"""`python -m submissions.download TASK`: download a competition's files and unpack them where the task reads them."""
 
 import argparse
 import shutil
@@ -9,6 +9,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from pipeline.config.schema import Ingest, Params
+from pipeline.running.usage import parser_of
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput, blame
 from submissions import client, unpack
@@ -112,7 +113,7 @@ def _line(text: str, key: str, *place: str) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog="python -m submissions.download", description="Get a competition's files.")
+    parser = parser_of(__doc__)
     parser.add_argument("task", metavar="TASK", help="an entry under tasks in params.yaml")
     parser.add_argument("--overwrite", action="store_true", help="replace files that differ from Kaggle's")
     run("download", download, parser.parse_args(arguments))

@@ -1,8 +1,8 @@
-"""`python -m submissions.ledger`: every upload so far, its scores asked of Kaggle again, and what they say.
+"""`python -m submissions.ledger`: show every upload with its out-of-fold and public score, asked of Kaggle again.
 
-The ledger is a log: a line is added when an upload is about to be sent, and one more whenever more is known of it. The
-last line of an upload is what holds. A line that says `unknown` is written before anything is sent, so whatever happens
-then, the next command knows what to ask Kaggle for.
+The ledger is a log: a line is added before an upload is sent, and one more whenever more is known of it. The last line
+of an upload is the one that counts. Before anything is sent, its line says `unknown`. So whatever happens then, the
+next command knows what to ask Kaggle for.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from pipeline.config.schema import Params
 from pipeline.reporting.tables import markdown
+from pipeline.running.usage import parser_of
 from pipeline.storage.files import BadInput, blame, writing
 from pipeline.storage.paths import LEDGER
 from submissions import client
@@ -210,7 +211,7 @@ def agreement(entries: list[Entry]) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog="python -m submissions.ledger", description="Show all uploads and scores.")
+    parser = parser_of(__doc__)
     run("ledger", show, parser.parse_args(arguments))
 
 

@@ -1,4 +1,9 @@
-"""`python -m submissions.score TASK FILE [OTHER]`: any CSV graded as Kaggle would, where the answers are known."""
+"""`python -m submissions.score TASK FILE [OTHER]`: grade any CSV as Kaggle would, if the answers are known.
+
+With OTHER, a second CSV, it also says which of the two is better.
+
+Example: python -m submissions.score fashion submissions/fashion.csv
+"""
 
 import argparse
 from pathlib import Path
@@ -8,6 +13,7 @@ import numpy as np
 from pipeline.config.schema import Params
 from pipeline.readers.submissions import read_csv
 from pipeline.running.stage import task_of
+from pipeline.running.usage import parser_of
 from pipeline.score import Answers, graded_as_kaggle, load_answers, predicted, rivals, summary
 from pipeline.storage.files import BadInput, blame
 from submissions.command import run
@@ -63,7 +69,7 @@ def _compared(first: np.ndarray, second: np.ndarray, other: Path, answers: Answe
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog="python -m submissions.score", description="Grade a CSV as Kaggle would.")
+    parser = parser_of(__doc__)
     parser.add_argument("task", metavar="TASK", help="an entry under tasks in params.yaml")
     parser.add_argument("file", metavar="FILE", type=Path, help="a submission")
     parser.add_argument("other", metavar="OTHER", type=Path, nargs="?", help="a submission to compare it with")

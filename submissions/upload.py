@@ -1,4 +1,4 @@
-"""`python -m submissions.upload TASK`: the task's submission sent once, and reported as Kaggle's listing has it."""
+"""`python -m submissions.upload TASK`: send the task's submission once, and report what Kaggle's listing shows."""
 
 import argparse
 import hashlib
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipeline.config.schema import Params
 from pipeline.running.stage import task_of
+from pipeline.running.usage import parser_of
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput, blame, load_json
 from pipeline.submission import made_of
@@ -199,7 +200,7 @@ def _replica_score(key: str) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog="python -m submissions.upload", description="Send a submission to Kaggle.")
+    parser = parser_of(__doc__)
     parser.add_argument("task", metavar="TASK", help="an entry under tasks in params.yaml")
     parser.add_argument("-m", "--message", help="what Kaggle shows beside it; else commit, members and score")
     parser.add_argument("--wait", action="store_true", help="wait for the score")

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from types import ModuleType
 
+from pipeline.running.usage import answer
 from pipeline.storage.paths import COMPILED
 
 
@@ -39,4 +40,5 @@ def _import_quietly() -> ModuleType:
     return keras
 
 
+answer()  # before the import, which takes seconds
 keras = _import_quietly()

@@ -9,6 +9,7 @@ from typing import NoReturn, TypeVar
 from pipeline.config.errors import one_line
 from pipeline.config.schema import Member, Params, Task, load_params
 from pipeline.running.orphans import end_with_dvc
+from pipeline.running.usage import answer, usage_of
 from pipeline.storage.files import BadInput
 from pipeline.storage.paths import PARAMS
 
@@ -16,16 +17,17 @@ Entry = TypeVar("Entry")
 INTERRUPTED = 130  # exit status, as shells have it
 
 
-def run(stage: str, function: Callable[..., str], keyed: bool = True) -> None:
-    """Run `function(params, key)`, or `function(params)` where the stage is not `keyed`, as a command.
+def run(stage: str, function: Callable[..., str]) -> None:
+    """Run `function(params, key)`, or `function(params)` if its module's usage has no key, as a command.
 
     The function returns what it made, which is printed with the seconds that it took. What the user can mend ends as
     one sentence on stderr with exit status 1, Ctrl-C with 130; a bug ends as a traceback.
     """
+    answer()
     end_with_dvc()
     started = time.monotonic()
     with one_sentence(stage):
-        keys = _keys(stage, sys.argv[1:], keyed)
+        keys = _keys(sys.argv[1:], usage_of(sys.modules[function.__module__].__doc__ or "")[0])
         made = function(load_params(PARAMS), *keys)
     print(f"{' '.join([stage, *keys])}: {made} in {time.monotonic() - started:.1f} s", flush=True)
 
@@ -63,9 +65,11 @@ def _entry(kind: str, entries: dict[str, Entry], key: str) -> Entry:
     return entries[key]
 
 
-def _keys(stage: str, arguments: list[str], keyed: bool) -> list[str]:
-    if len(arguments) != int(keyed):
-        raise BadInput(f"usage: python -m pipeline.{stage}{' KEY' if keyed else ''}")
+def _keys(arguments: list[str], usage: str) -> list[str]:
+    _, _, _, *words = usage.split()  # after `python -m pipeline.STAGE`
+    if len(arguments) != len(words):
+        got = f"got {' '.join(arguments)!r}" if arguments else "got none"
+        raise BadInput(f"expected {words[0] if words else 'no argument'}, {got}; usage: {usage}")
     return arguments
 
 
