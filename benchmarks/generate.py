@@ -16,6 +16,7 @@ from pathlib import Path
 import yaml
 
 from benchmarks.stages import csv_task, run
+from features.labels.intervals import with_bounds
 
 ROWS, FOLDS, SEEDS, SHARE = 2000, 3, (0,), 0.3
 TASK = csv_task("fashion", FOLDS, generate={"epochs": 60, "filters": 16, "learning_rate": 8e-4})
@@ -44,7 +45,9 @@ def main() -> None:
         tests = json.loads((folder / "artifacts/fashion/score.json").read_text())["members"]
         for name in members:
             metrics = json.loads((folder / f"artifacts/fashion/predictions/{name}/metrics.json").read_text())
-            print(f"{name:16} out-of-fold accuracy {metrics['accuracy']:.4f}, test accuracy {tests[name]:.4f}")
+            own = with_bounds(metrics["accuracy"], metrics["low"], metrics["high"])
+            test = with_bounds(tests[name]["score"], tests[name]["low"], tests[name]["high"])
+            print(f"{name:16} out-of-fold accuracy {own}, test accuracy {test}")
 
 
 def _members() -> dict[str, dict]:

@@ -16,6 +16,7 @@ import numpy as np
 import yaml
 
 from benchmarks.stages import ROOT, csv_task, prepared, run
+from features.labels.intervals import bounds, with_bounds
 
 TASK = csv_task("images", 5)
 SPACE = {  # laid over the architecture's
@@ -61,11 +62,10 @@ def _compare() -> None:
     for title, rows in (("five folds", folds >= 0), ("the four that no trial saw", folds > 0)):
         figures = {name: each[rows].mean() for name, each in right.items()}
         gain = right["tuned"][rows].astype(float) - right["defaults"][rows]
-        error = np.sqrt(figures["tuned"] * (1 - figures["tuned"]) / rows.sum())
+        tuned = with_bounds(figures["tuned"], **bounds(figures["tuned"], rows.sum()))
         paired = gain.std() / np.sqrt(rows.sum())
         print(
-            f"{title}: defaults {figures['defaults']:.4f}, tuned {figures['tuned']:.4f} ± {error:.4f}, "
-            f"gain {gain.mean():+.4f} ± {paired:.4f} paired"
+            f"{title}: defaults {figures['defaults']:.4f}, tuned {tuned}, gain {gain.mean():+.4f} ± {paired:.4f} paired"
         )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from features.ensembling import METHODS, Blend, Greedy, Stack, calibrated, fit_blends
+from features.labels.intervals import bounds
 from features.labels.metrics import accuracy, log_loss
 
 AUTO = "auto"
@@ -31,7 +32,7 @@ class Honest:
     method: str  # the chosen one, where that was left open
     blend: Blend | Stack  # fitted on all rows
     probabilities: np.ndarray  # float32 (n, classes), each part's from an ensemble that was fitted on the others
-    scores: dict[str, dict[str, float]]  # honest accuracy and log-loss of every method tried
+    scores: dict[str, dict[str, float]]  # honest accuracy, its 95 % interval and log-loss of every method tried
 
 
 def honest_blend(
@@ -118,7 +119,8 @@ def _choice(fits: dict[LeftOut, _Fit], labels: np.ndarray, parts: np.ndarray, pa
 
 
 def _scores(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    return {"accuracy": accuracy(probabilities, labels), "log_loss": log_loss(probabilities, labels)}
+    score = accuracy(probabilities, labels)
+    return {"accuracy": score, **bounds(score, len(labels)), "log_loss": log_loss(probabilities, labels)}
 
 
 def _best(scores: dict[str, dict[str, float]]) -> str:

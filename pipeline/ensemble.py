@@ -7,6 +7,7 @@ import numpy as np
 
 from features.ensembling import Greedy
 from features.honesty import Honest, dealt, error_correlation, gain_interval, honest_blend
+from features.labels.intervals import bounds, with_bounds
 from features.labels.metrics import hits, log_loss, mean_average_precision, set_hits, set_scores
 from features.labels.targets import as_binary, from_binary
 from features.labels.thresholds import choose, fit_thresholds, honest_choice
@@ -112,16 +113,17 @@ def _summary(
     right_together = _right(made.probabilities, labels, folds)
     score = float(right_together.mean())
     best = int(right.mean(axis=1).argmax())
+    best_score = float(right[best].mean())
     return {
         "method": made.method,
         "methods": made.scores,
         "weights": dict(zip(members, made.blend.weights.tolist(), strict=True)),
         "temperatures": dict(zip(members, made.blend.temperatures.tolist(), strict=True)),
         "honest_accuracy": score,
+        **bounds(score, len(labels)),
         "honest_log_loss": log_loss(made.probabilities, labels),
-        "standard_error": float(np.sqrt(score * (1 - score) / len(labels))),
         "optimistic_accuracy": float(_right_as_fitted(_applied(made, oof, labels), labels).mean()),
-        "best_member": {"name": members[best], "accuracy": float(right[best].mean())},
+        "best_member": {"name": members[best], "accuracy": best_score, **bounds(best_score, len(labels))},
         "gain_over_best_member": gain_interval(right_together, right[best], seed),
         "error_correlation": dict(zip(members, error_correlation(~right), strict=True)),
     }
@@ -130,7 +132,7 @@ def _summary(
 def _told(summary: dict[str, Any]) -> str:
     shares = ", ".join(f"{name} {weight:.2f}" for name, weight in summary["weights"].items())
     gain, against = summary["gain_over_best_member"], summary["best_member"]["name"]
-    score = f"{summary['honest_accuracy']:.4f} ± {summary['standard_error']:.4f}"
+    score = with_bounds(summary["honest_accuracy"], summary["low"], summary["high"])
     interval = f"{gain['gain']:+.4f} ({gain['low']:+.4f} to {gain['high']:+.4f})"
     return f"{summary['method']} of {shares}; honest out-of-fold accuracy {score}, {interval} against {against}"
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from features.labels.intervals import with_bounds
 from features.labels.metrics import report
 from pipeline.config.schema import Member, Params, Predict
 from pipeline.running.backend import keras  # before what imports Keras itself
@@ -35,7 +36,8 @@ def predict(params: Params, key: str) -> str:
         _save_tests(part, member, tests, folds, classes)
         save_json(part / "metrics.json", metrics)
     shutil.rmtree(paths.resume(name, key), ignore_errors=True)  # the models are safe with DVC by now
-    return f"{len(rows)} out-of-fold rows with accuracy {metrics['accuracy']:.4f}, {tests.shape[1]} test rows"
+    score = with_bounds(metrics["accuracy"], metrics["low"], metrics["high"])
+    return f"{len(rows)} out-of-fold rows with accuracy {score}, {tests.shape[1]} test rows"
 
 
 def _save_tests(part: Path, member: Member, tests: np.ndarray, folds: np.ndarray, classes: list) -> None:

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from features.labels.intervals import with_bounds
 from pipeline.config.schema import Params
 from pipeline.reporting.tables import markdown
 from pipeline.running.stage import run
@@ -11,18 +13,32 @@ from pipeline.storage import paths
 from pipeline.storage.files import BadInput, load_json, writing
 
 NOTE = (
-    "Out-of-fold accuracy is measured on rows that the models, and an ensemble's weights, did not see. Where the\n"
-    "task's folder is a replica, public and private scores are replica scores, not Kaggle's; ± is one standard error.\n"
-    "Of label sets, members are judged at thresholds of 0.5, an ensemble at those that its submission uses.\n"
+    "Out-of-fold accuracy is measured on rows that the model was not trained on and the ensemble was not fitted on.\n"
+    "A fold keeps the epoch that scores best on these rows, so the score is slightly too good. On the other hand,\n"
+    "each row is judged by one fold's model, but the submission averages the models of all folds, which usually\n"
+    "scores higher. In brackets: the 95 % Wilson interval. If the task is a replica, public and private score are\n"
+    "replica scores, not Kaggle's. For label sets, members use thresholds of 0.5 and the ensemble fitted thresholds.\n"
 )
 COMPARISON_NOTE = (
     "Training loss is that of the optimiser, with augmentation, dropout and label smoothing; validation is without\n"
     "test-time augmentation, out-of-fold with it. Precision, recall, F1 and ROC AUC (one class against the rest) are\n"
-    "means over the classes, out of fold. FLOPs are of one forward pass; training takes about three times as many.\n"
+    "means over the classes that occur, out of fold. FLOPs are of one forward pass; training takes about three times\n"
+    "as many. In brackets: the 95 % Wilson interval.\n"
     "Of label sets, accuracy is the share of images whose predicted set is not empty and holds true labels only, at\n"
     "thresholds of 0.5. Test accuracy is that of all test rows, where the answers are known, as on replicas.\n"
 )
+WHOLE = ("layers", "parameters", "epochs")
 ONE_DIGIT = ("MFLOPs per image", "seconds per epoch")
+IN_SUMMARY = (
+    "task",
+    "member",
+    "out-of-fold accuracy",
+    "out-of-fold accuracy low",
+    "out-of-fold accuracy high",
+    "parameters",
+    "epochs",
+    "seconds per epoch",
+)
 
 
 def report(params: Params) -> str:
@@ -41,14 +57,12 @@ def report(params: Params) -> str:
         raise BadInput("artifacts: no member has predictions yet, expected one at least; run dvc repro")
     members = pd.DataFrame([_figures(*each) for each in made])
     rows = [row for task in params.tasks for row in (*_member_rows(members, task), *_ensemble_rows(task))]
-    table = pd.DataFrame(rows).fillna("")
     with writing(paths.SUMMARY.parent) as part:
         part.mkdir()
-        _save(part / "summary", table, table, f"# Podium\n\n{{}}\n\n{NOTE}{_warnings(params)}")
-        compared = members.dropna(axis=1, how="all")
-        _save(part / "comparison", compared, _rounded(compared), f"# Members compared\n\n{{}}\n\n{COMPARISON_NOTE}")
+        _save(part / "summary", pd.DataFrame(rows), f"# Podium\n\n{{}}\n\n{NOTE}{_warnings(params)}")
+        _save(part / "comparison", members, f"# Members compared\n\n{{}}\n\n{COMPARISON_NOTE}")
     missing = ", ".join(each[1] for each in named if each not in made)
-    return f"{paths.SUMMARY} with {len(table)} rows" + (f", not yet with {missing}," if missing else "")
+    return f"{paths.SUMMARY} with {len(rows)} rows" + (f", not yet with {missing}," if missing else "")
 
 
 def _warnings(params: Params) -> str:
@@ -58,15 +72,42 @@ def _warnings(params: Params) -> str:
     return f"\nAbout the images:\n\n{''.join(lines)}" if lines else ""
 
 
-def _save(stem: Path, table: pd.DataFrame, shown: pd.DataFrame, page: str) -> None:
+def _save(stem: Path, table: pd.DataFrame, page: str) -> None:
+    """Write the table's numbers as CSV, and as Markdown within a page; columns without any value are left out."""
+    table = table.dropna(axis=1, how="all")
     table.to_csv(stem.with_suffix(".csv"), index=False)
-    stem.with_suffix(".md").write_text(page.format(markdown(shown)), encoding="utf-8")
+    stem.with_suffix(".md").write_text(page.format(markdown(_shown(table))), encoding="utf-8")
+
+
+def _shown(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table as text, each score with its interval in one cell."""
+    shown = {}
+    for column in table:
+        if f"{column} low" in table:
+            scores = table[[column, f"{column} low", f"{column} high"]].to_numpy(float)
+            shown[column] = ["" if np.isnan(row[0]) else with_bounds(*row) for row in scores]
+        elif not column.endswith((" low", " high")):
+            digits = 0 if column in WHOLE else 1 if column in ONE_DIGIT else 4
+            shown[column] = [_cell(value, digits) for value in table[column]]
+    return pd.DataFrame(shown)
+
+
+def _cell(value: str | float | None, digits: int) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if pd.isna(value) else f"{value:,.{digits}f}"
+
+
+def _with_interval(name: str, score: float | None, interval: dict) -> dict:
+    """Return the columns of a score: itself and both ends of the 95 % interval that `interval` has beside it."""
+    return {name: score, f"{name} low": interval.get("low"), f"{name} high": interval.get("high")}
 
 
 def _figures(task: str, name: str) -> dict:
     """Return a member's figures; those of training are means over its folds."""
     run_summary = load_json(paths.models(task, name) / "run.json")
     metrics, scores = load_json(paths.predictions(task, name) / "metrics.json"), _scores(task)
+    on_test = scores.get("members", {}).get(name, {})
     folds = pd.DataFrame(run_summary["runs"]).mean(numeric_only=True)
     return {
         "task": task,
@@ -81,29 +122,19 @@ def _figures(task: str, name: str) -> dict:
         "training accuracy": folds["accuracy"],
         "validation loss": folds.get("val_loss"),
         "validation accuracy": folds.get("val_accuracy"),
-        "out-of-fold accuracy": metrics["accuracy"],
+        **_with_interval("out-of-fold accuracy", metrics["accuracy"], metrics),
         "precision": metrics["precision"],
         "recall": metrics["recall"],
         "F1": metrics["f1"],
         "micro F1": metrics.get("micro_f1"),
         "mean average precision": metrics.get("mean_average_precision"),
         "ROC AUC": metrics["roc_auc"],
-        "test accuracy": scores.get("members", {}).get(name),
+        **_with_interval("test accuracy", on_test.get("score"), on_test),
     }
 
 
-def _rounded(members: pd.DataFrame) -> pd.DataFrame:
-    shown = members.copy()
-    for column in shown.columns[3:]:
-        digits = 0 if column in ("layers", "parameters", "epochs") else 1 if column in ONE_DIGIT else 4
-        shown[column] = ["" if pd.isna(value) else f"{value:,.{digits}f}" for value in shown[column]]
-    return shown
-
-
 def _member_rows(members: pd.DataFrame, task: str) -> list[dict]:
-    shown = _rounded(members)
-    kept = ["task", "member", "out-of-fold accuracy", "parameters", "epochs", "seconds per epoch"]
-    return shown.loc[shown["task"] == task, kept].to_dict("records")
+    return members.loc[members["task"] == task, list(IN_SUMMARY)].to_dict("records")
 
 
 def _scores(task: str) -> dict:
@@ -117,11 +148,11 @@ def _ensemble_rows(task: str) -> list[dict]:
     row = {
         "task": task,
         "member": f"ensemble ({made['method']})",
-        "out-of-fold accuracy": f"{made['honest_accuracy']:.4f} ± {made['standard_error']:.4f}",
+        **_with_interval("out-of-fold accuracy", made["honest_accuracy"], made),
     }
     for part in ("public", "private"):
-        if scores.get(part, {}).get("score") is not None:
-            row[f"{part} score"] = f"{scores[part]['score']:.4f} ± {scores[part]['standard_error']:.4f}"
+        found = scores.get(part, {})
+        row |= _with_interval(f"{part} score", found.get("score"), found)
     return [row]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from features.labels.intervals import with_bounds
 from features.labels.metrics import THRESHOLD, mean_average_precision, set_scores
 from pipeline.config.schema import Params
 from pipeline.readers.raw import tidy
@@ -46,7 +47,7 @@ def score(params: Params, key: str) -> str:
     graded = graded_as_kaggle(predicted(paths.submission(key), submission, answers), answers)
     if answers.separator is not None:
         graded["sets"] = _of_sets(key, predicted(paths.submission(key), submission, answers), answers)
-    members = {name: _member_accuracy(key, name, answers) for name in load_json(paths.roster(key))}
+    members = {name: _member_score(key, name, answers) for name in load_json(paths.roster(key))}
     results, private = rivals(params, key), graded["private"]["score"]
     if not results or private is None:
         _save(key, {"metric": "accuracy", **graded, "members": members})
@@ -124,8 +125,8 @@ def _of_sets(key: str, labels: np.ndarray, answers: Answers) -> dict[str, float]
     return {**set_scores(chosen, true), "mean_average_precision": mean_average_precision(found, true)}
 
 
-def _member_accuracy(key: str, name: str, answers: Answers) -> float:
-    """Return the accuracy of one member by itself on all rows that count."""
+def _member_score(key: str, name: str, answers: Answers) -> dict:
+    """Return the score of one member by itself on all rows that count, with its 95 % interval."""
     path = paths.predictions(key, name) / "test.npz"
     made = load_predictions(path)
     with blame(path):
@@ -135,7 +136,7 @@ def _member_accuracy(key: str, name: str, answers: Answers) -> float:
         labels = names[made.probabilities.argmax(axis=1)]
     else:
         labels = np.array([answers.separator.join(names[row]) for row in made.probabilities >= THRESHOLD])
-    return graded_as_kaggle(labels[rows], answers)["all"]["score"]
+    return graded_as_kaggle(labels[rows], answers)["all"]
 
 
 def _save(key: str, value: dict) -> None:
@@ -146,7 +147,7 @@ def _save(key: str, value: dict) -> None:
 def _told(part: str, result: dict) -> str:
     if not result["rows"]:
         return f"{part} unknown (no rows)"
-    return f"{part} {result['score']:.4f} ± {result['standard_error']:.4f} ({result['rows']} rows)"
+    return f"{part} {with_bounds(result['score'], result['low'], result['high'])} on {result['rows']} rows"
 
 
 if __name__ == "__main__":

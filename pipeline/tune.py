@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+from features.labels.intervals import with_bounds
 from pipeline.config.schema import Member, Params
 from pipeline.running import workers
 from pipeline.running.stage import member_of, run
@@ -42,7 +43,7 @@ def tune(params: Params, key: str) -> str:
         _save(chosen, key, made, page(study, key, made))
     counts = ", ".join(f"{count} {state}" for state, count in made["trials"].items())
     against = f", the defaults {defaults['validation_accuracy']:.4f}" if defaults else ""
-    score = f"{best['validation_accuracy']:.4f} ± {made['standard_error']:.4f}"
+    score = with_bounds(best["validation_accuracy"], best["low"], best["high"])
     return f"trials: {counts}; trial {best['number']} is best with validation accuracy {score}{against}"
 
 

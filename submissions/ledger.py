@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
+from features.labels.intervals import with_bounds
 from pipeline.config.schema import Params
 from pipeline.reporting.tables import markdown
 from pipeline.running.usage import parser_of
@@ -47,6 +48,8 @@ class Entry:
     members: str  # with their weights; empty where the file is not the ensemble's, as are the next two
     weights_sha256: str  # of the trained models and their weights in the ensemble
     out_of_fold: str  # accuracy
+    low: str  # its 95 % interval
+    high: str
     message: str
     ref: str  # Kaggle's number of the submission
     status: str  # unknown, failed, or Kaggle's own: pending, complete, error
@@ -55,6 +58,7 @@ class Entry:
 
 
 COLUMNS = [field.name for field in fields(Entry)]
+OLDER_COLUMNS = [name for name in COLUMNS if name not in ("low", "high")]  # a ledger that has these keeps them
 
 
 def load() -> list[Entry]:
@@ -70,12 +74,14 @@ def load() -> list[Entry]:
             header, *lines = list(csv.reader(file)) or [[]]
     except csv.Error as error:
         raise BadInput(f"{LEDGER}: not readable as CSV ({error})") from error
-    if header != COLUMNS:
+    if header not in (COLUMNS, OLDER_COLUMNS):
         raise BadInput(f"{LEDGER}: columns {', '.join(header)}, expected {', '.join(COLUMNS)}")
     for number, line in enumerate(lines, 2):
-        if len(line) != len(COLUMNS):
-            raise BadInput(f"{LEDGER}: entry {number} has {len(line)} values, expected {len(COLUMNS)}")
-    return list({entry.upload: entry for entry in (Entry(*line) for line in lines)}.values())
+        if len(line) != len(header):
+            raise BadInput(f"{LEDGER}: entry {number} has {len(line)} values, expected {len(header)}")
+    empty = dict.fromkeys(COLUMNS, "")
+    entries = [Entry(**empty | dict(zip(header, line, strict=True))) for line in lines]
+    return list({entry.upload: entry for entry in entries}.values())
 
 
 def append(entry: Entry) -> Entry:
@@ -89,7 +95,9 @@ def append(entry: Entry) -> Entry:
         if not before.endswith(b"\n"):
             before += b"\n"
         with writing(LEDGER) as part:
-            part.write_bytes(before + _line(asdict(entry).values()))
+            header = next(csv.reader([before.decode("utf-8-sig").partition("\n")[0]]))
+            values = asdict(entry)
+            part.write_bytes(before + _line(values.get(name, "") for name in header))
     return entry
 
 
@@ -187,9 +195,17 @@ def show(params: Params, arguments: argparse.Namespace) -> None:
 def _shown(entry: Entry) -> dict:
     row = {name: getattr(entry, name) for name in SHOWN}
     row["time"] = entry.time[:16]
+    with blame(LEDGER):
+        row["out_of_fold"] = _out_of_fold(entry)
     row["commit"] = entry.commit[:7] + ("-dirty" if entry.state == "dirty" else "")
     row["message"] = " ".join(entry.message.split())[:60]
     return row
+
+
+def _out_of_fold(entry: Entry) -> str:
+    if not entry.low:
+        return entry.out_of_fold
+    return with_bounds(float(entry.out_of_fold), float(entry.low), float(entry.high))
 
 
 def agreement(entries: list[Entry]) -> str:

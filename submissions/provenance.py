@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from features.labels.intervals import with_bounds
 from pipeline.storage import paths
 from pipeline.storage.files import load_json
 
@@ -32,14 +33,20 @@ class Ensemble:
     weights: dict[str, float]  # of the members that take part, largest first
     sha256: str  # of their trained models, weights and temperatures
     accuracy: float  # out of fold, honest
-    standard_error: float
+    low: float  # the 95 % interval of the accuracy
+    high: float
+
+    @property
+    def score(self) -> str:
+        """Return the accuracy with its interval as a text."""
+        return with_bounds(self.accuracy, self.low, self.high)
 
     def __str__(self) -> str:
         """Return the members, the largest first, and the score."""
         shares = [f"{name} {weight:.2f}" for name, weight in self.weights.items()]
         more = len(shares) - NAMED_MEMBERS
         named = " + ".join(shares[:NAMED_MEMBERS]) + (f" + {more} more" if more > 0 else "")
-        return f"{named}, out-of-fold {self.accuracy:.4f} ± {self.standard_error:.4f}"
+        return f"{named}, out-of-fold {self.score}"
 
 
 def commit() -> Commit:
@@ -66,7 +73,7 @@ def ensemble(key: str, submission: pd.DataFrame, made: pd.DataFrame) -> Ensemble
     summary = load_json(paths.ensemble(key) / "ensemble.json")
     weights = {name: weight for name, weight in summary["weights"].items() if weight > 0}
     weights = dict(sorted(weights.items(), key=lambda item: -item[1]))
-    return Ensemble(weights, _sha256(key, summary), summary["honest_accuracy"], summary["standard_error"])
+    return Ensemble(weights, _sha256(key, summary), summary["honest_accuracy"], summary["low"], summary["high"])
 
 
 def _sha256(key: str, summary: dict) -> str:

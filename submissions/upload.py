@@ -99,10 +99,11 @@ def _refuse_beyond_limit(competition: str) -> None:
 def _entry(key: str, competition: str, sha256: str, ensemble: provenance.Ensemble | None, message: str | None) -> Entry:
     """Return the line that says that an upload is about to be tried."""
     commit, now = provenance.commit(), datetime.now(UTC)
-    made = {"members": "", "weights_sha256": "", "out_of_fold": ""}
+    made = {"members": "", "weights_sha256": "", "out_of_fold": "", "low": "", "high": ""}
     if ensemble is not None:
         shares = " ".join(f"{name}={weight:.4f}" for name, weight in ensemble.weights.items())
         made = {"members": shares, "weights_sha256": ensemble.sha256, "out_of_fold": f"{ensemble.accuracy:.6f}"}
+        made |= {"low": f"{ensemble.low:.6f}", "high": f"{ensemble.high:.6f}"}
     return Entry(
         time=now.isoformat(timespec="seconds"),
         upload=f"{key}-{now:%Y%m%d-%H%M%S}-{sha256[:HASH_DIGITS]}",
@@ -168,7 +169,7 @@ def _tell(entry: Entry, ensemble: provenance.Ensemble | None, left: int | None) 
     if public is not None:
         lines["leaderboard"] = _place(entry.competition, public)
     if ensemble is not None:
-        lines["out-of-fold"] = f"{ensemble.accuracy:.4f} ± {ensemble.standard_error:.4f}"
+        lines["out-of-fold"] = ensemble.score
         if public is not None:
             lines["out-of-fold"] += f", public is {public - ensemble.accuracy:+.4f} from it"
         lines["replica score"] = _replica_score(entry.task)

@@ -31,7 +31,8 @@ def write_project() -> None:
         "weights": {"shoes-cnn": 0.25, "shoes-resnet": 0.75, "shoes-vgg": 0.0},
         "temperatures": {"shoes-cnn": 1.0, "shoes-resnet": 1.5, "shoes-vgg": 1.0},
         "honest_accuracy": 0.8125,
-        "standard_error": 0.0123,
+        "low": 0.7874,
+        "high": 0.8353,
     }
     (paths.ensemble("shoes") / "ensemble.json").write_text(json.dumps(summary))
     paths.models("shoes", "shoes-cnn").mkdir(parents=True)

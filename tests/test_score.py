@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from pipeline.config.schema import Ensemble, Folds, Ingest, Params, Predict, Prepare, Replica, Split, Task
 from pipeline.score import score
@@ -54,21 +55,26 @@ def _in_empty_folder(tmp_path, monkeypatch):
 def test_public_and_private_rows_are_scored_apart():
     made, result = _score("Id,Label,Usage\n3,5,Public\n2,7,Private\n1,5,Private\n0,5,Private\n")
     assert result["metric"] == "accuracy"
-    assert result["public"] == {"score": 1.0, "standard_error": 0.0, "rows": 1}
+    assert result["public"] == {"score": 1.0, "low": pytest.approx(0.2065, abs=1e-4), "high": 1.0, "rows": 1}
     assert result["private"]["score"] == pytest.approx(2 / 3) and result["private"]["rows"] == 3
-    assert result["private"]["standard_error"] == pytest.approx(math.sqrt(2 / 9 / 3))
+    interval = binomtest(2, 3).proportion_ci(method="wilson")
+    assert (result["private"]["low"], result["private"]["high"]) == pytest.approx((interval.low, interval.high))
     assert result["all"]["score"] == 0.75 and result["all"]["rows"] == 4
-    assert made == "public 1.0000 ± 0.0000 (1 rows), private 0.6667 ± 0.2722 (3 rows)"
+    assert made == "public 1.0000 (0.2065 to 1.0000) on 1 rows, private 0.6667 (0.2077 to 0.9385) on 3 rows"
 
 
 def test_every_member_is_scored_by_itself_on_the_rows_that_count():
     _, result = _score("Id,Label,Usage\n3,5,Public\n2,7,Ignored\n1,6,Private\n0,5,Private\n")
-    assert result["members"] == {"good": 1.0, "bad": pytest.approx(1 / 3)}
+    assert {name: (found["score"], found["rows"]) for name, found in result["members"].items()} == {
+        "good": (1.0, 3),
+        "bad": (pytest.approx(1 / 3), 3),
+    }
+    assert (result["members"]["good"]["low"], result["members"]["good"]["high"]) == (pytest.approx(0.4385, abs=1e-4), 1)
 
 
 def test_without_usage_all_is_private_and_said_so():
     made, result = _score("Id,Label\n0,5\n1,6\n2,5\n3,6\n")
-    assert result["public"] == {"score": None, "standard_error": None, "rows": 0}
+    assert result["public"] == {"score": None, "low": None, "high": None, "rows": 0}
     assert result["private"] == result["all"] and result["private"]["score"] == 0.5
     assert "no column Usage, so all rows are private" in made
 
@@ -160,7 +166,7 @@ def test_any_file_is_graded_and_compared_with_another(capsys):
     _project()
     command.main(["t", "good.csv", "bad.csv"])
     graded, medals, compared = capsys.readouterr().out.splitlines()
-    assert graded == "good.csv: public unknown (no rows), private 0.9750 ± 0.0247 (40 rows)"
+    assert graded == "good.csv: public unknown (no rows), private 0.9750 (0.8712 to 0.9956) on 40 rows"
     assert medals.startswith("no medals: no published result is of the same images")
     assert "+0.2750 from bad.csv, on 40 rows" in compared and "11 that it alone has right, 0 that" in compared
     assert compared.endswith("exact McNemar test p = 0.00098, more than noise")

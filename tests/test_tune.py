@@ -12,6 +12,7 @@ import psutil
 import pytest
 from optuna.trial import TrialState
 
+from features.labels.intervals import bounds, with_bounds
 from models import ARCHITECTURES
 from pipeline import ingest, prepare, split, tune
 from pipeline.config.schema import Member, Tune, load_params
@@ -79,7 +80,7 @@ def test_the_best_trial_is_handed_on_and_more_trials_go_on(project, faked):
     assert made["trials"]["complete"] + made["trials"]["pruned"] == 5
     assert made["defaults"]["options"]["training.learning_rate"] == 5e-3
     assert made["best"]["validation_accuracy"] == made["defaults"]["validation_accuracy"] == 1.0  # the first of equals
-    assert f"{made['best']['validation_accuracy']:.4f} ± " in said
+    assert with_bounds(1.0, **bounds(1.0, made["validation_rows"])) in said
     assert tuned == dataclasses.replace(params.members["m"], tune=Tune())  # the defaults, as the entry has them
     chosen = paths.tuning("blobs", "m").read_bytes()
     tune.tune(project(tune={"trials": 7, "jobs": 2, "space": SMALL}), "m")

@@ -20,14 +20,16 @@ def test_an_upload_is_recorded_sent_and_confirmed_by_the_listing(kaggle, capsys)
     text = run(capsys, "shoes")
     (held,) = kaggle.submissions
     assert held.data == SUBMISSION.encode()
-    assert held.description == "no commit: shoes-resnet 0.75 + shoes-cnn 0.25, out-of-fold 0.8125 ± 0.0123"
+    assert held.description == "no commit: shoes-resnet 0.75 + shoes-cnn 0.25, out-of-fold 0.8125 (0.7874 to 0.8353)"
     assert kaggle.log == [*ASKED_FIRST, *SENT, "GetSubmissionLimits", "ListSubmissions", "GetLeaderboard"]
-    for told in ("submission 1000", "0.75", "place 2 of 3", "0.8125 ± 0.0123", "-0.0625", "public 0.8000", "4 subm"):
+    own = "0.8125 (0.7874 to 0.8353)"
+    for told in ("submission 1000", "0.75", "place 2 of 3", own, "-0.0625", "public 0.8000", "4 subm"):
         assert told in text
     assert statuses() == ["unknown", "complete"]
     last = lines()[-1]
     assert held.name == f"{last['upload']}.csv" and last["sha256"].startswith(held.name[-16:-4])
     assert (last["ref"], last["public"], last["private"], last["out_of_fold"]) == ("1000", "0.75", "", "0.812500")
+    assert (last["low"], last["high"]) == ("0.787400", "0.835300")
     assert last["members"] == "shoes-resnet=0.7500 shoes-cnn=0.2500" and len(last["weights_sha256"]) == 64
     assert not list(Path().rglob("*.part"))
 

@@ -5,12 +5,12 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import optuna
 import pandas as pd
 from optuna import visualization
 from optuna.trial import FrozenTrial, TrialState
 
+from features.labels.intervals import bounds, with_bounds
 from pipeline.storage.folds import load_folds
 from pipeline.tuning.search import best_of
 from pipeline.tuning.space import decoded
@@ -39,23 +39,22 @@ def summary(study: optuna.Study, task: str) -> dict[str, Any]:
         "study": study.study_name,
         "trials": {name: sum(trial.state == state for trial in trials) for name, state in STATES.items()},
         "validation_rows": rows,
-        "standard_error": float(np.sqrt(best.value * (1 - best.value) / rows)),
-        "best": _told(best),
-        "defaults": _told(defaults[0]) if defaults else None,
+        "best": _told(best, rows),
+        "defaults": _told(defaults[0], rows) if defaults else None,
         "reasons": {str(trial.number): trial.user_attrs[REASON] for trial in trials if REASON in trial.user_attrs},
     }
 
 
-def _told(trial: FrozenTrial) -> dict[str, Any]:
+def _told(trial: FrozenTrial, rows: int) -> dict[str, Any]:
     options = {name: decoded(value) for name, value in trial.params.items()}
-    return {"number": trial.number, "validation_accuracy": trial.value, "options": options}
+    return {"number": trial.number, "validation_accuracy": trial.value, **bounds(trial.value, rows), "options": options}
 
 
 def page(study: optuna.Study, title: str, made: dict[str, Any]) -> str:
     """Return a page of HTML that needs nothing beside it: best options against defaults, and how the search went."""
-    best, defaults = made["best"], made["defaults"] or {"validation_accuracy": None, "options": {}}
+    best, defaults = made["best"], made["defaults"] or {"options": {}}
     columns = {"best": best, "defaults": defaults}
-    rows = {"validation accuracy": {name: each["validation_accuracy"] for name, each in columns.items()}}
+    rows = {"validation accuracy": {name: _score(each) for name, each in columns.items()}}
     rows |= {key: {name: each["options"].get(key) for name, each in columns.items()} for key in best["options"]}
     tables = [pd.DataFrame(rows).T.to_html(na_rep="")]
     if made["reasons"]:
@@ -73,6 +72,12 @@ def page(study: optuna.Study, title: str, made: dict[str, Any]) -> str:
         f"<!doctype html><meta charset='utf-8'><title>{title}</title><style>{style}</style><h1>{title}</h1>"
         + "\n".join(body)
     )
+
+
+def _score(trial: dict[str, Any]) -> str:
+    if "validation_accuracy" not in trial:
+        return ""
+    return with_bounds(trial["validation_accuracy"], trial["low"], trial["high"])
 
 
 def _plots(study: optuna.Study, complete: int) -> list[str]:

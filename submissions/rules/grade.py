@@ -1,19 +1,18 @@
 """Grading a submission as Kaggle would: accuracy on the public and on the private rows."""
 
-import math
-
 import numpy as np
 import pandas as pd
 
+from features.labels.intervals import bounds
 from submissions.rules.label_sets import first_bad, right
 
 USAGES = ("Public", "Private", "Ignored")  # Kaggle's own words
 
 
 def grade(predicted: np.ndarray, answers: np.ndarray, usage: np.ndarray | None, separator: str | None = None) -> dict:
-    """Return accuracy, its standard error and the number of rows for `public`, `private` and `all` rows.
+    """Return accuracy, its 95 % interval and the number of rows for `public`, `private` and `all` rows.
 
-    The standard error is that of a proportion, sqrt(p (1 - p) / n). A part without rows has a score of None.
+    Each part has `score`, `low`, `high` and `rows`. Where a part has no rows, the first three are None.
 
     Args:
         predicted: labels (n,) as text.
@@ -50,6 +49,6 @@ def check_answers(
 
 def _accuracy(hits: np.ndarray) -> dict:
     if not len(hits):
-        return {"score": None, "standard_error": None, "rows": 0}
+        return {"score": None, "low": None, "high": None, "rows": 0}
     score = float(hits.mean())
-    return {"score": score, "standard_error": math.sqrt(score * (1 - score) / len(hits)), "rows": len(hits)}
+    return {"score": score, **bounds(score, len(hits)), "rows": len(hits)}
