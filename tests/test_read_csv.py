@@ -220,3 +220,17 @@ def test_whole_numbers_stay_whole_however_they_come(numbers):
     for values in (np.array(numbers), np.array(numbers, float), np.array([str(each) for each in numbers])):
         tidied = tidy(values)
         assert tidied.dtype == np.int64 and tidied.tolist() == numbers
+
+
+@pytest.mark.parametrize("text", ["{cell},label\n1,2\n", "id,label\n{cell},2\n", "id,label\n1,{cell}\n3,\n"])
+def test_a_huge_cell_ends_in_one_short_sentence(tmp_path, text):
+    path = write(tmp_path / "huge.csv", text.format(cell="x\x1b" * 3_000_000))
+    with pytest.raises(BadInput, match=r"huge\.csv: ") as caught:
+        read_labels(path, Split(""))
+    assert len(str(caught.value)) <= 300 and str(caught.value).isprintable()
+
+
+def test_a_line_without_end_is_not_read_to_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.readers.csv_table._LINE_CHARACTERS", 1000)
+    with pytest.raises(BadInput, match=r"long\.csv: a line of 1000 characters or more"):
+        read_labels(write(tmp_path / "long.csv", "1," * 1000), Split(""))

@@ -1,9 +1,13 @@
 """Arrays in files of any packing come back whole, and a damaged file is refused in one sentence."""
 
+import bz2
 import gzip
 import io
+import lzma
+import os
 import pickle
 import zipfile
+import zlib
 
 import numpy as np
 import pandas as pd
@@ -11,6 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.config.schema import Split
+from pipeline.readers.csv_labels import read_labels
+from pipeline.readers.formats import read_label_file
 from pipeline.storage.files import BadInput
 from tests.raw_files import PACKINGS, QUICK, read, saved, write, zipped
 
@@ -101,3 +108,106 @@ def test_a_wrong_shape_is_an_error(tmp_path, shape, image, complaint):
     path = write(tmp_path / "shape.pkl", pickle.dumps(np.zeros(shape, np.uint8)))
     with pytest.raises(BadInput, match=rf"shape\.pkl.*{complaint}"):
         read(path, image=image)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.pkl", "a.npy"])
+def test_a_gzip_bomb_is_not_read_to_its_end(tmp_path, name, monkeypatch):
+    monkeypatch.setattr("pipeline.readers.compressed.ALLOWED_BYTES", 1 << 20)
+    start = {
+        "a.csv": b"label,p0\n",
+        "a.pkl": b"\x80\x04B\xff\xff\xff\x7f",
+        "a.npy": saved(np.zeros((1, 1 << 26), "u1")),
+    }
+    bomb = gzip.compress(start[name] + b"0" * (1 << 25))
+    with pytest.raises(BadInput, match=rf"{name}.gz: decompresses to more than 200 times its size"):
+        read(write(tmp_path / f"{name}.gz", bomb))
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.npz"])
+def test_a_zip_bomb_is_not_read_at_all(tmp_path, name, monkeypatch):
+    monkeypatch.setattr("pipeline.readers.compressed.ALLOWED_BYTES", 1 << 20)
+    bomb = zipped(saved(np.zeros((1 << 10, 1 << 13), np.uint8)), "a.npy")
+    with pytest.raises(BadInput, match=rf"{name}: decompresses to more than 200 times its size"):
+        read(write(tmp_path / name, bomb))
+
+
+def test_only_regular_files_are_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "endless.csv").symlink_to("/dev/zero")
+    (tmp_path / "folder.csv").mkdir()
+    for name, kind in (("pipe", "a named pipe"), ("endless", "a device"), ("folder", "a folder")):
+        with pytest.raises(BadInput, match=rf"{name}\.csv: {kind}, expected a regular file"):
+            read_label_file(tmp_path / f"{name}.csv", Split(""))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("name", ["a.csv", "a.npy"])
+def test_damage_in_any_compression_names_the_file(tmp_path, method, name):
+    images = np.random.default_rng(0).integers(0, 256, (50, 16)).astype(np.uint8)
+    plain = {"a.csv": pd.DataFrame(images).add_prefix("p").to_csv().encode(), "a.npy": saved(images)}[name]
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        archive.writestr(name, plain)
+    path, data = tmp_path / "a.zip", bytearray(buffer.getvalue())
+    assert len(read(write(path, bytes(data))).images) == 50
+    for place in range(60, 200, 7):
+        spoilt = data.copy()
+        spoilt[place] ^= 0xFF
+        with pytest.raises(BadInput, match=r"a\.zip: (truncated or corrupt|no header)"):
+            read(write(path, bytes(spoilt)))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"{'descr': '|u1', 'fortran_order': False, 'shape': (2, 2, 2",
+        b"{'descr': " + b"(" * 500 + b"}",
+        b"{'descr': 5, 'fortran_order': False, 'shape': (2, 2)}",
+        b"{'descr': '|u1', 'fortran_order': False, 'shape': (-1, 2)}",
+        b"{'descr': '|O', 'fortran_order': False, 'shape': (2, 2)}",
+        b"{'descr': '|u1', 'fortran_order': False, 'shape': (99999999999999999999, 2)}",
+        b"\xff\xfe\x00 not Python",
+        b"{1: 2}",
+    ],
+)
+@pytest.mark.parametrize("packing", ["npy", "npz"])
+def test_a_numpy_header_that_does_not_parse_is_refused(tmp_path, header, packing):
+    data = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(16)
+    path = tmp_path / f"bad.{packing}"
+    with pytest.raises(BadInput, match=rf"bad\.{packing}: (no header of|an array of)"):
+        read(write(path, data if packing == "npy" else zipped(data, "x.npy")))
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b'{"images": [[1, 2]]}', "a JSON file.*CSV"),
+        (b"\xef\xbb\xbf [[1, 2]]", "a JSON file"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(600), "an HDF5 file.*numpy.save"),
+        (b"PAR1" + bytes(90), "a Parquet file.*CSV"),
+        (b"\x00\x00\x08\x03" + bytes(90), "an idx file.*numpy.save"),
+        ((70).to_bytes(8, "little") + b"abcd\x0a" + bytes(90), "a TFRecord file"),
+        (zlib.compress(pickle.dumps(np.zeros(9)), 3), "compressed by zlib, as joblib does.*numpy.save"),
+        (bz2.compress(b"a,b"), "compressed by bzip2.*unpack"),
+        (lzma.compress(b"a,b"), "compressed by xz.*unpack"),
+        (b"<!DOCTYPE html><p>Log in", "a web page.*download"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(90), "one image.*folder"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".csv", ".pkl"])
+@pytest.mark.parametrize("packing", sorted(PACKINGS))
+def test_a_foreign_format_is_named_with_what_to_do(tmp_path, data, expected, suffix, packing):
+    path = write(tmp_path / f"a{suffix}", PACKINGS[packing](data))
+    with pytest.raises(BadInput, match=rf"a\{suffix}: {expected}"):
+        read(path)
+    if suffix == ".csv":
+        with pytest.raises(BadInput, match=rf"a\.csv: {expected}"):
+            read_labels(path, Split(""))
+
+
+def test_an_excel_workbook_is_no_mere_zip(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.csv", "w") as archive:
+        archive.writestr("[Content_Types].xml", "")
+        archive.writestr("xl/workbook.xml", "")
+    with pytest.raises(BadInput, match=r"a\.csv: an Excel workbook, .*save it as CSV"):
+        read(tmp_path / "a.csv")

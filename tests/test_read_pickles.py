@@ -151,3 +151,46 @@ def test_npz_and_npy_never_unpickle(tmp_path):
     for name in ("o.npz", "o.npy"):
         with pytest.raises(BadInput, match=rf"{name}.*[Oo]bject"):
             read(tmp_path / name)
+
+
+def doubled(times: int = 60) -> bytes:
+    """Return instructions that push a tuple of tuples, doubled so often that it can be neither hashed nor printed."""
+    return b")" + b"q\x01h\x01\x86" * times
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x80\x04}" + doubled() + b"K\x01s.",  # a key
+        b"\x80\x04}(" + doubled() + b"K\x01u.",  # one of several keys
+        b"\x80\x04(" + doubled() + b"K\x01d.",
+        b"\x80\x04\x8f(" + doubled() + b"\x90.",  # of a set
+        b"\x80\x04(" + doubled() + b"\x91.",
+        b"\x80\x04cnumpy\ndtype\n" + doubled() + b"\x85R.",  # the name of a dtype
+        b"\x80\x04cnumpy\ndtype\nU\x02u1\x85R(K\x03" + doubled() + b"tb.",  # its byte order
+        b"\x80\x04c_codecs\nencode\nX\x01\x00\x00\x00a" + doubled() + b"\x86R.",  # an encoding
+        b"\x80\x04cnumpy.core.multiarray\n_reconstruct\n)R(K\x01" + doubled() + b"NNNtb.",  # a shape
+        doubled() + b".",
+        b"\x80\x04" + b"N" * 2000 + b".",  # more instructions than any array has
+    ],
+)
+def test_a_pickle_that_would_take_for_ever_is_refused(tmp_path, data):
+    with pytest.raises(BadInput, match=r"slow\.pkl: the pickle holds .*expected"):
+        read_pickle(write(tmp_path / "slow.pkl", data))
+
+
+def test_a_pickle_cannot_change_what_stands_for_numpy(tmp_path):
+    state = b"cnumpy.core.multiarray\n_reconstruct\n(NccodecsX\nencode\nN}tb."
+    with pytest.raises(BadInput, match=r"sly\.pkl"):
+        read_pickle(write(tmp_path / "sly.pkl", state))
+    with pytest.raises(BadInput, match=r"sly\.pkl: the pickle holds a state of a function"):
+        read_pickle(write(tmp_path / "sly.pkl", b"cnumpy.core.multiarray\n_reconstruct\n(NNtb."))
+
+
+def test_a_short_pickle_that_claims_to_be_long_takes_no_memory(tmp_path):
+    path = write(tmp_path / "claim.pkl", b"\x80\x02X\xff\xff\xff\xfeab")
+    tracemalloc.start()
+    with pytest.raises(BadInput, match=r"claim\.pkl: truncated"):
+        read_pickle(path)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    tracemalloc.stop()

@@ -1,6 +1,12 @@
-"""Raw files plain, as gzip or as a zip of one file, told apart by their first bytes, never by their names."""
+"""Raw files plain, as gzip or as a zip of one file, told apart by their first bytes, never by their names.
+
+Only regular files are opened, and no more is decompressed than data of images can take up.
+"""
 
 import gzip
+import io
+import lzma
+import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -8,9 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from pipeline.readers.foreign import archive_advice
 from pipeline.storage.files import BadInput
 
 _GZIP, _ZIP = b"\x1f\x8b", b"PK"
+MOST_TIMES = 200  # its compressed size, to which a file may decompress: images take some 10, a gzip bomb 1,000
+ALLOWED_BYTES = 1 << 28  # to which any file may decompress
+_PIECE_BYTES = 1 << 20
 
 
 @contextmanager
@@ -18,41 +28,90 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
     """Yield the bytes of a raw file, decompressed, as a binary stream.
 
     Raises:
-        BadInput: the file is empty, or its compression is broken, also while the caller reads.
+        BadInput: the file is empty or no regular file, its compression is broken, or it decompresses to far more than
+            its size, also while the caller reads.
         OSError: the file is missing or not readable.
     """
     magic = _first_bytes(path)
-    try:
+    with whole(path):
         if magic.startswith(_GZIP):
             with gzip.open(path) as stream:
-                yield stream
+                yield io.BufferedReader(_Bounded(stream, path, path.stat().st_size))
         elif magic.startswith(_ZIP):
-            with zipfile.ZipFile(path) as archive, archive.open(_single_member(path, archive)) as stream:
+            with zipfile.ZipFile(path) as archive, _member_stream(path, archive) as stream:
                 yield stream
         else:
             with path.open("rb") as stream:
                 yield stream
-    except (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise BadInput(f"{path}: truncated or corrupt ({error}), expected a whole file") from error
-    except (NotImplementedError, RuntimeError) as error:  # an encrypted zip, or an exotic compression
-        if not magic.startswith(_ZIP):
-            raise
-        raise BadInput(f"{path}: not readable as zip: {error}") from error
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[None]:
+    """Turn what goes wrong while a raw file is decompressed into a BadInput that names it."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError) as error:
+        raise _corrupt(path, error) from error
+    except OSError as error:
+        if error.errno is None:  # gzip's and bz2's own way to say that their data are broken
+            raise _corrupt(path, error) from error
+        raise OSError(error.errno, error.strerror, error.filename or str(path)) from error
+
+
+def _corrupt(path: Path, error: Exception) -> BadInput:
+    return BadInput(f"{path}: truncated or corrupt ({error}), expected a whole file")
 
 
 def is_npz(path: Path) -> bool:
     """Say whether a raw file is a zip of `.npy` members only."""
     if not _first_bytes(path).startswith(_ZIP):
         return False
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except zipfile.BadZipFile as error:
-        raise BadInput(f"{path}: truncated or corrupt ({error}), expected a whole zip or npz file") from error
+    with whole(path), zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
     return bool(names) and all(name.endswith(".npy") for name in names)
 
 
+def check_regular(path: Path) -> None:
+    """Refuse what is no regular file: a pipe waits for ever, and a device never ends.
+
+    Raises:
+        BadInput: it is a folder, a pipe, a socket or a device.
+        OSError: it is missing.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
+        raise BadInput(f"{path}: {kinds.get(stat.S_IFMT(mode), 'a device')}, expected a regular file")
+
+
+def check_ratio(path: Path, size_bytes: int, compressed_bytes: int) -> None:
+    """Refuse data that decompress, or claim to, to more than images can.
+
+    Raises:
+        BadInput: it is more than MOST_TIMES the compressed size, and more than ALLOWED_BYTES.
+    """
+    if size_bytes > max(ALLOWED_BYTES, MOST_TIMES * compressed_bytes):
+        raise BadInput(f"{path}: decompresses to more than {MOST_TIMES} times its size, expected data of images")
+
+
+class _Bounded(io.RawIOBase):
+    """A decompressed stream that ends in a BadInput where it grows beyond what `check_ratio` allows."""
+
+    def __init__(self, stream: IO[bytes], path: Path, compressed_bytes: int) -> None:
+        self.stream, self.path, self.compressed_bytes, self.read_bytes = stream, path, compressed_bytes, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:
+        count = self.stream.readinto(memoryview(buffer)[:_PIECE_BYTES])
+        self.read_bytes += count
+        check_ratio(self.path, self.read_bytes, self.compressed_bytes)
+        return count
+
+
 def _first_bytes(path: Path) -> bytes:
+    check_regular(path)
     with path.open("rb") as file:
         magic = file.read(2)
     if not magic:
@@ -60,12 +119,25 @@ def _first_bytes(path: Path) -> bytes:
     return magic
 
 
-def _single_member(path: Path, archive: zipfile.ZipFile) -> str:
-    names = [
-        name
-        for name in archive.namelist()
-        if not name.endswith("/") and not name.startswith("__MACOSX") and not Path(name).name.startswith(".")
+def _member_stream(path: Path, archive: zipfile.ZipFile) -> IO[bytes]:
+    member = _single_member(path, archive)
+    check_ratio(path, member.file_size, member.compress_size)  # no more than file_size is ever read
+    try:
+        return archive.open(member)
+    except (NotImplementedError, RuntimeError) as error:  # an exotic compression, or a password
+        raise BadInput(f"{path}: not readable as zip: {error}") from error
+
+
+def _single_member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    members = [
+        member
+        for member in archive.infolist()
+        if not member.is_dir()
+        and not member.filename.startswith("__MACOSX")
+        and not Path(member.filename).name.startswith(".")
     ]
-    if len(names) != 1:
-        raise BadInput(f"{path}: the zip holds {len(names)} files, expected 1; unpack it into a folder")
-    return names[0]
+    if len(members) != 1:
+        names = [member.filename for member in members]
+        advice = archive_advice(names) or f"the zip holds {len(members)} files, expected 1; unpack it into a folder"
+        raise BadInput(f"{path}: {advice}")
+    return members[0]

@@ -9,14 +9,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pipeline.config.errors import BadInput, quoted
 from pipeline.readers.compressed import opened
-from pipeline.storage.files import BadInput
+from pipeline.readers.foreign import HEAD_BYTES, refuse_foreign
 
 ID_NAMES = ("id", "ids", "imageid", "image_id", "image", "image_name", "filename", "file_name", "file")
 INDEX_NAMES = ("", "index", "unnamed: 0")
 LABEL_NAMES = ("label", "labels", "class", "classes", "target", "y", "category")
 _DELIMITERS = (",", ";", "\t")
 _CHUNK_VALUES = 1 << 22
+_LINE_CHARACTERS = 1 << 26  # a colour image of 2000 by 2000 pixels
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Table:
 
     def name(self, position: int) -> str:
         """Return what to call a column in a sentence."""
-        return repr(self.names[position]) if self.names else str(position)
+        return quoted(self.names[position]) if self.names else str(position)
 
 
 def sniff(path: Path) -> Table:
@@ -42,8 +44,8 @@ def sniff(path: Path) -> Table:
     lines = _first_lines(path)
     if not lines:
         raise BadInput(f"{path}: the file is empty")
-    delimiter = max(_DELIMITERS, key=lambda each: len(_fields(lines[0], each)))
-    first, second = (_fields(line, delimiter) for line in (*lines, "")[:2])
+    delimiter = max(_DELIMITERS, key=lambda each: len(_fields(path, lines[0], each)))
+    first, second = (_fields(path, line, delimiter) for line in (*lines, "")[:2])
     if not _is_header(first, second):
         return Table(path, delimiter, len(first), None)
     if len(second) == len(first) + 1:  # R leaves the row names without a heading
@@ -52,16 +54,26 @@ def sniff(path: Path) -> Table:
 
 
 def _first_lines(path: Path) -> list[str]:
+    lines = []
     try:
-        with opened(path) as stream, io.TextIOWrapper(stream, "utf-8-sig") as text:
-            lines = (line for line in text if line.strip())
-            return [line for _, line in zip(range(2), lines, strict=False)]
+        with opened(path) as stream:
+            refuse_foreign(path, stream.peek(HEAD_BYTES)[:HEAD_BYTES])
+            with io.TextIOWrapper(stream, "utf-8-sig") as text:
+                while len(lines) < 2 and (line := text.readline(_LINE_CHARACTERS)):
+                    if len(line) == _LINE_CHARACTERS:
+                        raise BadInput(f"{path}: a line of {_LINE_CHARACTERS} characters or more, expected a CSV")
+                    lines += [line] if line.strip() else []
     except UnicodeDecodeError as error:
         raise BadInput(f"{path}: not readable as UTF-8 text ({error.reason}), expected a CSV") from error
+    return lines
 
 
-def _fields(line: str, delimiter: str) -> list[str]:
-    fields = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+def _fields(path: Path, line: str, delimiter: str) -> list[str]:
+    try:
+        fields = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+    except csv.Error:
+        most = csv.field_size_limit()
+        raise BadInput(f"{path}: a cell of more than {most} characters, expected a CSV of images or labels") from None
     return [field.strip() for field in fields]
 
 

@@ -11,6 +11,7 @@ from pipeline.readers.compressed import is_npz, opened
 from pipeline.readers.csv_labels import read_labels
 from pipeline.readers.csv_pixels import read_csv_pixels
 from pipeline.readers.folders import read_folder
+from pipeline.readers.foreign import HEAD_BYTES, refuse_foreign
 from pipeline.readers.npz import read_npy, read_npz
 from pipeline.readers.pickles import read_pickle
 from pipeline.readers.raw import Raw, tidy
@@ -57,7 +58,8 @@ def _kind(path: Path) -> str:
     if is_npz(path):
         return "npz"
     with opened(path) as stream:
-        head = stream.read(8)
+        head = stream.read(HEAD_BYTES)
+    refuse_foreign(path, head)
     if head.startswith(b"\x93NUMPY"):
         return "npy"
     # From protocol 2 on a pickle opens with 0x80; older ones are text that opens with the array's first name.

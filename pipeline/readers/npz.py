@@ -1,13 +1,17 @@
 """numpy's own files: `.npy` with one array and `.npz` with several."""
 
+import lzma
+import sys
 import zipfile
 import zlib
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
+from pipeline.config.errors import quoted
 from pipeline.config.schema import Split
-from pipeline.readers.compressed import opened
+from pipeline.readers.compressed import check_ratio, opened, whole
 from pipeline.storage.files import BadInput, blame
 
 LABEL_KEYS = ("y", "label", "labels", "class", "classes", "target", "targets")
@@ -18,8 +22,10 @@ def read_npy(path: Path) -> np.ndarray:
     """Return the array of a `.npy` file in its own shape and dtype.
 
     Raises:
-        BadInput: the file is truncated or holds Python objects.
+        BadInput: the file is truncated, its header does not parse, or it holds Python objects.
     """
+    with opened(path) as stream:
+        _header(path, stream)
     with opened(path) as stream, blame(path):
         return np.lib.format.read_array(stream, allow_pickle=False)
 
@@ -30,24 +36,43 @@ def read_npz(path: Path, split: Split) -> tuple[np.ndarray, np.ndarray | None, n
     Raises:
         BadInput: the file is corrupt or holds Python objects, or a key is missing or ambiguous.
     """
+    with whole(path), zipfile.ZipFile(path) as archive, blame(path):
+        shapes = {}
+        for member in archive.infolist():
+            check_ratio(path, member.file_size, member.compress_size)
+            with archive.open(member) as stream:
+                shapes[member.filename.removesuffix(".npy")] = _header(path, stream)
+        images = _images_key(shapes, split.images_key)
+        rest = {key: shape for key, shape in shapes.items() if key != images}
+        ids = next((key for key in rest if key.lower() in ID_KEYS), None)
+        labels = _labels_key({key: shape for key, shape in rest.items() if key != ids}, split.labels_key)
+        return tuple(None if key is None else _member(archive, key) for key in (images, labels, ids))
+
+
+def _member(archive: zipfile.ZipFile, key: str) -> np.ndarray:
+    with archive.open(f"{key}.npy") as stream:
+        return np.lib.format.read_array(stream, allow_pickle=False)
+
+
+def _header(path: Path, stream: IO[bytes]) -> tuple[int, ...]:
+    """Return the shape of an array without reading its rows.
+
+    Raises:
+        BadInput: the header does not parse, or its values cannot be those of an array of numbers or texts.
+    """
     try:
-        with np.load(path, allow_pickle=False) as archive, blame(path):
-            shapes = {key: _header(archive, key) for key in archive.files}
-            images = _images_key(shapes, split.images_key)
-            rest = {key: shape for key, shape in shapes.items() if key != images}
-            ids = next((key for key in rest if key.lower() in ID_KEYS), None)
-            labels = _labels_key({key: shape for key, shape in rest.items() if key != ids}, split.labels_key)
-            return archive[images], _optional(archive, labels), _optional(archive, ids)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise BadInput(f"{path}: truncated or corrupt ({error}), expected a whole npz file") from error
-
-
-def _header(archive: np.lib.npyio.NpzFile, key: str) -> tuple[int, ...]:
-    """Return the shape of a member without reading its rows."""
-    with archive.zip.open(f"{key}.npy") as member:
-        version = np.lib.format.read_magic(member)
+        version = np.lib.format.read_magic(stream)
         read = {(1, 0): np.lib.format.read_array_header_1_0}.get(version, np.lib.format.read_array_header_2_0)
-        return read(member)[0]
+        shape, _, dtype = read(stream)
+    except (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile):
+        raise  # of the compression
+    except Exception as error:  # a header is a Python literal, and fails in every way in which these do
+        raise BadInput(f"{path}: no header of a numpy array ({type(error).__name__}: {error})") from error
+    if dtype.kind not in "biufSU":
+        raise BadInput(f"{path}: an array of dtype {dtype} (Python objects, or no numbers), expected numbers or texts")
+    if not all(0 <= size <= sys.maxsize for size in shape):
+        raise BadInput(f"{path}: an array of shape {quoted(shape)}, expected sizes that fit in memory")
+    return shape
 
 
 def _images_key(shapes: dict[str, tuple[int, ...]], declared: str | None) -> str:
@@ -71,13 +96,9 @@ def _labels_key(shapes: dict[str, tuple[int, ...]], declared: str | None) -> str
 
 def _known(shapes: dict[str, tuple[int, ...]], key: str, setting: str) -> str:
     if key not in shapes:
-        raise ValueError(f"{setting} {key!r} is not in the file, which holds {_names(shapes)}")
+        raise ValueError(f"{setting} {quoted(key)} is not in the file, which holds {_names(shapes)}")
     return key
 
 
 def _names(shapes: dict[str, tuple[int, ...]]) -> str:
     return ", ".join(f"{key} {shape}" for key, shape in shapes.items()) or "nothing"
-
-
-def _optional(archive: np.lib.npyio.NpzFile, key: str | None) -> np.ndarray | None:
-    return None if key is None else archive[key]

@@ -1,20 +1,28 @@
 """Pickled numpy arrays of any protocol, from Python 2 or 3, without running anything that a pickle asks for.
 
-A pickle is a program. Here the few names that a numpy array needs lead to stand-ins that note what the pickle
-says about the array, every other name is refused, and the array is built afterwards from its bytes.
+A pickle is a program. Here only the instructions of which pickled arrays consist are carried out, and few of them; the
+few names that a numpy array needs lead to stand-ins that note what the pickle says about the array; every other
+instruction and name is refused; and the array is built afterwards from its bytes. Nothing of a pickle is ever
+compared, hashed or printed before its type is known: a tuple of tuples, doubled forty times, would take for ever.
 """
 
 import codecs
 import pickle
+import pickletools
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 import numpy as np
 
+from pipeline.config.errors import BadInput, quoted
 from pipeline.readers.compressed import opened
-from pipeline.storage.files import BadInput
+
+MOST_INSTRUCTIONS = 1000  # an array takes some forty
+_TEXT_CHARACTERS = 32
+_MOST_AXES = 8
+_PIECE_BYTES = 1 << 20
 
 
 class _Refused(Exception):
@@ -24,24 +32,28 @@ class _Refused(Exception):
 class _Dtype:
     """Stands for numpy.dtype."""
 
-    def __init__(self, name: bytes | str, *_: object) -> None:
-        self.name, self.byte_order = _text(name), "="
+    def __init__(self, name: object, *_: object) -> None:
+        self.name, self.byte_order = _text(name, "the name of a dtype"), "="
+        if self.name[:1] not in tuple("biuf") or not self.name[1:].isdigit():
+            raise _Refused(f"an array of dtype {quoted(self.name)}, expected numbers")
 
-    def __setstate__(self, state: tuple) -> None:
-        self.byte_order = _text(state[1])
+    def set_state(self, state: object) -> None:
+        self.byte_order = _text(_tuple(state)[1], "a byte order")
 
     def real(self) -> np.dtype:
-        kind, size = self.name[:1], self.name[1:]
-        if kind not in tuple("biuf") or not size.isdigit():
-            raise _Refused(f"an array of dtype {self.name!r}, expected numbers")
         return np.dtype(self.name).newbyteorder(self.byte_order)
 
 
 class _Array:
     """Stands for numpy.ndarray."""
 
-    def __setstate__(self, state: tuple) -> None:
-        _, self.shape, self.dtype, self.is_fortran, self.data = state
+    def set_state(self, state: object) -> None:
+        _, shape, self.dtype, self.is_fortran, self.data = _tuple(state)
+        self.shape = _tuple(shape)
+        if len(self.shape) > _MOST_AXES or not all(type(size) is int for size in self.shape):
+            raise _Refused("an array whose shape is odd, expected a few whole numbers")
+        if type(self.dtype) is not _Dtype or type(self.data) not in (bytes, bytearray):
+            raise _Refused("an array without a dtype or without bytes, expected numbers")
 
     def real(self) -> np.ndarray:
         flat = np.frombuffer(self.data, self.dtype.real())  # a view: large pixels are held once
@@ -52,20 +64,31 @@ def _reconstruct(*_: object) -> _Array:
     return _Array()
 
 
-def _frombuffer(data: bytes, dtype: _Dtype, shape: tuple[int, ...], order: str) -> _Array:
+def _frombuffer(data: object, dtype: object, shape: object, order: object) -> _Array:
     array = _Array()
-    array.__setstate__((1, shape, dtype, order == "F", data))
+    array.set_state((1, shape, dtype, _text(order, "an order") == "F", data))
     return array
 
 
-def _encode(text: str | bytearray, encoding: str) -> bytes | bytearray:
-    if encoding not in ("latin1", "latin-1"):
-        raise _Refused(f"text encoded as {encoding!r}, expected a numpy array")
-    return text if isinstance(text, bytearray) else text.encode("latin-1")
+def _encode(text: object, encoding: object) -> bytes | bytearray:
+    name = _text(encoding, "an encoding")
+    if name not in ("latin1", "latin-1"):
+        raise _Refused(f"text encoded as {quoted(name)}, expected a numpy array")
+    if type(text) not in (str, bytearray):
+        raise _Refused("no text to encode, expected a numpy array")
+    return text if type(text) is bytearray else text.encode("latin-1")
 
 
-def _text(value: bytes | str) -> str:
-    return value.decode("ascii") if isinstance(value, bytes) else str(value)
+def _text(value: object, what: str) -> str:
+    if type(value) not in (bytes, str) or len(value) > _TEXT_CHARACTERS:
+        raise _Refused(f"{what} that is no short text, expected a numpy array")
+    return value.decode("ascii") if type(value) is bytes else value
+
+
+def _tuple(value: object) -> tuple:
+    if type(value) is not tuple:
+        raise _Refused(f"a {type(value).__name__} in place of a tuple, expected a numpy array")
+    return value
 
 
 _ADMITTED = {
@@ -77,29 +100,34 @@ _ADMITTED = {
     ("numpy._core.numeric", "_frombuffer"): _frombuffer,
     ("_codecs", "encode"): _encode,
 }
-
-
-_PIECE_BYTES = 1 << 20
+_CALLABLE = (_Dtype, _reconstruct, _frombuffer, _encode)
+_INSTRUCTIONS = {
+    *("PROTO", "FRAME", "STOP", "MARK", "GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD"),
+    *("MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT", "GET", "BINGET", "LONG_BINGET"),
+    *("EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"),
+    *("NONE", "NEWTRUE", "NEWFALSE", "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1"),
+    *("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
+    *("SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8"),
+}
+_CONTAINERS = {"DICT": "a dict", "LIST": "a list", "SET": "a set", "FLOAT": "a float"}
 
 
 def _read_latin1(read: Callable[[int], bytes], length_bytes: int) -> bytearray:
-    found, end = bytearray(length_bytes), 0  # as Latin-1 no text is longer than as UTF-8
-    decoder = codecs.getincrementaldecoder("utf-8")()
+    found, decoder = bytearray(), codecs.getincrementaldecoder("utf-8")()
     for start in range(0, length_bytes, _PIECE_BYTES):
         size = min(_PIECE_BYTES, length_bytes - start)
         piece = read(size)
         if len(piece) < size:
             raise EOFError("the text ends too early")
-        latin1 = decoder.decode(piece, final=start + size == length_bytes).encode("latin-1")
-        found[end : end + len(latin1)] = latin1
-        end += len(latin1)
-    del found[end:]
+        found += decoder.decode(piece, final=start + size == length_bytes).encode("latin-1")
     return found
 
 
 # The unpickler in Python, not the one in C: C copies the bytes of a Python 2 pickle, and half a gigabyte is then
-# held twice. An array is a score of opcodes, so nothing is lost.
+# held twice. An array is a score of instructions, so nothing is lost.
 class _ArrayUnpickler(pickle._Unpickler):
+    instructions = 0
+
     def load_binunicode(self) -> None:
         # Protocols 1 and 2 of Python 3 hold bytes as text: read whole, text and bytes would both be in memory.
         (length_bytes,) = struct.unpack("<I", self.read(4))
@@ -108,18 +136,56 @@ class _ArrayUnpickler(pickle._Unpickler):
         else:
             self.append(_read_latin1(self.read, length_bytes))
 
-    dispatch = {  # noqa: RUF012
-        **pickle._Unpickler.dispatch,
-        pickle.BINUNICODE[0]: load_binunicode,
-        # A bytearray is written as bytes are; read as one it would be copied twice more.
-        pickle.BYTEARRAY8[0]: pickle._Unpickler.load_binbytes8,
-    }
+    def load_reduce(self) -> None:
+        arguments, function = _tuple(self.stack.pop()), self.stack.pop()
+        if not any(function is each for each in _CALLABLE):
+            raise _Refused("a call of something else than what makes an array, expected a numpy array")
+        self.append(function(*arguments))
+
+    def load_build(self) -> None:
+        state, built = self.stack.pop(), self.stack[-1]
+        if type(built) not in (_Array, _Dtype):
+            raise _Refused(f"a state of a {type(built).__name__}, expected a numpy array")
+        built.set_state(state)
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ADMITTED:
-            found = f"{module}.{name}"  # the file's own words: quoted, they cannot break the line
-            raise _Refused(f"{found!r}, expected a numpy array and nothing else")
+            advice = "; save the array with numpy.save" if module.startswith("joblib") else " and nothing else"
+            raise _Refused(f"{quoted(f'{module}.{name}')}, expected a numpy array{advice}")
         return _ADMITTED[module, name]
+
+
+def _counted(load: Callable[[_ArrayUnpickler], None]) -> Callable[[_ArrayUnpickler], None]:
+    def load_counted(unpickler: _ArrayUnpickler) -> None:
+        unpickler.instructions += 1
+        if unpickler.instructions > MOST_INSTRUCTIONS:
+            raise _Refused(f"more than {MOST_INSTRUCTIONS} instructions, expected a numpy array")
+        load(unpickler)
+
+    return load_counted
+
+
+def _refusing(name: str) -> Callable[[_ArrayUnpickler], NoReturn]:
+    kind = _CONTAINERS.get(name.removeprefix("EMPTY_").removeprefix("BIN"), f"the instruction {name}")
+
+    def refuse(_: _ArrayUnpickler) -> NoReturn:
+        raise _Refused(f"{kind}, expected a numpy array")
+
+    return refuse
+
+
+def _dispatch() -> dict[int, Callable[[_ArrayUnpickler], None]]:
+    loads = pickle._Unpickler.dispatch | {
+        pickle.BINUNICODE[0]: _ArrayUnpickler.load_binunicode,
+        pickle.BYTEARRAY8[0]: pickle._Unpickler.load_binbytes8,  # read as a bytearray it would be copied twice more
+        pickle.REDUCE[0]: _ArrayUnpickler.load_reduce,
+        pickle.BUILD[0]: _ArrayUnpickler.load_build,
+    }
+    names = {ord(code): each.name for code, each in pickletools.code2op.items()}
+    return {code: _counted(loads[code]) if name in _INSTRUCTIONS else _refusing(name) for code, name in names.items()}
+
+
+_ArrayUnpickler.dispatch = _dispatch()
 
 
 def read_pickle(path: Path) -> np.ndarray:
@@ -142,7 +208,7 @@ def _array(path: Path, stream: IO[bytes]) -> np.ndarray:
         raise BadInput(f"{path}: the pickle holds {error}") from error
     except MemoryError as error:
         raise BadInput(f"{path}: corrupt, or larger than the memory of this machine") from error
-    except OSError:
+    except (OSError, BadInput):
         raise
     except Exception as error:  # a damaged pickle fails in whatever way its bytes happen to say
         reason = str(error) or type(error).__name__
