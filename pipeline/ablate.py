@@ -37,7 +37,7 @@ COLUMNS = {
 
 
 def ablate(params: Params, key: str, setting: str, values: list[str]) -> pd.DataFrame:
-    """Train the member once for each value, from where a killed run stood, and return a row of figures for each.
+    """Train the member once for each value, resuming a killed run, and return a row of figures for each value.
 
     A value with which the training diverges has a row without figures.
 
@@ -45,7 +45,7 @@ def ablate(params: Params, key: str, setting: str, values: list[str]) -> pd.Data
         params: the configuration.
         key: the member.
         setting: `block.name`, for example `training.optimiser` or `options.activation`.
-        values: as they would stand in `params.yaml`.
+        values: as `params.yaml` would have them.
 
     Raises:
         BadInput: the member or the setting is unknown, or a value is not legal.
@@ -73,8 +73,8 @@ def _figures(key: str, title: str, member: Member) -> dict[str, Any]:
     except BadInput as error:  # it diverged, which is a result
         print(f"{error}", flush=True)
         return {}
-    found = summary_of(job)
-    return {shown: found[name] for name, shown in COLUMNS.items()}
+    summary = summary_of(job)
+    return {title: summary[name] for name, title in COLUMNS.items()}
 
 
 def _job(member: Member, key: str, title: str, folder: Path) -> FoldJob:
@@ -88,17 +88,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("member", metavar="MEMBER", help="an entry under members in params.yaml")
     parser.add_argument("setting", metavar="SETTING", help="for example training.optimiser")
     parser.add_argument("values", metavar="VALUE", nargs="+")
-    found = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     with one_sentence("ablate"):
-        table = ablate(load_params(paths.PARAMS), found.member, found.setting, found.values)
-        stem = paths.ABLATIONS / f"{found.member}-{found.setting}"
-        shown = markdown(
+        table = ablate(load_params(paths.PARAMS), options.member, options.setting, options.values)
+        stem = paths.ABLATIONS / f"{options.member}-{options.setting}"
+        text_table = markdown(
             table.fillna("diverged").map(lambda value: f"{value:.4g}" if isinstance(value, float) else value)
         )
-        for suffix, text in ((".csv", table.to_csv(index=False)), (".md", shown + "\n")):
+        for suffix, text in ((".csv", table.to_csv(index=False)), (".md", text_table + "\n")):
             with writing(stem.with_name(stem.name + suffix)) as part:
                 part.write_text(text, encoding="utf-8")
-        print(shown)
+        print(text_table)
 
 
 if __name__ == "__main__":

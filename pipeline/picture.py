@@ -46,18 +46,18 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """An image and what a model says of it."""
+class Prediction:
+    """An image and a model's prediction for it."""
 
     image: np.ndarray  # uint8 (height, width, channels)
     items: list[Item]
     label: int
-    predicted: int
+    predicted_label: int
     probability: float  # of the predicted sum
 
 
-def look(params: Params, key: str) -> list[Seen]:
-    """Return what the model of the first fold says of the first rows that were held out from it.
+def held_out_predictions(params: Params, key: str) -> list[Prediction]:
+    """Return the predictions of the first fold's model for the first rows of its validation fold.
 
     Raises:
         BadInput: the member sees no items, or its models are missing or of other folds.
@@ -71,15 +71,15 @@ def look(params: Params, key: str) -> list[Seen]:
     about, images = load_json(folder / "about.json"), load_array(folder / "train_images.npy")[rows]
     labels = load_array(folder / "train_labels.npy")[rows]
     model = keras.saving.load_model(paths.models(task, key) / f"fold-{FOLD}.keras")
-    seen = PredictionBatches(load_array(folder / f"train_{member.input}.npy"), rows, PREDICTION_BATCH)
+    batches = PredictionBatches(load_array(folder / f"train_{member.input}.npy"), rows, PREDICTION_BATCH)
     sums = next(layer for layer in model.layers if isinstance(layer, PriceSums))
-    logits = keras.Model(model.input, [sums.input, sums.output]).predict(seen, verbose=0)
-    kinds, chances = (softmax(each, axis=-1) for each in logits)
+    logits = keras.Model(model.input, [sums.input, sums.output]).predict(batches, verbose=0)
+    kinds, chances = (softmax(outputs, axis=-1) for outputs in logits)
     items = _items(member, about["items"], model, images, kinds)
     classes, best = about["classes"], chances.argmax(axis=1)
     return [
-        Seen(image, found, classes[label], classes[place], float(chance[place]))
-        for image, found, label, place, chance in zip(images, items, labels, best, chances, strict=True)
+        Prediction(image, image_items, classes[label], classes[place], float(chance[place]))
+        for image, image_items, label, place, chance in zip(images, items, labels, best, chances, strict=True)
     ]
 
 
@@ -107,15 +107,15 @@ def _items(member: Member, about: dict, model: keras.Model, images: np.ndarray, 
 def _cells(grid: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
     """Return the boxes, int (rows * columns, 4), that a grid divides images of that (height, width) into."""
     edges = [np.linspace(0, side, count + 1).round().astype(int) for side, count in zip(size, grid, strict=True)]
-    rows, columns = ([*itertools.pairwise(each)] for each in edges)
+    rows, columns = ([*itertools.pairwise(sides)] for sides in edges)
     return np.array([(top, left, bottom, right) for top, bottom in rows for left, right in columns])
 
 
-def draw(seen: list[Seen]) -> Image.Image:
+def draw(predictions: list[Prediction]) -> Image.Image:
     """Return the picture: a column of images that are predicted right, and one of others."""
-    right = [each for each in seen if each.predicted == each.label][:TILES]
-    wrong = [each for each in seen if each.predicted != each.label][:TILES]
-    tiles = [(_tile(each), column, row) for column, part in enumerate((right, wrong)) for row, each in enumerate(part)]
+    right = [one for one in predictions if one.predicted_label == one.label][:TILES]
+    wrong = [one for one in predictions if one.predicted_label != one.label][:TILES]
+    tiles = [(_tile(one), column, row) for column, part in enumerate((right, wrong)) for row, one in enumerate(part)]
     width, height = (side + MARGIN_PIXELS for side in tiles[0][0].size)
     page = Image.new("RGB", (2 * width + MARGIN_PIXELS, max(len(right), len(wrong)) * height + MARGIN_PIXELS), "white")
     for tile, column, row in tiles:
@@ -123,23 +123,23 @@ def draw(seen: list[Seen]) -> Image.Image:
     return page
 
 
-def _tile(seen: Seen) -> Image.Image:
+def _tile(prediction: Prediction) -> Image.Image:
     """Return one enlarged image with its boxes, and a line below it."""
-    height, width, channels = seen.image.shape
+    height, width, channels = prediction.image.shape
     scale = max(1, round(LEAST_SIDE_PIXELS / min(height, width)))
-    pixels = seen.image if channels == 3 else seen.image[..., 0]
+    pixels = prediction.image if channels == 3 else prediction.image[..., 0]
     large = Image.fromarray(pixels).convert("RGB").resize((width * scale, height * scale), Image.Resampling.NEAREST)
     tile = Image.new("RGB", (large.width, large.height + CAPTION_PIXELS), "white")
     tile.paste(large)
     pen, font = ImageDraw.Draw(tile), ImageFont.load_default(TEXT_PIXELS)
-    for item in seen.items:
+    for item in prediction.items:
         top, left, bottom, right = (scale * side for side in item.box)
         pen.rectangle((left, top, right - 1, bottom - 1), outline=BOX, width=2)
         beside = top - TEXT_PIXELS - 4 if top > TEXT_PIXELS + 4 else top + 2
         text = f"{item.price} ({item.probability:.0%})"
         pen.text((left + 2, beside), text, fill=BOX, font=font, stroke_width=2, stroke_fill="black")
-    colour = RIGHT if seen.predicted == seen.label else WRONG
-    caption = f"sum {seen.predicted} ({seen.probability:.0%}), label {seen.label}"
+    colour = RIGHT if prediction.predicted_label == prediction.label else WRONG
+    caption = f"sum {prediction.predicted_label} ({prediction.probability:.0%}), label {prediction.label}"
     pen.text((2, large.height + 3), caption, fill=colour, font=font)
     return tile
 
@@ -149,13 +149,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser = parser_of(__doc__)
     parser.add_argument("member", metavar="MEMBER", help="an entry under members in params.yaml, trained")
     parser.add_argument("file", metavar="FILE.png", type=Path)
-    found = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     with one_sentence("picture"):
-        seen = look(load_params(paths.PARAMS), found.member)
-        with writing(found.file) as part:
-            draw(seen).save(part, format="PNG", optimize=True)
-        right = sum(each.predicted == each.label for each in seen)
-        print(f"picture: {found.file}; {right} of the {len(seen)} images looked at are predicted right", flush=True)
+        predictions = held_out_predictions(load_params(paths.PARAMS), options.member)
+        with writing(options.file) as part:
+            draw(predictions).save(part, format="PNG", optimize=True)
+        right = sum(one.predicted_label == one.label for one in predictions)
+        print(f"picture: {options.file}; {right} of {len(predictions)} validation images are right", flush=True)
 
 
 if __name__ == "__main__":

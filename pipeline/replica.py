@@ -14,7 +14,7 @@ from pipeline.running.stage import run
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput, blame, writing
 
-# The price-sum competition; its class competitors got so many rows.
+# The form of the price-sum competition, and how many rows its competitors got.
 CANVAS_PIXELS = (64, 128)  # height, width
 ITEMS = 3
 SUMS = tuple(range(5, 14))
@@ -31,20 +31,20 @@ def replica(params: Params, key: str) -> str:
     if key not in params.replicas:
         known = ", ".join(params.replicas) or "none"
         raise BadInput(f"{paths.PARAMS}: replicas has no entry {key!r}; it has {known}")
-    wanted = params.replicas[key]
-    source = load_source(wanted.source)
-    rng = np.random.default_rng(wanted.seed)
+    options = params.replicas[key]
+    source = load_source(options.source)
+    rng = np.random.default_rng(options.seed)
     with writing(paths.replica(key)) as folder, blame(f"{paths.PARAMS}: replicas.{key}"):
         folder.mkdir()
-        train_rows, test_rows = FORMS[wanted.form](folder, wanted, source, rng)
+        train_rows, test_rows = FORMS[options.form](folder, options, source, rng)
     return f"{train_rows} training and {test_rows} test images in {paths.replica(key)}"
 
 
-def _fashion(folder: Path, wanted: Replica, source: Source, rng: np.random.Generator) -> tuple[int, int]:
-    if wanted.items_per_class is not None:
-        raise ValueError(f"items_per_class: {wanted.items_per_class}, expected none: images of this form hold no items")
-    train = _sample(source.train, wanted.train_rows, rng, "train_rows")
-    test = _sample(source.test, wanted.test_rows, rng, "test_rows")
+def _fashion(folder: Path, options: Replica, source: Source, rng: np.random.Generator) -> tuple[int, int]:
+    if options.items_per_class is not None:
+        raise ValueError(f"items_per_class: {options.items_per_class}, expected none: this form shows no items")
+    train = _sample(source.train, options.train_rows, rng, "train_rows")
+    test = _sample(source.test, options.test_rows, rng, "test_rows")
     write_pixels(folder / "train.csv", train.pixels, {"Id": np.arange(len(train.labels)), "Label": train.labels})
     write_pixels(folder / "testX.csv", test.pixels, {"Id": np.arange(len(test.labels))})
     guesses = rng.choice(np.unique(source.train.labels), len(test.labels))
@@ -65,7 +65,7 @@ def _sample(images: Images, rows: int | None, rng: np.random.Generator, name: st
 def write_pixels(path: Path, pixels: np.ndarray, first_columns: dict[str, np.ndarray]) -> None:
     """Write a CSV of whole numbers: `first_columns`, then a column a pixel, row-major, `pixel1` and on.
 
-    A table of the 256 texts instead of a formatter: ten times as fast as pandas.
+    It looks each value up in a table of 256 texts, which is ten times as fast as pandas.
 
     Args:
         path: the file.
@@ -85,34 +85,34 @@ def write_pixels(path: Path, pixels: np.ndarray, first_columns: dict[str, np.nda
             file.write(np.hstack([starts, cells, ends]).tobytes().translate(None, b"\0"))
 
 
-def _price_sum(folder: Path, wanted: Replica, source: Source, rng: np.random.Generator) -> tuple[int, int]:
-    return _composed(folder, wanted, source, rng, "class", lambda composition, pool: composition.sums)
+def _price_sum(folder: Path, options: Replica, source: Source, rng: np.random.Generator) -> tuple[int, int]:
+    return _write_item_competition(folder, options, source, rng, "class", lambda composition, pool: composition.sums)
 
 
-def _item_kinds(folder: Path, wanted: Replica, source: Source, rng: np.random.Generator) -> tuple[int, int]:
-    """Make a multi-label competition of the price-sum images: which kinds of items are in them."""
-    return _composed(folder, wanted, source, rng, "labels", _kinds)
+def _item_kinds(folder: Path, options: Replica, source: Source, rng: np.random.Generator) -> tuple[int, int]:
+    """Write a competition with label sets: which kinds of items does a price-sum image show?"""
+    return _write_item_competition(folder, options, source, rng, "labels", _kinds)
 
 
 def _kinds(composition: Composition, pool: Images) -> np.ndarray:
-    """Return the labels (n,) of the items of each image as a text, each once, in order."""
+    """Return the labels (n,) of each image's items as a text: every label once, in order."""
     return np.array([" ".join(map(str, np.unique(row))) for row in pool.labels[composition.items]], object)
 
 
-def _composed(
+def _write_item_competition(
     folder: Path,
-    wanted: Replica,
+    options: Replica,
     source: Source,
     rng: np.random.Generator,
     label_column: str,
     labels_of: Callable[[Composition, Images], np.ndarray],
 ) -> tuple[int, int]:
-    train_rows = TRAIN_ROWS if wanted.train_rows is None else wanted.train_rows
-    test_rows = TEST_ROWS if wanted.test_rows is None else wanted.test_rows
+    train_rows = TRAIN_ROWS if options.train_rows is None else options.train_rows
+    test_rows = TEST_ROWS if options.test_rows is None else options.test_rows
     if min(train_rows, test_rows) < 1:
         raise ValueError(f"train_rows and test_rows are {train_rows} and {test_rows}, expected at least 1")
-    train = _first_of_each(_priced(source.train, source.price_of), wanted.items_per_class)
-    test = train if wanted.pool == "shared" else _priced(source.test, source.price_of)
+    train = _first_of_each(_priced(source.train, source.price_of), options.items_per_class)
+    test = train if options.pool == "shared" else _priced(source.test, source.price_of)
     labels = labels_of(_write_composed(folder / "Train.pkl", train_rows, train, source.price_of, rng), train)
     _write_csv(folder / "TrainLabels.csv", {"id": np.arange(train_rows), label_column: labels})
     answers = labels_of(_write_composed(folder / "Test.pkl", test_rows, test, source.price_of, rng), test)
@@ -122,26 +122,26 @@ def _composed(
 
 
 def _priced(images: Images, price_of: dict[int, int]) -> Images:
-    chosen = np.isin(images.labels, list(price_of))
-    return Images(images.pixels[chosen], images.labels[chosen])
+    has_price = np.isin(images.labels, list(price_of))
+    return Images(images.pixels[has_price], images.labels[has_price])
 
 
 def _first_of_each(images: Images, count: int | None) -> Images:
     """Return the first `count` images of each class, all of them where it is None."""
     if count is None:
         return images
-    rows = [np.flatnonzero(images.labels == label) for label in np.unique(images.labels)]
-    available = min(map(len, rows))
+    rows_by_class = [np.flatnonzero(images.labels == label) for label in np.unique(images.labels)]
+    available = min(map(len, rows_by_class))
     if not 1 <= count <= available:
         raise ValueError(f"items_per_class: {count} is not within 1..{available}, the items that every class has")
-    chosen = np.sort(np.concatenate([each[:count] for each in rows]))
-    return Images(images.pixels[chosen], images.labels[chosen])
+    first_rows = np.sort(np.concatenate([rows[:count] for rows in rows_by_class]))
+    return Images(images.pixels[first_rows], images.labels[first_rows])
 
 
 def _write_composed(
     path: Path, rows: int, pool: Images, price_of: dict[int, int], rng: np.random.Generator
 ) -> Composition:
-    """Write a pickle of images, uint8 (rows, height, width), composed of the pool; return what is in them."""
+    """Write a pickle of images, uint8 (rows, height, width), composed from the pool; return their composition."""
     prices = np.array([price_of[label] for label in pool.labels.tolist()])
     composition = compose(rng, rows, prices, SUMS, ITEMS, pool.pixels.shape[1:], CANVAS_PIXELS)
     with path.open("wb") as file:

@@ -74,17 +74,17 @@ def test_the_way_from_images_to_probabilities_of_sums(name):
 
 
 def test_located_items_are_framed_where_they_are():
-    seen = picture.look(load_params(paths.PARAMS), "located")
+    seen = picture.held_out_predictions(load_params(paths.PARAMS), "located")
     held_out = load_folds("sums") == 0
     assert [each.label for each in seen] == (np.load("artifacts/sums/arrays/train_labels.npy")[held_out] + 2).tolist()
     for each in seen:
         assert [item.box for item in each.items] == [(t, left, t + SIZE, left + SIZE) for t, left in CORNERS]
         assert all(item.price in (1, 2) and 0.5 <= item.probability <= 1 for item in each.items)
-        assert each.predicted in (2, 3, 4) and 1 / 3 < each.probability <= 1
+        assert each.predicted_label in (2, 3, 4) and 1 / 3 < each.probability <= 1
 
 
 def test_the_cells_that_show_something_are_framed():
-    seen = picture.look(load_params(paths.PARAMS), "grid")
+    seen = picture.held_out_predictions(load_params(paths.PARAMS), "grid")
     for each in seen:
         for item in each.items:
             top, left, bottom, right = item.box
@@ -95,7 +95,7 @@ def test_the_cells_that_show_something_are_framed():
 def test_the_command_writes_a_picture(tmp_path, capsys):
     picture.main(["located", str(tmp_path / "seen.png")])
     said = capsys.readouterr().out
-    assert f"picture: {tmp_path / 'seen.png'}" in said and "of the 40 images" in said
+    assert f"picture: {tmp_path / 'seen.png'}" in said and "of 40 validation images" in said
     with Image.open(tmp_path / "seen.png") as page:
         assert page.format == "PNG" and len(page.convert("RGB").getcolors(1 << 20)) > 10
 
@@ -114,6 +114,6 @@ def test_models_of_other_folds_are_refused():
     try:
         paths.folds("sums").write_text(kept.replace(",0", ",9").replace(",-1", ",0").replace(",9", ",-1"))
         with pytest.raises(BadInput, match="trained on other folds"):
-            picture.look(params, "grid")
+            picture.held_out_predictions(params, "grid")
     finally:
         paths.folds("sums").write_text(kept)
