@@ -71,7 +71,7 @@ def test_a_pool_larger_than_the_source_is_refused(count):
 
 
 def test_only_composed_images_have_a_pool_of_items():
-    with pytest.raises(BadInput, match="items_per_class: 5, expected none: images of this form hold no items"):
+    with pytest.raises(BadInput, match="items_per_class: 5, expected none: this form shows no items"):
         _make(form="fashion", items_per_class=5)
 
 
