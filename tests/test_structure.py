@@ -170,7 +170,7 @@ def test_the_readme_names_commands_that_exist():
     for target in ("repro", "test", "download"):
         assert f"make {target}" in readme
         assert f"\n{target}:" in makefile
-    for name in ("params.yaml", "benchmarks/params.yaml", "benchmarks/RESULTS.md", "docs/kaggle.md"):
+    for name in ("params.yaml", "benchmarks/params.yaml", "benchmarks/README.md", "docs/kaggle.md"):
         assert name in readme
         assert Path(ROOT, name).exists()
     for command in ("upload", "ledger", "score"):

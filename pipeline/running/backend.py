@@ -14,7 +14,7 @@ def _import_quietly() -> ModuleType:
     """Import Keras with stderr held back at the file descriptor, where native code writes; show it if that fails."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Left alone, TensorFlow computes with oneDNN only where a CPU has AVX-512 VNNI or better, but AVX2 gains by it too:
-    # see benchmarks/RESULTS.md.
+    # see benchmarks/results/engine.csv.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     # Take a GPU's memory as it is needed: a process that takes all of it leaves none to the folds and trials beside it.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")

@@ -15,6 +15,9 @@ class Result:
     accuracy: float
     system: str
     where: str  # on Kaggle, or on which test set
+    release: str  # of the images
+    seeds: int  # runs
+    epoch_selection: str  # how the epoch was chosen whose weights were judged
 
 
 def published(form: str, source: str, pool: str) -> list[Result]:

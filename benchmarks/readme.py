@@ -1,0 +1,132 @@
+"""The pages that show results: `benchmarks/README.md`, and the marked tables of README.md and docs/.
+
+    python -m benchmarks.readme
+
+A marked table is between `<!-- figures: NAME -->` and `<!-- end of figures -->`; NAME is a table of
+`benchmarks/questions.yaml`. Edit the data or questions.yaml, never a table.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.results import ROOT, questions, read
+from pipeline.reporting.tables import markdown
+from pipeline.storage.files import writing
+
+HEAD = """# Measured
+
+`python -m benchmarks.readme` makes this page from `results/*.csv` and `questions.yaml`, which explains the columns.
+"±" is one standard error: over the seeds if there are several, else over the judged rows. Scores are replica scores:
+the competitions' files made again from Fashion-MNIST, with the answers held back. The source `RESULTS.md@7b28d18`
+marks rows from before the CSVs. [records/](records) tells how each figure was measured and what else was tried.
+"""
+LINK = re.compile(r"\]\(([^)]+)\)")
+BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end of figures -->)", re.DOTALL)
+MINUTES_FROM_SECONDS = 90
+SHARES = ("dead_share", "varying_share")
+COUNTS = ("parameters", "images", "items_per_class", "images_per_second")
+
+
+def main() -> None:
+    """Write all pages anew."""
+    for path, text in pages().items():
+        with writing(path) as part:
+            part.write_text(text, encoding="utf-8")
+
+
+def pages() -> dict[Path, str]:
+    """Return what each page should contain by the data."""
+    tree = questions()
+    tables = tree["questions"] | tree["tables"]
+    made = {ROOT / "benchmarks" / "README.md": _page(tree)}
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        text = path.read_text(encoding="utf-8")
+        if BLOCK.search(text):
+            made[path] = BLOCK.sub(
+                lambda match: f"{match[1]}{table(match[2], tables[match[2]], tree['columns'])}\n{match[3]}", text
+            )
+    return made
+
+
+def _page(tree: dict[str, Any]) -> str:
+    sections = [HEAD]
+    for name, entry in tree["questions"].items():
+        if "question" not in entry:
+            continue  # its rows are shown elsewhere
+        file = entry.get("file", name)
+        links = f"[rows](results/{file}.csv), [record](records/{entry['record']})"
+        sections.append(
+            f"## {entry['question']}\n{entry['answer']} `{entry['command']}` ({links})\n\n"
+            f"{table(name, entry, tree['columns'])}\n"
+        )
+    return "\n".join(sections)
+
+
+def table(name: str, entry: dict[str, Any], columns: dict[str, Any]) -> str:
+    """Return the Markdown table of an entry of `questions.yaml`."""
+    rows = _chosen(read(entry.get("file", name)), entry.get("where", {}))
+    value, spread = entry.get("value", "accuracy"), entry.get("spread")
+    plain = [column for column in entry["show"] if column != value or not spread]
+    lines: dict[tuple, dict[str, str]] = {}
+    for row in rows.to_dict("records"):
+        cells = {columns[column].get("heading", column.replace("_", " ")): _cell(column, row) for column in plain}
+        cells |= {_heading(spread, row[spread]): _cell(value, row)} if spread else {}
+        key = tuple(row[column] for column in plain) if spread else (len(lines),)
+        lines[key] = lines.get(key, {}) | cells
+    return markdown(_in_order(pd.DataFrame(lines.values()).fillna(""), entry, columns))
+
+
+def _chosen(rows: pd.DataFrame, where: dict[str, Any]) -> pd.DataFrame:
+    """Return the rows with the values of `where`; a list of values sorts them, its first column last."""
+    for column, wanted in where.items():
+        values = [str(value) for value in (wanted if isinstance(wanted, list) else [wanted])]
+        rows = rows[rows[column].isin(values)]
+        if isinstance(wanted, list):
+            rows = rows.sort_values(column, key=lambda texts, v=values: texts.map(v.index), kind="stable")
+    return rows
+
+
+def _in_order(shown: pd.DataFrame, entry: dict[str, Any], columns: dict[str, Any]) -> pd.DataFrame:
+    """Return a table with its spread columns in the place of the value, or last."""
+    value, spread = entry.get("value", "accuracy"), entry.get("spread")
+    if not spread:
+        return shown
+    plain = [columns[column].get("heading", column.replace("_", " ")) for column in entry["show"] if column != value]
+    at = entry["show"].index(value) if value in entry["show"] else len(plain)
+    wide = [column for column in shown.columns if column not in plain]
+    return shown[[*plain[:at], *wide, *plain[at:]]]
+
+
+def _heading(column: str, value: str) -> str:
+    return f"{value} view{'' if value == '1' else 's'}" if column == "views" else value
+
+
+def _cell(column: str, row: dict[str, str]) -> str:
+    """Return a value as people read it: percent, minutes, thousands with commas."""
+    text = row[column]
+    if not text:
+        return ""
+    if column == "accuracy":
+        return _percent(row)
+    if column in SHARES:
+        return f"{100 * float(text):.0f} %"
+    if column in COUNTS:
+        return f"{float(text):,.0f}"
+    if column == "seconds":
+        seconds = float(text)
+        return f"{seconds / 60:.0f} min" if seconds > MINUTES_FROM_SECONDS else f"{seconds:.1f} s"
+    return f"{float(text):.3g}" if column in ("pflop", "peak_gib") else text
+
+
+def _percent(row: dict[str, str]) -> str:
+    accuracy = f"{100 * float(row['accuracy']):.2f} %"
+    if row.get("low"):
+        return f"{accuracy} ({100 * float(row['low']):.2f} to {100 * float(row['high']):.2f})"
+    return f"{accuracy} ± {100 * float(row['standard_error']):.2f}" if row["standard_error"] else accuracy
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""Results are data: rows are written whole, and the pages show what the rows say."""
+
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+import yaml
+
+from benchmarks import readme, results
+from submissions.rules.published import published
+from tests.projects import ROOT
+
+IMPORTS = """
+import importlib, sys
+import pipeline.running.backend
+
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != "matplotlib":  # which is an extra
+            raise
+"""
+CSVS = sorted(results.FOLDER.glob("*.csv"))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    return tmp_path
+
+
+def test_the_pages_show_the_data():
+    for path, text in readme.pages().items():
+        assert path.read_text(encoding="utf-8") == text, f"{path}: run python -m benchmarks.readme"
+
+
+def test_the_page_of_results_is_short_and_its_links_lead_to_files():
+    page = ROOT / "benchmarks" / "README.md"
+    text = page.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 200
+    for target in readme.LINK.findall(text):
+        assert (page.parent / target.partition("#")[0]).exists(), target
+
+
+@pytest.mark.parametrize("path", CSVS, ids=lambda path: path.stem)
+def test_rows_are_distinct_figures_in_documented_columns(path):
+    rows, columns = results.read(path.stem), results.questions()["columns"]
+    assert tuple(rows.columns[: len(results.COLUMNS)]) == results.COLUMNS
+    assert set(rows.columns) <= set(columns)
+    assert (rows["question"] == path.stem).all() and (rows["source"] != "").all()
+    assert not rows.duplicated(results.key_of(path.stem)).any()
+    accuracies = pd.to_numeric(rows["accuracy"]).dropna()
+    assert accuracies.between(0, 1).all()
+
+
+def test_a_row_replaces_the_one_with_its_key_and_others_stay(folder):
+    row = {"task": "t", "member": "a", "rows": "test"}
+    results.write("q", [row | {"accuracy": 0.5}, row | {"member": "b", "accuracy": 0.25}])
+    results.write("q", [row | {"accuracy": 0.75, "epochs": 3}, row | {"rows": "held out", "accuracy": None}])
+    rows = results.read("q")
+    assert rows["member"].tolist() == ["a", "b", "a"]
+    assert rows["accuracy"].tolist() == ["0.75", "0.25", ""]
+    assert rows["epochs"].tolist() == ["3", "", ""]
+    assert rows["source"].str.startswith("python -m ").all()
+
+
+def test_rows_that_cannot_be_written_leave_the_file_as_it_was(folder, monkeypatch):
+    before = results.write("q", [{"member": "a", "accuracy": 0.5}]).read_bytes()
+    monkeypatch.setattr(pd.DataFrame, "to_csv", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left")))
+    with pytest.raises(OSError, match="No space left"):
+        results.write("q", [{"member": "a", "accuracy": 0.75}])
+    assert (folder / "q.csv").read_bytes() == before and [path.name for path in folder.iterdir()] == ["q.csv"]
+
+
+def test_the_mean_of_seeds_has_the_standard_error_of_a_mean():
+    assert results.mean_and_error([0.5, 0.6, 0.7]) == pytest.approx(
+        {"accuracy": 0.6, "standard_error": 0.1 / 3**0.5, "seeds": 3}
+    )
+    assert results.mean_and_error([0.5])["standard_error"] is None
+
+
+def test_a_table_has_a_column_for_each_value_that_it_spreads(folder):
+    shared = {"member": "a", "seconds": 120, "seeds": 2}
+    results.write("q", [shared | {"views": 2, "accuracy": 0.9}, shared | {"views": 1, "accuracy": 0.8}])
+    entry = {"file": "q", "where": {"views": [1, 2]}, "show": ["member", "accuracy", "seconds"], "spread": "views"}
+    assert readme.table("q", entry, results.questions()["columns"]).splitlines() == [
+        "| member | 1 view  | 2 views | time  |",
+        "|--------|---------|---------|-------|",
+        "| a      | 80.00 % | 90.00 % | 2 min |",
+    ]
+
+
+def test_medals_compare_with_the_published_figures_that_the_pages_show():
+    rows = results.read("published").set_index(["task", "system"])
+    for form in ("fashion", "price_sum"):
+        for result in published(form, "fashion-mnist", "shared"):
+            row = rows.loc[(form, result.system)]
+            shown = (float(row["accuracy"]), row["release"], int(row["seeds"]), row["epoch_selection"])
+            assert shown == (result.accuracy, result.release, result.seeds, result.epoch_selection)
+
+
+def test_every_published_figure_says_its_release_its_seeds_and_its_epoch():
+    assert (results.read("published")[["release", "seeds", "epoch_selection", "source"]] != "").all(axis=None)
+    rows = results.read("five_reports")
+    assert (rows.loc[rows["published"] != "", "published_source"] != "").all()
+
+
+def test_questions_name_columns_and_rows_that_are_there():
+    tree = yaml.safe_load(results.QUESTIONS.read_text(encoding="utf-8"))
+    for name, entry in (tree["questions"] | tree["tables"]).items():
+        assert set(entry.get("show", ())) <= set(tree["columns"]), name
+        rows = results.read(entry.get("file", name))
+        for column, values in entry.get("where", {}).items():
+            wanted = {str(value) for value in (values if isinstance(values, list) else [values])}
+            assert wanted <= set(rows[column]), (name, column, wanted - set(rows[column]))
+
+
+def test_every_benchmark_imports():
+    names = [f"benchmarks.{path.stem}" for path in sorted((ROOT / "benchmarks").glob("*.py"))]
+    done = subprocess.run([sys.executable, "-c", IMPORTS, *names], cwd=ROOT, capture_output=True, text=True)
+    assert not done.returncode, done.stderr
