@@ -2,9 +2,10 @@
 VENV ?= .venv
 PYTHON ?= python3
 ENVIRONMENT := $(VENV)/.podium-installed
+INSTALL := $(VENV)/bin/python -m pip install --quiet --editable '.[test,benchmarks]'
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-.PHONY: repro test lint download
+.PHONY: repro download quick test test-all lint lock clean help
 
 repro: $(ENVIRONMENT)  ## raw files in, submissions and a table of scores out
 	dvc repro
@@ -13,15 +14,47 @@ repro: $(ENVIRONMENT)  ## raw files in, submissions and a table of scores out
 download: $(ENVIRONMENT)  ## the files of TASK's competition, with the kaggle client
 	python -m submissions.download $(TASK)
 
-test: lint  ## the checks and the tests
+quick: $(ENVIRONMENT)  ## the tests that take two minutes, for use while you work
+	pytest -m 'not slow and not nightly'
+
+test: lint  ## the checks, and the tests that take ten minutes, with coverage
+	pytest -m 'not nightly' --cov
+
+test-all: lint  ## the checks and all tests, up to 90 minutes
 	pytest
 
-lint: $(ENVIRONMENT)
+lint: $(ENVIRONMENT)  ## style, format and types
 	ruff check .
 	ruff format --check .
+	mypy
 
-$(ENVIRONMENT): pyproject.toml
+lock: $(ENVIRONMENT)  ## the newest versions within the bounds of pyproject.toml, written to requirements.lock
+	$(VENV)/bin/python -m pip install --quiet uv
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade --no-annotate --quiet \
+		--custom-compile-command 'make lock' --output-file requirements.lock
+
+clean:  ## delete what Podium makes again by itself, show how large the rest is
+	rm -rf .compiled .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+	@echo 'Kept, with the command that frees each (see docs/disk.md):'
+	@for line in '.dvc/cache|old versions of results: dvc gc --workspace' \
+		'.resume|folds of killed and finished runs: rm -r .resume' \
+		'.studies|trials of searches: rm -r .studies' \
+		'artifacts|results, restored by dvc checkout: rm -r artifacts' \
+		'data/replica|replicas, restored by dvc checkout: rm -r data/replica'; do \
+		folder=$${line%%|*}; \
+		if [ -d $$folder ]; then size=$$(du -sh $$folder | cut -f1); else size=none; fi; \
+		printf '  %-14s %6s  %s\n' "$$folder" "$$size" "$${line#*|}"; \
+	done
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
+		printf '  make %-10s %s\n' "$$target" "$$text"; \
+	done
+
+$(ENVIRONMENT): pyproject.toml requirements.lock
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --editable '.[test]'
+	$(INSTALL) --constraint requirements.lock || { \
+		echo 'The versions of requirements.lock cannot be installed here; taking the newest.' && $(INSTALL); }
 	git rev-parse --git-dir >/dev/null 2>&1 || $(VENV)/bin/dvc config --local core.no_scm true
 	touch $@

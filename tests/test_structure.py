@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.needs import need_module
 from tests.projects import ROOT
 
 PACKAGES = ("features", "models", "submissions", "pipeline")
@@ -91,7 +92,7 @@ def test_what_does_not_train_never_imports_keras_nor_the_kaggle_client(module):
 @pytest.mark.parametrize("path", programs(), ids=lambda path: path.stem)
 def test_programs_import_the_backend_before_keras(path):
     if "matplotlib" in imported(path):
-        pytest.importorskip("matplotlib")
+        need_module("matplotlib", "pip install '.[benchmarks]'")
     module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
     done = subprocess.run([sys.executable, "-c", FIRST_OF_KERAS, module], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == "True", done.stderr
