@@ -17,8 +17,9 @@ from features.images.audit import item_numbers
 from pipeline.config.schema import load_params
 from pipeline.reporting.tables import markdown
 from pipeline.storage import paths
-from pipeline.storage.files import load_array, load_json
+from pipeline.storage.files import load_array
 from pipeline.storage.folds import load_folds
+from pipeline.storage.images import load_about
 from pipeline.storage.predictions import load_aligned
 
 OFTEN = 3  # times, from which on nothing is counted apart
@@ -54,7 +55,7 @@ def _wrong(task: str, key: str, rows: str, labels: np.ndarray, judged: np.ndarra
     """Return whether the member is wrong about each row that is judged."""
     images = paths.images(task)
     ids = load_array(images / f"{'train' if rows == 'oof' else rows}_ids.npy")[judged]
-    made = load_aligned(paths.predictions(task, key) / f"{rows}.npz", ids, load_json(images / "about.json")["classes"])
+    made = load_aligned(paths.predictions(task, key) / f"{rows}.npz", ids, load_about(images)["classes"])
     return made.probabilities.argmax(axis=1) != labels[judged]
 
 

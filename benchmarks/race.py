@@ -26,7 +26,8 @@ from pipeline.config.schema import Member, Predict
 from pipeline.reporting.tables import markdown
 from pipeline.running.backend import keras  # before what imports Keras itself
 from pipeline.storage import paths
-from pipeline.storage.files import load_array, load_json, writing
+from pipeline.storage.files import load_array, writing
+from pipeline.storage.images import load_about
 from pipeline.training.batches import TrainingBatches, steps_per_epoch
 from pipeline.training.epoch import epochs as learning
 from pipeline.training.network import averaged_probabilities, predict_logits
@@ -63,7 +64,7 @@ def _race(name: str, member: Member, predict: Predict, right: np.ndarray, budget
     """Train for the budget and return minutes and accuracy at every mark, the last one on all test rows."""
     images, training = paths.images(member.task), member.training
     pixels = load_array(images / f"train_{member.input}.npy")
-    targets = one_hot(load_array(images / "train_labels.npy"), len(load_json(images / "about.json")["classes"]))
+    targets = one_hot(load_array(images / "train_labels.npy"), len(load_about(images)["classes"]))
     rows, steps = np.arange(len(targets)), steps_per_epoch(len(targets), training.batch_size)
     epochs = training.epochs
     if training.schedule not in ENDLESS:

@@ -21,7 +21,8 @@ from pipeline.reporting.tables import markdown
 from pipeline.running.backend import keras  # before what imports Keras itself
 from pipeline.score import solution_path
 from pipeline.storage import paths
-from pipeline.storage.files import align, load_array, load_json
+from pipeline.storage.files import align, load_array
+from pipeline.storage.images import load_about
 from pipeline.training.batches import steps_per_epoch
 from pipeline.training.fold import FoldJob, train_fold
 from pipeline.training.fold_jobs import key_of
@@ -51,7 +52,7 @@ def right_classes(params: Params, task: str) -> np.ndarray:
     solution = pd.read_csv(solution_path(params, task))
     ids, classes = (
         load_array(paths.images(task) / "test_ids.npy"),
-        load_json(paths.images(task) / "about.json")["classes"],
+        load_about(paths.images(task))["classes"],
     )
     labels = solution.iloc[:, 1].to_numpy()[align(ids, solution.iloc[:, 0].to_numpy())]
     return np.array([classes.index(label) for label in labels.tolist()])

@@ -26,8 +26,9 @@ from pipeline.config.schema import Member, Params
 from pipeline.reporting.tables import markdown
 from pipeline.running.backend import keras  # before what imports Keras itself
 from pipeline.storage import paths
-from pipeline.storage.files import load_array, load_json
+from pipeline.storage.files import load_array
 from pipeline.storage.folds import load_folds
+from pipeline.storage.images import load_about
 from pipeline.training.batches import TrainingBatches, steps_per_epoch
 from pipeline.training.epoch import epochs
 from pipeline.training.network import build_model, predict_logits, size_of
@@ -88,7 +89,7 @@ def _timed(
     """Train the model anew by each seed; yield what a first epoch took, and the seconds of the seed's epochs."""
     training, images = member.training, paths.images(member.task)
     pixels = np.asarray(load_array(images / f"train_{member.input}.npy"))
-    targets = one_hot(labels, len(load_json(images / "about.json")["classes"]))
+    targets = one_hot(labels, len(load_about(images)["classes"]))
     untouched, started = copies(trainer.optimizer.variables), time.monotonic()
     learn = epochs(trainer, pixels, targets, member.augment)
 

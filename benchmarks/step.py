@@ -27,7 +27,8 @@ from models.parts.compiling import dtype_policy
 from pipeline.config.schema import Member
 from pipeline.reporting.tables import markdown
 from pipeline.storage import paths
-from pipeline.storage.files import load_array, load_json
+from pipeline.storage.files import load_array
+from pipeline.storage.images import load_about
 from pipeline.training.batches import TrainingBatches
 from pipeline.training.epoch import epochs as learning
 from pipeline.training.network import build_model, size_of
@@ -54,7 +55,7 @@ def main() -> None:
         member = params.members[name]
         images = paths.images(member.task)
         pixels = load_array(images / f"train_{member.input}.npy")
-        targets = one_hot(load_array(images / "train_labels.npy"), len(load_json(images / "about.json")["classes"]))
+        targets = one_hot(load_array(images / "train_labels.npy"), len(load_about(images)["classes"]))
         learn = learner(member, pixels, targets)
         _, seconds = speed(learn)
         operations = 3 * size_of(member, images)["flops"] * member.training.batch_size

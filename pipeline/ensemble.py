@@ -16,13 +16,14 @@ from pipeline.running.stage import run, task_of
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput, load_array, load_json, save_json, writing
 from pipeline.storage.folds import load_folds
+from pipeline.storage.images import load_about
 from pipeline.storage.predictions import Predictions, load_aligned, save_predictions
 
 
 def ensemble(params: Params, key: str) -> str:
     """Write the ensemble's weights, temperatures and scores, `oof.npz` and `test.npz`."""
-    options, members, folder = task_of(params, key).ensemble, load_json(paths.roster(key)), paths.images(key)
-    folds, classes = load_folds(key), load_json(folder / "about.json")["classes"]
+    options, members, folder = task_of(params, key).ensemble, load_json(paths.roster(key), list), paths.images(key)
+    folds, classes = load_folds(key), load_about(folder)["classes"]
     rows = np.flatnonzero(folds >= 0)
     ids, test_ids = load_array(folder / "train_ids.npy")[rows], load_array(folder / "test_ids.npy")
     labels, folds = load_array(folder / "train_labels.npy")[rows], folds[rows]

@@ -9,7 +9,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
 from pipeline.config.schema import Generate, Params
 from pipeline.reporting.samples import picture
@@ -17,6 +16,7 @@ from pipeline.running.stage import run, task_of
 from pipeline.storage import paths
 from pipeline.storage.checkpoint import digest, source_of
 from pipeline.storage.files import BadInput, load_array, load_json, save_json, writing
+from pipeline.storage.images import load_about
 
 STATE = "generate"  # beside the members' in .resume/
 CODE = (  # dvc.yaml names the same
@@ -47,13 +47,12 @@ def generate(params: Params, key: str) -> str:
         raise BadInput(f"{paths.PARAMS}: tasks.{key}.generate: expected one label an image, not label sets")
     state = paths.resume(key, STATE)
     state.mkdir(parents=True, exist_ok=True)
-    with FileLock(state.with_suffix(".lock")):  # a run whose dvc was killed needs a moment to end
-        folder, rows = state / _key(options, key), _rows(key)
-        _train(options, key, folder, rows)
-        for other in state.iterdir():
-            if other != folder:
-                shutil.rmtree(other)
-        count = _publish(key, folder, rows)
+    folder, rows = state / _key(options, key), _rows(key)
+    _train(options, key, folder, rows)
+    for other in state.iterdir():
+        if other != folder:
+            shutil.rmtree(other)
+    count = _publish(key, folder, rows)
     return f"{count} images from {len(rows)} GAN(s)"
 
 
@@ -70,7 +69,7 @@ def _rows(task: str) -> dict[str, np.ndarray]:
 
     folds = load_folds(task)
     rows = {f"fold-{fold}": np.flatnonzero(folds != fold) for fold in range(folds.max() + 1)}
-    return rows | ({"all": np.arange(len(folds))} if load_json(paths.all_rows(task)) else {})
+    return rows | ({"all": np.arange(len(folds))} if load_json(paths.all_rows(task), bool) else {})
 
 
 def _train(options: Generate, task: str, folder: Path, rows: dict[str, np.ndarray]) -> None:
@@ -96,7 +95,7 @@ def _publish(task: str, folder: Path, rows: dict[str, np.ndarray]) -> int:
                 files.append(Path(shutil.copy(folder / name / f"{kind}.npy", part / f"{name}_{kind}.npy")))
             sets[name] = {"source": source_of(images, used), **load_json(folder / name / "run.json")}
         first, labels = (load_array(part / f"fold-0_{kind}.npy") for kind in ("images", "labels"))
-        picture(first, labels, load_json(images / "about.json")["classes"]).save(part / "samples.png", optimize=True)
+        picture(first, labels, load_about(images)["classes"]).save(part / "samples.png", optimize=True)
         sources = {name: each["source"] for name, each in sets.items()}
         save_json(part / "about.json", {"digest": digest([sources], files), "sets": sets})
     return sum(each["images"] for each in sets.values())

@@ -24,11 +24,12 @@ from models.parts.sums import PriceSums
 from pipeline.config.schema import Member, Params, load_params
 from pipeline.running.stage import member_of, one_sentence
 from pipeline.running.usage import parser_of
-from pipeline.storage.files import BadInput, load_array, load_json, writing
+from pipeline.storage.files import BadInput, load_array, writing
 from pipeline.storage.folds import check_folds, load_folds
+from pipeline.storage.images import load_about
 from pipeline.storage.tuned_options import load_tuned
 from pipeline.training.batches import PredictionBatches
-from pipeline.training.network import PREDICTION_BATCH
+from pipeline.training.network import PREDICTION_BATCH, load_model
 
 FOLD, EXAMINED_ROWS, TILES = 0, 1000, 4  # tiles a column
 LEAST_SIDE_PIXELS = 190  # of an enlarged image
@@ -68,9 +69,9 @@ def held_out_predictions(params: Params, key: str) -> list[Prediction]:
         raise BadInput(f"{paths.PARAMS}: members.{key} sees no items, expected 'input: items' or 'head: grid'")
     check_folds(task, key)
     rows = np.flatnonzero(load_folds(task) == FOLD)[:EXAMINED_ROWS]
-    about, images = load_json(folder / "about.json"), load_array(folder / "train_images.npy")[rows]
+    about, images = load_about(folder), load_array(folder / "train_images.npy")[rows]
     labels = load_array(folder / "train_labels.npy")[rows]
-    model = keras.saving.load_model(paths.models(task, key) / f"fold-{FOLD}.keras")
+    model = load_model(paths.models(task, key) / f"fold-{FOLD}.keras")
     batches = PredictionBatches(load_array(folder / f"train_{member.input}.npy"), rows, PREDICTION_BATCH)
     sums = next(layer for layer in model.layers if isinstance(layer, PriceSums))
     logits = keras.Model(model.input, [sums.input, sums.output]).predict(batches, verbose=0)

@@ -8,23 +8,23 @@ import numpy as np
 from features.labels.intervals import with_bounds
 from features.labels.metrics import report
 from pipeline.config.schema import Member, Params, Predict
-from pipeline.running.backend import keras  # before what imports Keras itself
 from pipeline.running.stage import member_of, run, task_of
 from pipeline.storage import paths
 from pipeline.storage.checkpoint import source_of
-from pipeline.storage.files import load_array, load_json, save_json, writing
+from pipeline.storage.files import load_array, save_json, writing
 from pipeline.storage.folds import check_folds, load_folds
+from pipeline.storage.images import load_about
 from pipeline.storage.predictions import SOURCES, Predictions, save_predictions
 from pipeline.storage.tuned_options import load_tuned
 from pipeline.training.fold_jobs import ALL_ROWS
-from pipeline.training.network import averaged_probabilities
+from pipeline.training.network import averaged_probabilities, load_model
 
 
 def predict(params: Params, key: str) -> str:
     """Write `oof.npz`, `test.npz`, `metrics.json` and, for a member's students, each fold's test probabilities."""
     name = member_of(params, key).task
     member, options, folder = load_tuned(name, key), task_of(params, name).predict, paths.images(name)
-    classes, labels = load_json(folder / "about.json")["classes"], load_array(folder / "train_labels.npy")
+    classes, labels = load_about(folder)["classes"], load_array(folder / "train_labels.npy")
     folds = load_folds(name)
     check_folds(name, key)
     rows, oof, tests = _probabilities(member, key, options)
@@ -64,17 +64,17 @@ def _probabilities(member: Member, key: str, options: Predict) -> tuple[np.ndarr
     folder, models = paths.images(member.task), paths.models(member.task, key)
     folds = load_folds(member.task)
     train, test = (load_array(folder / f"{split}_{member.input}.npy") for split in ("train", "test"))
-    rows, classes = np.flatnonzero(folds >= 0), len(load_json(folder / "about.json")["classes"])
+    rows, classes = np.flatnonzero(folds >= 0), len(load_about(folder)["classes"])
     oof, tests = np.zeros((len(folds), classes), np.float32), []
     multi_label = load_array(folder / "train_labels.npy").ndim == 2
     for fold in range(folds.max() + 1):
-        model = keras.saving.load_model(models / f"fold-{fold}.keras")
+        model = load_model(models / f"fold-{fold}.keras")
         held_out = np.flatnonzero(folds == fold)
         oof[held_out] = averaged_probabilities(model, train, held_out, options, multi_label)
         if not member.training.train_on_all:
             tests.append(averaged_probabilities(model, test, np.arange(len(test)), options, multi_label))
     if member.training.train_on_all:
-        model = keras.saving.load_model(models / f"{ALL_ROWS}.keras")
+        model = load_model(models / f"{ALL_ROWS}.keras")
         tests.append(averaged_probabilities(model, test, np.arange(len(test)), options, multi_label))
     return rows, oof[rows], np.stack(tests)
 

@@ -105,7 +105,7 @@ def _with_interval(name: str, score: float | None, interval: dict) -> dict:
 
 def _figures(task: str, name: str) -> dict:
     """Return a member's figures; those of training are means over its folds."""
-    run_summary = load_json(paths.models(task, name) / "run.json")
+    run_summary = load_json(paths.models(task, name) / "run.json", {"runs": list})
     metrics, scores = load_json(paths.predictions(task, name) / "metrics.json"), _scores(task)
     on_test = scores.get("members", {}).get(name, {})
     folds = pd.DataFrame(run_summary["runs"]).mean(numeric_only=True)

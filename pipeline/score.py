@@ -47,7 +47,7 @@ def score(params: Params, key: str) -> str:
     graded = graded_as_kaggle(predicted(paths.submission(key), submission, answers), answers)
     if answers.separator is not None:
         graded["sets"] = _of_sets(key, predicted(paths.submission(key), submission, answers), answers)
-    members = {name: _member_score(key, name, answers) for name in load_json(paths.roster(key))}
+    members = {name: _member_score(key, name, answers) for name in load_json(paths.roster(key), list)}
     results, private = rivals(params, key), graded["private"]["score"]
     if not results or private is None:
         _save(key, {"metric": "accuracy", **graded, "members": members})

@@ -6,7 +6,8 @@ from features.labels.folds import ClassTooSmall, assign_folds
 from pipeline.config.schema import Params
 from pipeline.running.stage import run, task_of
 from pipeline.storage import paths
-from pipeline.storage.files import BadInput, load_array, load_json, writing
+from pipeline.storage.files import BadInput, load_array, writing
+from pipeline.storage.images import load_about
 
 
 def split(params: Params, key: str) -> str:
@@ -16,7 +17,7 @@ def split(params: Params, key: str) -> str:
     try:
         folds = assign_folds(labels, groups, options.count, options.holdout_share, options.seed)
     except ClassTooSmall as error:
-        label = load_json(folder / "about.json")["classes"][error.index]
+        label = load_about(folder)["classes"][error.index]
         raise BadInput(
             f"{folder}: class {label!r} has {error.rows} distinct images, expected at least {error.needed} "
             f"for tasks.{key}.split.count {options.count}"

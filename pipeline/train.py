@@ -3,7 +3,6 @@
 import shutil
 
 import numpy as np
-from filelock import FileLock
 
 from pipeline.config.schema import Params
 from pipeline.running.backend import keras  # noqa: F401  before what imports Keras itself
@@ -25,24 +24,22 @@ def train(params: Params, key: str) -> str:
     """
     task = member_of(params, key).task
     member, state = load_tuned(task, key), paths.resume(task, key)
-    state.mkdir(parents=True, exist_ok=True)
-    with FileLock(state.with_suffix(".lock")):  # a run whose dvc was killed needs a moment to end
-        with blame(paths.PARAMS):
-            size = size_of(member, paths.images(task))
-        folder = state / key_of(member, task)
-        jobs = fold_jobs(member, key, folder)
-        run_jobs(train_fold, jobs)
-        if member.training.train_on_all:
-            jobs.append(job_on_all_rows(member, key, folder, jobs))
-            run_jobs(train_fold, jobs[-1:])
-        summary = {"member": key, "architecture": member.architecture, **size, "folds": digest([], [paths.folds(task)])}
-        runs = [summary_of(job) for job in jobs]
-        with writing(paths.models(task, key)) as part:
-            part.mkdir()
-            for job in jobs:
-                shutil.copy(job.folder / "model.keras", part / f"{job.folder.name}.keras")
-                shutil.copy(job.folder / "history.csv", part / f"{job.folder.name}.csv")
-            save_json(part / "run.json", {**summary, "runs": runs})
+    with blame(paths.PARAMS):
+        size = size_of(member, paths.images(task))
+    folder = state / key_of(member, task)
+    jobs = fold_jobs(member, key, folder)
+    run_jobs(train_fold, jobs)
+    if member.training.train_on_all:
+        jobs.append(job_on_all_rows(member, key, folder, jobs))
+        run_jobs(train_fold, jobs[-1:])
+    summary = {"member": key, "architecture": member.architecture, **size, "folds": digest([], [paths.folds(task)])}
+    runs = [summary_of(job) for job in jobs]
+    with writing(paths.models(task, key)) as part:
+        part.mkdir()
+        for job in jobs:
+            shutil.copy(job.folder / "model.keras", part / f"{job.folder.name}.keras")
+            shutil.copy(job.folder / "history.csv", part / f"{job.folder.name}.csv")
+        save_json(part / "run.json", {**summary, "runs": runs})
     accuracies = [row["val_accuracy"] for row in runs if "val_accuracy" in row]
     return f"{len(jobs)} model(s) of {size['parameters']:,} parameters, validation accuracy {np.mean(accuracies):.4f}"
 

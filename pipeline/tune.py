@@ -119,4 +119,4 @@ def _save(member: Member, key: str, summary: dict, page: str = "") -> None:
 
 
 if __name__ == "__main__":
-    run("tune", tune)
+    run("tune", tune, alone=False)  # several processes share a study

@@ -1,51 +1,76 @@
 """How every stage starts and ends: one key, one line of what it made, one sentence where it cannot."""
 
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import NoReturn, TypeVar
+
+from filelock import FileLock, Timeout
 
 from pipeline.config.errors import one_line
 from pipeline.config.schema import Member, Params, Task, load_params
-from pipeline.running.orphans import end_with_dvc
+from pipeline.running.start import INTERRUPTED, imports_done, interrupted_line
 from pipeline.running.usage import answer, usage_of
+from pipeline.storage import paths
 from pipeline.storage.files import BadInput
 from pipeline.storage.paths import PARAMS
 
 Entry = TypeVar("Entry")
-INTERRUPTED = 130  # exit status, as shells have it
 
 
-def run(stage: str, function: Callable[..., str]) -> None:
+def run(stage: str, function: Callable[..., str], alone: bool = True) -> None:
     """Run `function(params, key)`, or `function(params)` if its module's usage has no key, as a command.
 
     The function returns what it made, which is printed with the seconds that it took. What the user can mend ends as
-    one sentence on stderr with exit status 1, Ctrl-C with 130; a bug ends as a traceback.
+    one sentence on stderr with exit status 1, Ctrl-C with 130; a bug ends as a traceback. A second run with the same
+    key waits for the first, whose temporary files it would share, unless the stage is not to be run `alone`.
     """
     answer()
-    end_with_dvc()
     started = time.monotonic()
     with one_sentence(stage):
         keys = _keys(sys.argv[1:], usage_of(sys.modules[function.__module__].__doc__ or "")[0])
-        made = function(load_params(PARAMS), *keys)
-    print(f"{' '.join([stage, *keys])}: {made} in {time.monotonic() - started:.1f} s", flush=True)
+        params = load_params(PARAMS)
+        with _alone(stage, *keys) if alone else nullcontext():
+            summary = function(params, *keys)
+        print(f"{' '.join([stage, *keys])}: {summary} in {time.monotonic() - started:.1f} s", flush=True)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is done; what is left is to leave
+
+
+@contextmanager
+def _alone(stage: str, key: str = "all") -> Iterator[None]:
+    """Hold the lock of a stage and key; the system frees it when its holder ends, in whatever way."""
+    path = paths.lock(stage, key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"{stage} {key}: waits until another run of the same command has ended", file=sys.stderr, flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager
 def one_sentence(stage: str) -> Iterator[None]:
     """End the process with one sentence on stderr where the user can mend what went wrong, or pressed Ctrl-C."""
     try:
+        imports_done()
         yield
     except BadInput as error:
         _fail(stage, str(error))
     except OSError as error:
-        named = error.filename is not None
-        _fail(stage, f"{error.filename}: {_lower(error.strerror)}" if named else str(error))
+        _fail(stage, f"{error.filename}: {_lower(error.strerror or str(error))}" if error.filename else str(error))
     except MemoryError:
         _fail(stage, "out of memory; free some, or use fewer or smaller images")
     except KeyboardInterrupt:
-        print(f"{stage}: interrupted; the same command may be run again", file=sys.stderr, flush=True)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second Ctrl-C ends it at once
+        sys.stderr.write(interrupted_line(stage))
+        sys.stderr.flush()
         sys.exit(INTERRUPTED)
 
 

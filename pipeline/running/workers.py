@@ -15,9 +15,10 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from pipeline.config.errors import one_line
+from pipeline.running.start import silence_warnings
 from pipeline.storage.files import BadInput
 
-MOST_LETTERS = 300  # of a reason
 GRACE_SECONDS = 3
 
 
@@ -119,6 +120,7 @@ def _cause_of_death(status: int) -> str:
 
 def _serve(pipe: Connection, environment: dict[str, str]) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    silence_warnings()
     os.environ.update(environment)  # read when the backend first touches a device, which is later
     while True:
         try:
@@ -138,6 +140,6 @@ def _end_with_parent() -> None:
 
 
 def _reason(error: Exception) -> tuple[str, bool, str]:
-    text, is_refusal = " ".join(str(error).split())[:MOST_LETTERS], isinstance(error, BadInput | ValueError)
+    text, is_refusal = one_line(" ".join(str(error).split())), isinstance(error, BadInput | ValueError)
     reason = text if is_refusal else f"{type(error).__name__}: {text}".rstrip(": ")
     return reason, is_refusal, "" if isinstance(error, BadInput) else traceback.format_exc()

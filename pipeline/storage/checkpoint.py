@@ -6,13 +6,14 @@ deletes, in a folder named by a hash of all that the result depends on.
 
 import hashlib
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.storage import paths
-from pipeline.storage.files import writing
+from pipeline.storage.files import BadInput, reading, writing
 
 CODE = (  # what trained weights depend on beside the architecture's own file; dvc.yaml names the same
     "features/augmentation/augment.py",
@@ -71,12 +72,17 @@ def save_state(path: Path, history: list[dict], groups: dict[str, list[np.ndarra
 
 
 def load_state(path: Path) -> tuple[list[dict], dict[str, list[np.ndarray]]] | None:
-    """Return what `save_state` wrote, or None where nothing was."""
+    """Return what `save_state` wrote, or None where nothing was; a damaged file is deleted, which one line says."""
     if not path.exists():
         return None
-    with np.load(path, allow_pickle=False) as saved:
-        groups: dict[str, list[np.ndarray]] = {}
-        for name in saved.files:  # in the order in which they were written
-            if name != "history":
-                groups.setdefault(name.partition("/")[0], []).append(saved[name])
-        return json.loads(str(saved["history"])), groups
+    try:
+        with reading(path, "a checkpoint"), np.load(path, allow_pickle=False) as saved:
+            groups: dict[str, list[np.ndarray]] = {}
+            for name in saved.files:  # in the order in which they were written
+                if name != "history":
+                    groups.setdefault(name.partition("/")[0], []).append(saved[name])
+            return json.loads(str(saved["history"])), groups
+    except BadInput:
+        path.unlink()
+        print(f"{path}: a damaged checkpoint, now deleted; its training starts anew", file=sys.stderr, flush=True)
+        return None

@@ -13,7 +13,7 @@ def extra_digests(member: Member) -> dict[str, dict[str, str | None]]:
     """Return a hash of each kind that the member uses, under the name DIGESTS; nothing where it uses none."""
     found = {}
     if member.generated_share:
-        found["generated"] = load_json(paths.generated(member.task) / "about.json")["digest"]
+        found["generated"] = load_json(paths.generated(member.task) / "about.json", {"digest": object})["digest"]
     if member.pseudo_labels:
         folder = paths.predictions(member.task, member.pseudo_labels.teacher)
         found["pseudo_labels"] = digest([], [folder / SOURCES, *load_sources(folder)])

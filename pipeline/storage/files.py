@@ -1,7 +1,11 @@
 """What every stage promises its files: errors that name them, nothing half-written, rows that carry their ids."""
 
 import json
+import lzma
+import pickle
 import shutil
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,18 +13,40 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.config.errors import BadInput
+from pipeline.config.errors import BadInput, one_line
 
 CHUNK_BYTES = 1 << 24
+DAMAGE = (ValueError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, pickle.UnpicklingError)
+AGAIN = "run `dvc repro` to make it again"
 
 
 @contextmanager
 def blame(path: Path | str) -> Iterator[None]:
-    """Turn a ValueError of a pure function, which knows no files, into a BadInput that names `path`."""
+    """Turn an error over values or damaged data, raised by what knows no files, into a BadInput that names `path`."""
     try:
         yield
-    except ValueError as error:
-        raise BadInput(f"{path}: {error}") from error
+    except DAMAGE as error:
+        raise BadInput(f"{path}: {_reason(error)}") from error
+
+
+@contextmanager
+def reading(path: Path, kind: str) -> Iterator[None]:
+    """Turn whatever a library raises over the content of `path` into a BadInput that names the file and its kind.
+
+    For a single call that reads a file of our own: libraries raise anything over damaged ones.
+    """
+    try:
+        yield
+    except (BadInput, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            raise
+        raise BadInput(f"{path}: not {kind} ({_reason(error)}); {AGAIN}") from error
+
+
+def _reason(error: Exception) -> str:
+    return one_line(" ".join(str(error).split())) or type(error).__name__
 
 
 @contextmanager
@@ -30,19 +56,28 @@ def writing(path: Path) -> Iterator[Path]:
     Whatever happens, `path` is either absent, as it was, or whole. A folder is made by the caller.
 
     Raises:
-        OSError: as the file system does, always naming a file.
+        BadInput: `path` is a link to a folder, or a file in place of a folder or the other way round.
+        OSError: as the file system does, always naming a file, and `path` in place of the temporary name.
     """
     part = path.with_name(path.name + ".part")
+    if path.is_symlink() and path.is_dir():
+        raise BadInput(f"{path}: a link to a folder, expected a folder of its own; remove the link")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove(part)
         yield part
+        if path.exists() and path.is_dir() != part.is_dir():
+            found, expected = ("folder", "file") if path.is_dir() else ("file", "folder")
+            raise BadInput(f"{path}: a {found}, expected a {expected}; move it away")
         if path.is_dir():
             shutil.rmtree(path)
         part.replace(path)
     except OSError as error:
         _remove(part)
-        raise OSError(error.errno, error.strerror or str(error), str(error.filename or path)) from error
+        named = str(error.filename or path)
+        if named.startswith(str(part)):
+            named = f"{path}{named.removeprefix(str(part))}"
+        raise OSError(error.errno, error.strerror or str(error), named) from error
     except BaseException:
         _remove(part)
         raise
@@ -77,9 +112,13 @@ def save_array(path: Path, array: np.ndarray) -> None:
 
 
 def load_array(path: Path) -> np.ndarray:
-    """Return the array of a `.npy` file, memory-mapped and read-only."""
-    with blame(path):
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+    """Return the array of a `.npy` file, memory-mapped and read-only.
+
+    Raises:
+        BadInput: the file is no such array.
+    """
+    with reading(path, "a NumPy array"):
+        return np.lib.format.open_memmap(path, mode="r")
 
 
 def save_json(path: Path, value: Any) -> None:
@@ -87,10 +126,30 @@ def save_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
-def load_json(path: Path) -> Any:
-    """Return what a JSON file holds."""
-    with blame(path):
-        return json.loads(path.read_text(encoding="utf-8"))
+def load_json(path: Path, shape: type | dict[str, Any] = object) -> Any:
+    """Return the value of a JSON file.
+
+    Args:
+        path: the file.
+        shape: the type of the value, or for an object the shapes of the keys that it needs.
+
+    Raises:
+        BadInput: the file is no JSON, or has another shape.
+    """
+    with reading(path, "JSON"):
+        value = json.loads(path.read_text(encoding="utf-8"))
+        _check_shape(value, shape, "its value")
+    return value
+
+
+def _check_shape(value: Any, shape: type | dict[str, Any], place: str) -> None:
+    kind = dict if isinstance(shape, dict) else shape
+    if not isinstance(value, kind):
+        raise ValueError(f"{place} is {type(value).__name__}, expected {kind.__name__}")
+    for key, part in shape.items() if isinstance(shape, dict) else ():
+        if key not in value:
+            raise ValueError(f"key {key!r} is missing")
+        _check_shape(value[key], part, f"key {key!r}")
 
 
 def align(wanted_ids: np.ndarray, ids: np.ndarray) -> np.ndarray:

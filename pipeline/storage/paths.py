@@ -1,6 +1,7 @@
 """Where every artifact lies, relative to the project's root, which is the working directory of every stage."""
 
 from pathlib import Path
+from urllib.parse import quote
 
 PARAMS = Path("params.yaml")
 ROSTER = Path("artifacts/roster")
@@ -93,3 +94,8 @@ def all_rows(task: str) -> Path:
 def resume(task: str, member: str) -> Path:
     """State of unfinished training: outside the outs, which DVC deletes before a stage runs again."""
     return Path(".resume", task, member)
+
+
+def lock(stage: str, key: str) -> Path:
+    """Empty file that a running stage holds, so that a second run with the same key waits for it."""
+    return Path(".resume", "locks", f"{quote(key, safe='')}.{stage}")

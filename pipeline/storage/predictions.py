@@ -1,12 +1,11 @@
 """Probabilities with the ids of their rows: what members and ensembles hand on."""
 
-import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.storage.files import BadInput, align, blame, load_json, writing
+from pipeline.storage.files import BadInput, align, blame, load_json, reading, writing
 
 SOURCES = "sources.json"  # in a member's folder
 
@@ -40,11 +39,8 @@ def load_predictions(path: Path) -> Predictions:
     Raises:
         BadInput: the file is not such an npz.
     """
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return Predictions(arrays["ids"], arrays["probabilities"], arrays["classes"].tolist(), arrays.get("folds"))
-    except (ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise BadInput(f"{path}: not a predictions file ({error}); rerun the stage that makes it") from error
+    with reading(path, "a predictions file"), np.load(path, allow_pickle=False) as arrays:
+        return Predictions(arrays["ids"], arrays["probabilities"], arrays["classes"].tolist(), arrays.get("folds"))
 
 
 def load_aligned(path: Path, ids: np.ndarray, classes: list) -> Predictions:
@@ -64,4 +60,4 @@ def load_aligned(path: Path, ids: np.ndarray, classes: list) -> Predictions:
 
 def load_sources(folder: Path) -> dict[Path, str]:
     """Return each file of a member's test rows, with the hash of the training rows of models that may learn from it."""
-    return {folder / name: source for name, source in load_json(folder / SOURCES).items()}
+    return {folder / name: source for name, source in load_json(folder / SOURCES, dict).items()}

@@ -11,6 +11,6 @@ def load_tuned(task: str, key: str) -> Member:
     """Return the member with the options that `tune` chose."""
     path = paths.tuning(task, key)
     with blame(path):
-        entry = load_json(path)
+        entry = load_json(path, dict)
         entry.pop(DIGESTS, None)  # there for DVC, which trains anew what reads another file
         return parse(Member, entry, "")

@@ -17,7 +17,8 @@ from models.parts.compiling import dtype_policy
 from pipeline.config.schema import Member
 from pipeline.running.progress import Progress
 from pipeline.storage.checkpoint import load_state, save_state
-from pipeline.storage.files import BadInput, load_array, load_json, writing
+from pipeline.storage.files import BadInput, load_array, writing
+from pipeline.storage.images import load_about
 from pipeline.training.batches import TrainingBatches, steps_per_epoch
 from pipeline.training.epoch import Learn, epochs
 from pipeline.training.generated_images import load_generated
@@ -56,7 +57,7 @@ class FoldData:
 
 def _data(job: FoldJob) -> FoldData:
     images = load_array(job.images / f"train_{job.member.input}.npy")
-    labels, classes = load_array(job.images / "train_labels.npy"), load_json(job.images / "about.json")["classes"]
+    labels, classes = load_array(job.images / "train_labels.npy"), load_about(job.images)["classes"]
     targets = one_hot(labels, len(classes))
     wanted = [(load_generated, job.member.generated_share), (load_pseudo, job.member.pseudo_labels)]
     extras = [load(job.member, job.images, job.training_rows) for load, is_used in wanted if is_used]

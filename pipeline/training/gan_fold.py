@@ -12,7 +12,8 @@ from pipeline.config.schema import Generate
 from pipeline.running.backend import keras  # before what imports Keras itself
 from pipeline.running.progress import clock
 from pipeline.storage.checkpoint import load_state, save_state
-from pipeline.storage.files import BadInput, load_array, load_json, save_array, save_chunks, save_json, writing
+from pipeline.storage.files import BadInput, load_array, save_array, save_chunks, save_json, writing
+from pipeline.storage.images import load_about
 from pipeline.training.batches import steps_per_epoch
 from pipeline.training.gan import Gan, build_gan, train_on
 from pipeline.training.seeding import copies, reseed, seed_of, set_variables
@@ -39,7 +40,7 @@ def train_gan(job: GanJob) -> None:
         return
     keras.config.set_dtype_policy("float32")
     keras.utils.set_random_seed(seed_of(job.options.seed, job.number))
-    made = build_gan(load_json(job.images / "about.json"), job.options)
+    made = build_gan(load_about(job.images), job.options)
     history, groups = load_state(job.folder / "state.npz") or ([], {})
     for name, variables in made.groups().items():
         if history:

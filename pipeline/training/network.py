@@ -14,7 +14,8 @@ from models.parts.cost import flops, weighted_layers, without_weights
 from models.parts.grid import each_cell
 from models.parts.sums import PriceSums
 from pipeline.config.schema import Member, Predict
-from pipeline.storage.files import load_array, load_json
+from pipeline.storage.files import load_array, reading
+from pipeline.storage.images import load_about, load_statistics
 from pipeline.training.batches import PredictionBatches
 
 PREDICTION_BATCH = 500  # round numbers of rows fill whole batches: a last one of another size is compiled anew
@@ -22,7 +23,7 @@ PREDICTION_BATCH = 500  # round numbers of rows fill whole batches: a last one o
 
 def build_model(member: Member, images: Path) -> keras.Model:
     """Return a member's fresh model, from uint8 pixels as they lie in `images` to float32 logits (batch, classes)."""
-    about, statistics = load_json(images / "about.json"), load_json(images / "statistics.json")[member.input]
+    about, statistics = load_about(images), load_statistics(images, member.input)
     pixel_mean = load_array(images / f"{member.input}_mean.npy")
     scale, offset = wrap.affine(member.normalise, statistics["mean"], statistics["std"], pixel_mean)
     shape, classes = pixel_mean.shape, about["classes"]
@@ -40,9 +41,19 @@ def build_model(member: Member, images: Path) -> keras.Model:
     return wrap.on_grid(each_cell(network(1 + kinds)), shape, scale, offset, sums)
 
 
+def load_model(path: Path) -> keras.Model:
+    """Return a model as training saved it.
+
+    Raises:
+        BadInput: the file is damaged or no model.
+    """
+    with reading(path, "a Keras model"):
+        return keras.saving.load_model(path)
+
+
 def size_of(member: Member, images: Path) -> dict[str, int]:
     """Return a member's parameters, its layers with weights, and the FLOPs of one image's forward pass."""
-    passes = load_json(images / "about.json")["items"]["count"] if member.input == "items" else 1
+    passes = load_about(images)["items"]["count"] if member.input == "items" else 1
     with without_weights():
         model = build_model(member, images)
         return {"parameters": model.count_params(), "layers": weighted_layers(model), "flops": passes * flops(model)}

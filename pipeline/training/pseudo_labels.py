@@ -12,7 +12,8 @@ from features.labels.targets import confidence
 from pipeline.config.schema import Member
 from pipeline.storage import paths
 from pipeline.storage.checkpoint import source_of
-from pipeline.storage.files import BadInput, load_array, load_json
+from pipeline.storage.files import BadInput, load_array
+from pipeline.storage.images import load_about
 from pipeline.storage.predictions import SOURCES, load_aligned, load_sources
 from pipeline.training.joined_images import Extra
 
@@ -53,7 +54,7 @@ def _folder(member: Member) -> Path:
 
 def _labels(member: Member, images: Path, path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Return soft labels float32 (n, classes) of the test images, and the rows of which the teacher is sure enough."""
-    ids, classes = load_array(images / "test_ids.npy"), load_json(images / "about.json")["classes"]
+    ids, classes = load_array(images / "test_ids.npy"), load_about(images)["classes"]
     found, least = load_aligned(path, ids, classes).probabilities, member.pseudo_labels.least_confidence
     sure = confidence(found, multi_label=load_array(images / "train_labels.npy").ndim == 2)
     if sure.max() < least:
