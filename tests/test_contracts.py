@@ -1,11 +1,19 @@
 import errno
+import os
+import re
+import zipfile
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.storage.files import BadInput, align, blame, load_array, save_array, writing
+from pipeline.storage import paths
+from pipeline.storage.checkpoint import load_state, save_state
+from pipeline.storage.files import BadInput, align, blame, load_array, load_json, save_array, writing
+from pipeline.storage.folds import load_folds
+from pipeline.storage.images import load_about, load_statistics
+from pipeline.storage.predictions import Predictions, load_predictions, save_predictions
 
 
 @given(st.lists(st.integers(-50, 50), unique=True, min_size=1), st.randoms())
@@ -68,3 +76,103 @@ def test_arrays_survive_the_disk(tmp_path, shape):
 def test_blame_names_the_file():
     with pytest.raises(BadInput, match=r"^some\.csv: no good$"), blame("some.csv"):
         raise ValueError("no good")
+
+
+@pytest.mark.parametrize("error", [EOFError("No data left in file"), zipfile.BadZipFile("no zip"), EOFError()])
+def test_blame_names_the_file_over_damaged_data(error):
+    with pytest.raises(BadInput, match=r"^a\.npz: (No data left in file|no zip|EOFError)$"), blame("a.npz"):
+        raise error
+
+
+DAMAGES = {
+    "empty": lambda whole: b"",
+    "truncated": lambda whole: whole[: len(whole) * 2 // 3],
+    "random": lambda whole: np.random.default_rng(0).bytes(len(whole)),
+    "object": lambda whole: b"{}",
+    "list": lambda whole: b"[]",
+    "number": lambda whole: b"5",
+    "other header": lambda whole: b"a,b\n1,2\n",
+}
+LOADERS = {
+    "array.npy": load_array,
+    "predictions.npz": load_predictions,
+    "about.json": lambda path: load_about(path.parent),
+    "statistics.json": lambda path: load_statistics(path.parent, "images"),
+    "roster.json": lambda path: load_json(path, list),
+    "folds.csv": lambda path: load_folds("t"),
+}
+
+
+@pytest.fixture
+def artifacts(tmp_path, monkeypatch):
+    """One sound file of each kind, by name."""
+    monkeypatch.chdir(tmp_path)
+    ids = np.arange(3)
+    files = {name: tmp_path / name for name in LOADERS} | {"folds.csv": paths.folds("t")}
+    paths.images("t").mkdir(parents=True)
+    save_array(paths.images("t") / "train_ids.npy", ids)
+    files["folds.csv"].write_text("id,fold\n0,1\n1,0\n2,1\n")
+    save_array(files["array.npy"], ids)
+    save_predictions(files["predictions.npz"], Predictions(ids, np.eye(3), ["a", "b", "c"]))
+    files["about.json"].write_text('{"classes": ["a", "b", "c"], "image": [4, 4, 1]}')
+    files["statistics.json"].write_text('{"images": {"mean": [0.5], "std": [0.1]}}')
+    files["roster.json"].write_text('["m"]')
+    return files
+
+
+@pytest.mark.parametrize("name", LOADERS)
+def test_a_damaged_artifact_is_one_sentence_that_names_it(artifacts, name):
+    path, load = artifacts[name], LOADERS[name]
+    load(path)
+    whole = path.read_bytes()
+    for kind, damage in DAMAGES.items():
+        if (name, kind) == ("roster.json", "list"):
+            continue  # sound
+        path.write_bytes(damage(whole))
+        with pytest.raises(BadInput) as error:
+            load(path)
+        sentence = str(error.value)
+        assert path.name in sentence, (kind, sentence)
+        assert "run `dvc repro` to make it again" in sentence
+        assert len(sentence) <= 300
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_damaged_checkpoint_is_dropped_in_one_line(tmp_path, capsys, kind):
+    path = tmp_path / "state.npz"
+    save_state(path, [{"epoch": 1}], {"weights": [np.ones(200)]})
+    history, groups = load_state(path)
+    assert history == [{"epoch": 1}]
+    assert (groups["weights"][0] == 1).all()
+    path.write_bytes(DAMAGES[kind](path.read_bytes()))
+    assert load_state(path) is None
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"{path}: a damaged checkpoint, now deleted" in said
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("kind", ["link", "file", "folder"])
+def test_an_out_of_another_kind_is_named_and_left_alone(tmp_path, kind):
+    path, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "mine").write_text("kept")
+    if kind == "link":
+        path.symlink_to(elsewhere)
+    elif kind == "folder":
+        elsewhere.rename(path)
+    else:
+        path.write_text("kept")
+    with (
+        pytest.raises(BadInput, match=rf"^{re.escape(str(path))}: a (link to a folder|file|folder), expected"),
+        writing(path) as part,
+    ):
+        part.write_text("new") if kind == "folder" else part.mkdir()
+    assert "kept" in (path.read_text() if kind == "file" else (path / "mine").read_text())
+    assert not path.with_name("out.part").exists()
+
+
+def test_errors_name_the_file_and_not_its_temporary_name(tmp_path):
+    with pytest.raises(OSError) as error, writing(tmp_path / "out") as part:
+        os.open(part / "sub" / "file", os.O_RDONLY)
+    assert error.value.filename == str(tmp_path / "out" / "sub" / "file")
