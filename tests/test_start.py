@@ -130,7 +130,8 @@ def test_a_library_warning_does_not_make_three_lines_of_one(tmp_path):
 HOLDER = """
 import sys, time
 from filelock import FileLock
-FileLock(sys.argv[1]).acquire()
+lock = FileLock(sys.argv[1])
+lock.acquire()
 print("held", flush=True)
 time.sleep(60)
 """
