@@ -125,7 +125,8 @@ def _with_facts(row: Row, rule: Row) -> Row:
     own = {name: row.pop(f"own_{name}", "") for name in ("commit", "date", "setting")}
     row |= {name: own[name] for name in ("commit", "date") if own[name]}
     row |= {"seeds": row.get("seeds", 1)} if "accuracy" in row else {}
-    return row | {"setting": ", ".join(filter(None, [row.get("setting", ""), own["setting"]]))}
+    settings = [row.get("setting", ""), "" if rule.get("plain") else own["setting"]]
+    return row | {"setting": ", ".join(filter(None, settings))}
 
 
 def _joined(rows: list[Row], names: list[str]) -> list[Row]:

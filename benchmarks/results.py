@@ -82,6 +82,8 @@ def write(question: str, rows: Iterable[Mapping[str, Any]]) -> Path:
     extras = [name for name in (*old.columns, *new.columns) if name not in COLUMNS]
     table = pd.concat([old, new]).reindex(columns=[*COLUMNS, *dict.fromkeys(extras)]).fillna("")
     order = table.reset_index(drop=True).groupby(key_of(question), sort=False).ngroup().to_numpy()
+    keep = questions()["questions"].get(question, {}).get("keep", [])
+    table[keep] = table[keep].replace("", pd.NA).groupby(order).ffill().fillna("")
     newest = pd.DataFrame({"order": order, "at": range(len(table))}).groupby("order")["at"].max()
     with writing(path_of(question)) as part:
         table.iloc[newest].to_csv(part, index=False, lineterminator="\n")
