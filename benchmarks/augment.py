@@ -9,6 +9,7 @@ import time
 import numpy as np
 from PIL import Image, ImageDraw
 
+from benchmarks import results
 from features.augmentation.augment import Augment, augmented, mixed
 from features.augmentation.warps import alternating
 from pipeline.readers.image_sets import load_source
@@ -44,6 +45,7 @@ def main() -> None:
             _changed(images[batch * BATCH : (batch + 1) * BATCH], options, batch)
         rate = BATCH * BATCHES / (time.process_time() - started)
         print(f"{title:24} {rate:10,.0f} images/s a core", flush=True)
+        results.write("parts", [{"member": f"augmentation {title}", "images_per_second": rate}])
     for path in sys.argv[1:]:
         _picture(images[:COLUMNS]).save(path, optimize=True)
 

@@ -12,6 +12,7 @@ import sys
 import numpy as np
 import pandas as pd
 
+from benchmarks import results
 from pipeline.config.schema import load_params
 from pipeline.reporting.tables import markdown
 from pipeline.running.backend import keras  # before what imports Keras itself
@@ -30,7 +31,10 @@ def main() -> None:
         rows = np.flatnonzero(load_folds(task) == 0)[:IMAGES]
         images = load_array(paths.images(task) / f"train_{input_}.npy")[rows]
         model = keras.saving.load_model(paths.models(task, key) / "fold-0.keras")
-        print(f"{key}, {len(rows)} images\n\n{markdown(_table(model, images))}\n")
+        table = _table(model, images)
+        shown = table.assign(dead=table["dead"].map("{:.0%}".format), varies=table["varies"].map("{:.1%}".format))
+        print(f"{key}, {len(rows)} images\n\n{markdown(shown)}\n")
+        results.write("collapse", [{"task": task, "member": key, **row} for row in _rows(table)])
 
 
 def _table(model: keras.Model, images: np.ndarray) -> pd.DataFrame:
@@ -44,8 +48,21 @@ def _table(model: keras.Model, images: np.ndarray) -> pd.DataFrame:
         size = np.sqrt(np.mean(units**2))
         varying = np.sqrt(units.var(axis=0).mean()) / size if size else 0.0
         dead = np.mean(~units.any(axis=0))
-        rows.append({"layer": layer.name, "units": units.shape[1], "dead": f"{dead:.0%}", "varies": f"{varying:.1%}"})
+        kind = "convolution" if isinstance(layer, keras.layers.Conv2D) else "dense"
+        rows.append({"layer": layer.name, "kind": kind, "units": units.shape[1], "dead": dead, "varies": varying})
     return pd.DataFrame(rows)
+
+
+def _rows(table: pd.DataFrame) -> list[dict]:
+    """Return the rows of results: the last convolution, the first dense layer and the logits."""
+    layers = {
+        "last convolution": table[table["kind"] == "convolution"].iloc[-1],
+        "first dense layer": table[table["kind"] == "dense"].iloc[0],
+        "logits": table.iloc[-1],
+    }
+    return [
+        {"layer": name, "dead_share": layer["dead"], "varying_share": layer["varies"]} for name, layer in layers.items()
+    ]
 
 
 if __name__ == "__main__":

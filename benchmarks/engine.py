@@ -16,6 +16,7 @@ from pipeline.running.backend import keras  # before what imports Keras itself
 
 # isort: split
 import models
+from benchmarks import results
 from features.augmentation.augment import Augment
 from features.images.views import views
 from models.parts import wrap
@@ -39,16 +40,14 @@ def main() -> None:
     for name, precision in PRECISIONS.items():
         is_emulated = is_tensorflow_on_a_cpu() and precision not in ("float32", dtype_policy("auto"))
         count = options.images // (10 if is_emulated else 1)  # it is 14 times slower then
-        _compare(_training(f"in {name}", precision, jit_compile(), count, options.batch_size), count)
+        _compare(name, _training(precision, jit_compile(), count, options.batch_size), count)
         if is_tensorflow_on_a_cpu() and precision == "float32":
-            _compare(_training(f"in {name} with XLA", precision, True, count, options.batch_size), count)
+            _compare(f"{name} with XLA", _training(precision, True, count, options.batch_size), count)
         if not is_emulated:
-            _compare(_predicting(f"in {name}", precision, options.images), options.images)
+            _compare(name, _predicting(precision, options.images), options.images)
 
 
-def _training(
-    title: str, precision: str, compiling: bool | str, count: int, batch_size: int
-) -> dict[str, Callable[[], object]]:
+def _training(precision: str, compiling: bool | str, count: int, batch_size: int) -> dict[str, Callable[[], object]]:
     """Return an epoch of one network in each way to feed it."""
     images = _images(count)
     targets = np.eye(10, dtype=np.float32)[np.arange(count) % 10]
@@ -67,20 +66,20 @@ def _training(
         return lambda: learn(batches, lambda *_: None)
 
     return {
-        f"{title}: one batch again and again": same,
-        f"{title}: fed, one batch's images alone": fed(batch_size, Augment()),
-        f"{title}: fed, no augmentation": fed(count, Augment()),
-        f"{title}: fed, flips and shifts": fed(count, AUGMENT),
+        "one batch again and again": same,
+        "fed, one batch's images alone": fed(batch_size, Augment()),
+        "fed, no augmentation": fed(count, Augment()),
+        "fed, flips and shifts": fed(count, AUGMENT),
     }
 
 
-def _predicting(title: str, precision: str, count: int) -> dict[str, Callable[[], object]]:
+def _predicting(precision: str, count: int) -> dict[str, Callable[[], object]]:
     """Return predictions of as many images with flips, and reading them alone."""
     model, images, rows, seen = _model(precision, jit_compile()), _images(count), np.arange(count), views(True, 0)
     batches = PredictionBatches(images, rows, 512)
     return {
-        f"{title}: predicting with flips": lambda: [predict_logits(model, images, rows, *view) for view in seen],
-        f"{title}: reading alone, to predict": lambda: [batches[i] for i in range(len(batches))],
+        "predicting with flips": lambda: [predict_logits(model, images, rows, *view) for view in seen],
+        "reading alone, to predict": lambda: [batches[i] for i in range(len(batches))],
     }
 
 
@@ -97,16 +96,19 @@ def _model(precision: str, compiling: bool | str) -> keras.Model:
     return model
 
 
-def _compare(ways: dict[str, Callable[[], object]], images: int) -> None:
-    """Time the ways in turns, so that what else the machine does slows them alike."""
+def _compare(precision: str, ways: dict[str, Callable[[], object]], images: int) -> None:
+    """Time the ways in turns, so that what else the machine does slows them alike; the first round compiles."""
     seconds = {title: [] for title in ways}
     for _ in range(ROUNDS + 1):
         for title, work in ways.items():
             started = time.monotonic()
             work()
             seconds[title].append(time.monotonic() - started)
-    for title, found in seconds.items():
-        print(f"{title:55} {images / min(found[1:]):8.0f} images/s", flush=True)  # the first round compiles
+    speeds = {title: images / min(rounds[1:]) for title, rounds in seconds.items()}
+    for title, speed in speeds.items():
+        print(f"in {precision}: {title:40} {speed:8.0f} images/s", flush=True)
+    rows = [{"member": title, "setting": precision, "images_per_second": speed} for title, speed in speeds.items()]
+    results.write("engine", rows)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from scipy.special import softmax
 
+from benchmarks import results
 from pipeline.storage import paths
 from pipeline.storage.files import save_json
 from pipeline.storage.predictions import Predictions, save_predictions
@@ -46,7 +47,9 @@ def main() -> None:
         peak_gib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
         made = json.loads((paths.ensemble("made_up") / "ensemble.json").read_text())
         print(json.dumps({name: made[name] for name in ("method", "methods", "gain_over_best_member")}, indent=2))
-        print(f"{MEMBERS} members, {ROWS} rows, {CLASSES} classes: {seconds:.1f} s, peak {peak_gib:.2f} GiB")
+        title = f"stage ensemble, method auto, {MEMBERS} members, {ROWS:,} rows, {CLASSES} classes".replace(",0", " 0")
+        print(f"{title}: {seconds:.1f} s, peak {peak_gib:.2f} GiB")
+        results.write("parts", [{"member": title, "seconds": seconds, "peak_gib": peak_gib}])
 
 
 def _make_up(members: int, rows: int, classes: int) -> None:

@@ -12,6 +12,7 @@ import sys
 import numpy as np
 import pandas as pd
 
+from benchmarks import results
 from benchmarks.records import right_classes
 from features.images.audit import item_numbers
 from pipeline.config.schema import load_params
@@ -37,7 +38,9 @@ def main() -> None:
     labels = load_array(paths.images(task) / "train_labels.npy")
     held_out = _wrong(task, key, "oof", labels, folds >= 0)
     tested = _wrong(task, key, "test", right_classes(params, task), np.full(len(test), True))
-    print(markdown(_table({"held-out": (times[folds >= 0], held_out), "test": (_times(shown, test), tested)})))
+    judged = {"held-out": (times[folds >= 0], held_out), "test": (_times(shown, test), tested)}
+    print(markdown(_table(judged)))
+    results.write("exposure", [{"task": task, "member": key, **row} for row in _rows(judged)])
 
 
 def _items(task: str) -> tuple[np.ndarray, np.ndarray]:
@@ -69,6 +72,20 @@ def _table(found: dict[str, tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
             row[f"{rows} errors"] = f"{chosen.sum()} ({100 * chosen.mean():.2f} %)" if len(chosen) else "-"
         table.append(row)
     return pd.DataFrame(table)
+
+
+def _rows(judged: dict[str, tuple[np.ndarray, np.ndarray]]) -> list[dict]:
+    """Return the rows of results, one for each number of times."""
+    return [
+        {
+            "rows": rows.replace("-", " "),
+            "times_seen": f"{least} or more" if least == OFTEN else least,
+            "images": int((times == least).sum()),
+            "errors": int(wrong[times == least].sum()),
+        }
+        for least in range(OFTEN + 1)
+        for rows, (times, wrong) in judged.items()
+    ]
 
 
 if __name__ == "__main__":

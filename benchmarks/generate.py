@@ -15,6 +15,7 @@ from pathlib import Path
 
 import yaml
 
+from benchmarks import results
 from benchmarks.stages import csv_task, run
 from features.labels.intervals import with_bounds
 
@@ -45,9 +46,16 @@ def main() -> None:
         tests = json.loads((folder / "artifacts/fashion/score.json").read_text())["members"]
         for name in members:
             metrics = json.loads((folder / f"artifacts/fashion/predictions/{name}/metrics.json").read_text())
-            own = with_bounds(metrics["accuracy"], metrics["low"], metrics["high"])
-            test = with_bounds(tests[name]["score"], tests[name]["low"], tests[name]["high"])
-            print(f"{name:16} out-of-fold accuracy {own}, test accuracy {test}")
+            scores = {
+                "out of fold": (metrics["accuracy"], metrics["low"], metrics["high"]),
+                "test": (tests[name]["score"], tests[name]["low"], tests[name]["high"]),
+            }
+            print(f"{name:16}", ", ".join(f"{rows} {with_bounds(*score)}" for rows, score in scores.items()))
+            shared = {"task": "fashion", "member": name, "seeds": 1}
+            figures = [dict(zip(("accuracy", "low", "high"), score, strict=True)) for score in scores.values()]
+            results.write(
+                "generated", [shared | {"rows": rows} | row for rows, row in zip(scores, figures, strict=True)]
+            )
 
 
 def _members() -> dict[str, dict]:

@@ -1,4 +1,4 @@
-"""Time the readers on files of full size: `python benchmarks/ingest.py [FOLDER]`, which needs 1.5 GB of disk there.
+"""Time the readers on files of full size: `python -m benchmarks.ingest [FOLDER]`, which needs 1.5 GB of disk there.
 
 Each reader runs in a process of its own, whose peak resident memory is printed beside the seconds.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import results
 from pipeline.config.schema import Split
 from pipeline.readers.formats import read_split
 
@@ -58,6 +59,7 @@ def measure(path: Path) -> None:
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     mib = path.stat().st_size / 2**20
     print(f"{path.name}: {raw.images.shape}, {mib:.0f} MiB, {seconds:.1f} s, peak {peak_mib:.0f} MiB", flush=True)
+    results.write("parts", [{"member": path.name, "seconds": seconds, "peak_gib": peak_mib / 1024}])
 
 
 def main() -> None:

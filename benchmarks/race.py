@@ -18,9 +18,11 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
+from benchmarks import results
 from benchmarks.records import right_classes
 from benchmarks.stages import ROOT, prepared
 from benchmarks.step import learner, new_trainer, speed
+from features.images.views import views
 from features.labels.targets import one_hot
 from pipeline.config.schema import Member, Predict
 from pipeline.reporting.tables import markdown
@@ -57,6 +59,10 @@ def main() -> None:
             found = _race(name, member, predict, right_classes(params, member.task), 60 * options.minutes)
             with writing(curve) as part:
                 found.to_csv(part, index=False)
+            shared = {"task": member.task, "member": name, "setting": f"{options.minutes:g} minutes", "seeds": 1}
+            results.write(
+                "race", [{**shared, **row} for row in _rows(found, len(views(predict.flip, predict.shift_pixels)))]
+            )
     _show({name: pd.read_csv(f"{name}.csv") for name in params.members if Path(f"{name}.csv").exists()}, params.members)
 
 
@@ -85,6 +91,15 @@ def _race(name: str, member: Member, predict: Predict, right: np.ndarray, budget
     found = averaged_probabilities(trainer, clock.test, np.arange(len(right)), predict, multi_label=False)
     in_views = float((found.argmax(axis=1) == right).mean())
     return pd.DataFrame(clock.marks).assign(**{IN_VIEWS: [*[np.nan] * (len(clock.marks) - 1), in_views]})
+
+
+def _rows(curve: pd.DataFrame, view_count: int) -> list[dict]:
+    """Return the rows of results: a row for each mark, and one for the end in all views."""
+    *on_the_way, end = curve.to_dict("records")
+    rows = [{"rows": f"{mark['images']} of test", "views": 1, **mark} for mark in on_the_way]
+    rows.append({"rows": "test", "views": 1, **end})
+    rows.append({"rows": "test", "views": view_count, "minutes": end["minutes"], "accuracy": end[IN_VIEWS]})
+    return [{name: row.get(name) for name in ("rows", "views", "minutes", "accuracy")} for row in rows]
 
 
 class Clock:

@@ -16,6 +16,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from benchmarks import results
+from features.images.views import views
 from pipeline.config.schema import Member, Params, Predict, load_params
 from pipeline.reporting.tables import markdown
 from pipeline.running.backend import keras  # before what imports Keras itself
@@ -41,6 +43,15 @@ def main() -> None:
     texts = table.map("{:.2f}".format).reset_index()
     means = {name: f"{mean:.2f}" for name, mean in table.mean().items()}
     print(markdown(pd.concat([texts, pd.DataFrame([{"seed": "mean", **means}])])))
+    results.write("single_network", _rows(key, member.task, table, options))
+
+
+def _rows(key: str, task: str, table: pd.DataFrame, options: Predict) -> list[dict]:
+    """Return the rows of results of all seeds, one for each number of views."""
+    cost = {"pflop": table["PFLOP"].mean(), "seconds": 60 * table["minutes"].mean()}
+    shared = {"task": task, "member": key, "rows": "test", "epoch_selection": "last epoch", **cost}
+    counts = {"one view": 1, "flips": 2, "task's views": len(views(options.flip, options.shift_pixels))}
+    return [{**shared, "views": count, **results.mean_and_error(table[name] / 100)} for name, count in counts.items()]
 
 
 def _seeded(member: Member, seed: int) -> Member:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import results
 from features.items.locating import crop_items
 from pipeline.readers.image_sets import SIDE_PIXELS
 from pipeline.replica import ITEMS
@@ -46,7 +47,10 @@ def _time_replica(folder: str, key: str) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     subprocess.run([sys.executable, "-m", "pipeline.replica", key], cwd=folder, env=environment, check=True)
     peak_gib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20  # of the largest child so far
-    print(f"replica {key}: {time.monotonic() - started:.1f} s with start-up, peak {peak_gib:.2f} GiB")
+    seconds = time.monotonic() - started
+    print(f"replica {key}: {seconds:.1f} s with start-up, peak {peak_gib:.2f} GiB")
+    row = {"member": f"replica {key}, 60 000 + 10 000", "seconds": seconds, "peak_gib": peak_gib}
+    results.write("parts", [row])
 
 
 def _time_items(images: np.ndarray, name: str) -> None:
@@ -58,6 +62,7 @@ def _time_items(images: np.ndarray, name: str) -> None:
         seconds += time.process_time() - started
         whole += int((np.count_nonzero(chunk, (1, 2, 3)) == np.count_nonzero(crops, (1, 2, 3, 4))).sum())
     print(f"items {name}: {len(images) / seconds:.0f} images/s a core, {100 * whole / len(images):.3f} % whole")
+    results.write("parts", [{"member": "locating items", "images_per_second": len(images) / seconds}])
 
 
 if __name__ == "__main__":

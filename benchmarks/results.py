@@ -82,7 +82,7 @@ def write(question: str, rows: Iterable[Mapping[str, Any]]) -> Path:
     extras = [name for name in (*old.columns, *new.columns) if name not in COLUMNS]
     table = pd.concat([old, new]).reindex(columns=[*COLUMNS, *dict.fromkeys(extras)]).fillna("")
     order = table.reset_index(drop=True).groupby(key_of(question), sort=False).ngroup().to_numpy()
-    keep = questions()["questions"].get(question, {}).get("keep", [])
+    keep = [name for name in questions()["questions"].get(question, {}).get("keep", ()) if name in table]
     table[keep] = table[keep].replace("", pd.NA).groupby(order).ffill().fillna("")
     newest = pd.DataFrame({"order": order, "at": range(len(table))}).groupby("order")["at"].max()
     with writing(path_of(question)) as part:

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from benchmarks import results
 from benchmarks.stages import ROOT, csv_task
 from pipeline.reporting.tables import markdown
 
@@ -29,12 +30,15 @@ def main() -> None:
     rows = []
     for images, pixels in SIZES:
         with tempfile.TemporaryDirectory() as folder:
-            measured = _measured(Path(folder), images, pixels)
-            rows.append({"images": f"{images:,}", "pixels": f"{pixels}x{pixels}", **measured})
+            costs = _costs(Path(folder), images, pixels)
+            size = {"images": images, "pixels": f"{pixels}x{pixels}"}
+            results.write("scale", [{"member": stage, **size, **cost} for stage, cost in costs.items()])
+            texts = {stage: f"{cost['seconds']:.1f} s, {cost['peak_gib']:.2f} GiB" for stage, cost in costs.items()}
+            rows.append({**size, "images": f"{images:,}", **texts})
     print(markdown(pd.DataFrame(rows)))
 
 
-def _measured(folder: Path, images: int, pixels: int) -> dict[str, str]:
+def _costs(folder: Path, images: int, pixels: int) -> dict[str, dict[str, float]]:
     raw, rng = folder / "raw", np.random.default_rng(0)
     raw.mkdir()
     for name, count in (("train", images), ("test", images // 5)):
@@ -55,8 +59,8 @@ def _measured(folder: Path, images: int, pixels: int) -> dict[str, str]:
     return {stage: cost for stage, cost in costs.items() if stage != "tune"}
 
 
-def _cost(folder: Path, stage: str, key: str) -> str:
-    """Run a stage and return its seconds and the peak of its memory as a text."""
+def _cost(folder: Path, stage: str, key: str) -> dict[str, float]:
+    """Run a stage and return its seconds and the peak of its memory."""
     started = time.monotonic()
     command = [sys.executable, "-m", f"pipeline.{stage}", key]
     with (folder / "log.txt").open("a") as log:
@@ -65,7 +69,7 @@ def _cost(folder: Path, stage: str, key: str) -> str:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
-    return f"{time.monotonic() - started:.1f} s, {usage.ru_maxrss / 2**20:.2f} GiB"
+    return {"seconds": time.monotonic() - started, "peak_gib": usage.ru_maxrss / 2**20}
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks import results
 from benchmarks.records import right_classes
 from benchmarks.stages import ROOT, prepared
 from features.images.views import views
@@ -35,6 +36,8 @@ from pipeline.training.network import build_model, predict_logits, size_of
 from pipeline.training.phases import compiled, phases
 from pipeline.training.seeding import copies, set_variables
 
+COSTS = {"pflop": "PFLOP", "seconds": "seconds", "tflops": "TFLOP/s"}
+
 
 def main() -> None:
     """Train each member and seed, a line each, then print the means."""
@@ -49,7 +52,22 @@ def main() -> None:
         for row in _figures(params, params.members[name], range(options.seeds), options.held_out):
             rows.append({"member": name, **row})
             print(rows[-1], flush=True)
-    print(markdown(pd.DataFrame(rows).groupby("member", sort=False).mean().map("{:.2f}".format).reset_index()))
+    table = pd.DataFrame(rows)
+    print(markdown(table.groupby("member", sort=False).mean().map("{:.2f}".format).reset_index()))
+    judged = "held out" if options.held_out else "test"
+    results.write("gpu_seconds", [row for name in options.members for row in _rows(params, name, table, judged)])
+
+
+def _rows(params: Params, name: str, table: pd.DataFrame, judged: str) -> list[dict]:
+    """Return a member's rows of results, for one view and for its task's views."""
+    task, seeds = params.members[name].task, table[table["member"] == name]
+    options = params.tasks[task].predict
+    cost = {ours: seeds[column].mean() for ours, column in COSTS.items()}
+    shared = {"task": task, "member": name, "rows": judged, "epoch_selection": "last epoch", **cost}
+    counts = {"one view": 1, "views": len(views(options.flip, options.shift_pixels))}
+    return [
+        {**shared, "views": count, **results.mean_and_error(seeds[column] / 100)} for column, count in counts.items()
+    ]
 
 
 def _figures(params: Params, member: Member, seeds: Iterable[int], held_out: bool) -> Iterator[dict[str, float]]:

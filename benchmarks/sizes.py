@@ -6,8 +6,8 @@
 The member `price_sum-fast` of benchmarks/params.yaml on the first 1 000 to 60 000 training images of a pool of 6 000
 items a class, and on 20 000 images of smaller pools; judged on 10 000 test images of the same pool, and on 10 000 whose
 items no training image shows. Fewer images are seen more often: the member's epochs times the root of 60 000 / images,
-so that steps fall with the root of the images. About half an hour on two cores; a killed run goes on. Leaves sizes.csv
-and sizes.png in the folder WORK.
+so that steps fall with the root of the images. About half an hour on two cores; a killed run goes on. Leaves sizes.png
+in the folder WORK.
 """
 
 import sys
@@ -19,12 +19,13 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from benchmarks import results
 from benchmarks.records import right_classes, trained
 from benchmarks.stages import ROOT, prepared
 from pipeline.config.schema import Member, Params
 from pipeline.reporting.tables import markdown
 from pipeline.storage import paths
-from pipeline.storage.files import load_array, writing
+from pipeline.storage.files import load_array
 from pipeline.training.network import predict_logits
 
 matplotlib.use("agg")
@@ -41,8 +42,7 @@ def main() -> None:
     sizes = [("price_sum", rows, ALL_ITEMS) for rows in IMAGES]
     sizes += [(f"price_sum_{items}", POOL_IMAGES, items) for items in POOLS]
     table = pd.DataFrame([_figures(params, member, *size) for size in sizes])
-    with writing(Path("sizes.csv")) as part:
-        table.to_csv(part, index=False)
+    results.write("sizes", _rows(table))
     _draw(table)
     print(markdown(table.map(lambda value: f"{value:,}" if isinstance(value, int) else f"{value:.2f}")))
 
@@ -70,6 +70,24 @@ def _figures(params: Params, member: Member, task: str, rows: int, items: int) -
         logits = predict_logits(model, test, np.arange(len(test)))
         found[name] = 100 * float((logits.argmax(axis=1) == right_classes(params, judged)).mean())
     return found
+
+
+def _rows(table: pd.DataFrame) -> list[dict]:
+    """Return the rows of results, one for each test set."""
+    shared = {"task": "price_sum", "member": MEMBER, "views": 1, "seeds": 1, "epoch_selection": "last epoch"}
+    names = {"same pool": "test", "disjoint pool": "disjoint test"}
+    return [
+        {
+            **shared,
+            "rows": rows,
+            "images": line["images"],
+            "items_per_class": line["items a class"],
+            "epochs": line["epochs"],
+            "accuracy": line[column] / 100,
+        }
+        for line in table.to_dict("records")
+        for column, rows in names.items()
+    ]
 
 
 def _draw(table: pd.DataFrame) -> None:

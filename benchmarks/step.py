@@ -21,6 +21,7 @@ import pandas as pd
 from pipeline.running.backend import keras  # before what imports Keras itself
 
 # isort: split
+from benchmarks import results
 from benchmarks.stages import ROOT, prepared
 from features.labels.targets import one_hot
 from models.parts.compiling import dtype_policy
@@ -60,8 +61,13 @@ def main() -> None:
         _, seconds = speed(learn)
         operations = 3 * size_of(member, images)["flops"] * member.training.batch_size
         print(f"{name}: {1000 * seconds:.2f} ms a step, {operations / seconds / 1e12:.0f} TFLOP/s", flush=True)
+        rows = [{"member": "a step", "milliseconds": 1000 * seconds, "tflops": operations / seconds / 1e12}]
         if keras.backend.backend() == "jax":
-            print(markdown(_kernels(learn)))
+            table = _kernels(learn)
+            print(markdown(table))
+            rows += [{"member": row["kind"], "milliseconds": row["ms a step"]} for row in table.to_dict("records")]
+        shared = {"task": member.task, "setting": "" if name == "fashion-long" else name}
+        results.write("step", [{**shared, **row} for row in rows])
 
 
 def learner(member: Member, pixels: np.ndarray, targets: np.ndarray) -> Callable[[int, Callable], None]:

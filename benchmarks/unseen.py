@@ -24,7 +24,7 @@ from pipeline.running.backend import keras  # before what imports Keras itself
 
 # isort: split
 import models
-from benchmarks import runs
+from benchmarks import results, runs
 from features.augmentation.augment import Augment
 from features.items.composing import compose, paint
 from features.items.locating import crop_items
@@ -108,6 +108,22 @@ def main() -> None:
 
     rows = runs.each(Path(sys.argv[1]), sys.argv[2:] or VARIANTS, SEEDS, figures)
     print(markdown(_table(rows)))
+    results.write("unseen", _rows(rows))
+
+
+def _rows(figures: pd.DataFrame) -> list[dict]:
+    """Return the rows of results: the mean of each variant's seeds, for each set of images and number of views."""
+    shared = {"task": "price_sum_disjoint", "epoch_selection": "last epoch"}
+    judged = {
+        "unseen items": {"rows": "unseen items", "views": 1},
+        "unseen items, flips": {"rows": "unseen items", "views": 2},
+        "training images": {"rows": "training images", "views": 1},
+    }
+    return [
+        {**shared, "member": name, **which, "seconds": seeds["seconds"].mean(), **results.mean_and_error(seeds[column])}
+        for name, seeds in figures.groupby("variant", sort=False)
+        for column, which in judged.items()
+    ]
 
 
 def _table(rows: pd.DataFrame) -> pd.DataFrame:

@@ -3,13 +3,17 @@
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
-from benchmarks import readme, results
+from benchmarks import readme, report_rows, results
+from pipeline.storage import paths
 from submissions.rules.published import published
-from tests.projects import ROOT
+from tests.projects import ROOT, write_params
+from tests.projects import member as a_member
+from tests.projects import task as a_task
 
 IMPORTS = """
 import importlib, sys
@@ -90,6 +94,36 @@ def test_a_table_has_a_column_for_each_value_that_it_spreads(folder):
         "|--------|---------|---------|-------|",
         "| a      | 80.00 % | 90.00 % | 2 min |",
     ]
+
+
+def test_the_figures_of_a_report_are_rows(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["report_rows", "q"])
+    write_params(tmp_path, {"t": a_task("raw")}, {"m": a_member("t", training={"monitor": "none"})})
+    paths.images("t").mkdir(parents=True)
+    np.save(paths.images("t") / "train_ids.npy", np.arange(4))
+    paths.folds("t").write_text("id,fold\n0,0\n1,0\n2,1\n3,1\n")
+    (tmp_path / "report").mkdir()
+    ends = "out-of-fold accuracy low,out-of-fold accuracy high"
+    (tmp_path / "report/summary.csv").write_text(
+        f"task,member,out-of-fold accuracy,{ends}\nt,m,0.75,0.3,0.95\nt,ensemble (mean),0.5,0.15,0.85\n"
+    )
+    (tmp_path / "report/comparison.csv").write_text(
+        f"task,member,MFLOPs per image,parameters,epochs,seconds per epoch,out-of-fold accuracy,{ends}\n"
+        "t,m,1000,7,2,5,0.75,0.3,0.95\n"
+    )
+    report_rows.main()
+    rows = results.read("q").set_index("member")
+    member = rows.loc["m", ["rows", "accuracy", "low", "pflop", "seconds", "epoch_selection"]].tolist()
+    assert member == ["out of fold", "0.75", "0.3", "2.4e-05", "20", "last epoch"]  # 8 images seen, 20 s
+    assert rows.loc["ensemble (mean)", ["accuracy", "pflop"]].tolist() == ["0.5", ""]
+
+
+def test_what_a_question_keeps_survives_a_new_measurement(folder):
+    row = {"task": "fashion", "member": "a-cnn", "rows": "test"}
+    results.write("five_reports", [row | {"accuracy": 0.5, "published": "91.26 test"}])
+    results.write("five_reports", [row | {"accuracy": 0.75}])
+    assert results.read("five_reports")[["accuracy", "published"]].to_numpy().tolist() == [["0.75", "91.26 test"]]
 
 
 def test_medals_compare_with_the_published_figures_that_the_pages_show():
