@@ -54,7 +54,7 @@ def write_python2_pickle(path: Path) -> None:
 def measure(path: Path) -> None:
     """Read one file and print what it took."""
     started = time.monotonic()
-    raw = read_split(path, Split(path.name), None, 1.0, labelled=path.suffix == ".csv")
+    raw = read_split(path, Split(images=path.name), None, 1.0, labelled=path.suffix == ".csv")
     seconds = time.monotonic() - started
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     mib = path.stat().st_size / 2**20

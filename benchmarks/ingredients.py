@@ -71,7 +71,7 @@ class Recipe:
 
 
 def _augment(**changes: Any) -> dict[str, Augment]:
-    return {"augment": replace(Recipe().augment, **changes)}
+    return {"augment": Recipe().augment.model_copy(update=changes)}
 
 
 FULL_SIZE = {"stem_filters": 32, "filters": (32, 64, 128), "epochs": 10}

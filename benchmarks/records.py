@@ -11,7 +11,6 @@ held-out training rows are for.
 """
 
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -55,7 +54,7 @@ def _rows(key: str, task: str, table: pd.DataFrame, options: Predict) -> list[di
 
 
 def _seeded(member: Member, seed: int) -> Member:
-    return replace(member, training=replace(member.training, seed=seed))
+    return member.model_copy(update={"training": member.training.model_copy(update={"seed": seed})})
 
 
 def right_classes(params: Params, task: str) -> np.ndarray:

@@ -11,7 +11,6 @@ in the folder WORK.
 """
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
@@ -62,7 +61,7 @@ def _params() -> dict:
 
 def _figures(params: Params, member: Member, task: str, rows: int, items: int) -> dict[str, float]:
     epochs = round(member.training.epochs * (60_000 / rows) ** 0.5)
-    member = replace(member, task=task, training=replace(member.training, epochs=epochs))
+    member = member.model_copy(update={"task": task, "training": member.training.model_copy(update={"epochs": epochs})})
     model = trained(member, f"sizes-{rows}", np.arange(rows))
     found = {"images": rows, "items a class": items, "epochs": epochs}
     for name, judged in (("same pool", task), ("disjoint pool", DISJOINT)):

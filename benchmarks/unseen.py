@@ -69,7 +69,7 @@ class Composed:
 
 
 def _augment(**changes: Any) -> dict[str, Augment]:
-    return {"augment": replace(Recipe().augment, **changes)}
+    return {"augment": Recipe().augment.model_copy(update=changes)}
 
 
 VARIANTS: dict[str, dict[str, Any]] = {

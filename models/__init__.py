@@ -1,33 +1,20 @@
 """Architectures, one family a file: `build(image_shape, outputs, **options)` from normalised images to logits.
 
-Beside it, SPACE is what tuning may change: plain data, see `pipeline/tuning/space.py`. The registry holds names of
-modules and imports none, so that reading a configuration never imports Keras.
+Beside it, SPACE is what tuning may change: plain data, see `pipeline/tuning/space.py`. The registry is the
+list of files, and none is imported before it is built, so that reading a configuration never imports Keras.
 """
 
 import importlib
 import inspect
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import keras
 
-ARCHITECTURES = (
-    "alexnet",
-    "convnet",
-    "deep_resnet",
-    "fast",
-    "feedforward",
-    "inception",
-    "lenet",
-    "modified_resnet",
-    "overlap_cnn",
-    "pretrained",
-    "resnet",
-    "skip_cnn",
-    "traditional_cnn",
-    "vgg",
-)
+_OTHERS = ("__init__", "gan")
+ARCHITECTURES = tuple(sorted({path.stem for path in Path(__file__).parent.glob("*.py")} - set(_OTHERS)))
 
 
 def build(

@@ -4,12 +4,11 @@ Report A: 28x28 images, poolings that keep 5x5 pixels, dense layers of 9 216, 4 
 the last 256 filters three times more. Report B: 64x64 images, dense layers of 4 096 and 4 096, poolings of stride 2.
 """
 
-from collections.abc import Sequence
-
 import keras
 from keras import layers
 
 from models.parts.layers import logits, require_size
+from models.parts.options import Activation, Count, Counts, Dropout
 
 SPACE = {  # of tuning
     "options": {"units": [[1024, 1024], [4096, 4096], [9216, 4096, 4096]], "dropout": {"low": 0.2, "high": 0.6}},
@@ -21,11 +20,11 @@ def build(
     image_shape: tuple[int, int, int],
     outputs: int,
     *,
-    filters: Sequence[int] = (96, 256, 384, 384, 256),
-    units: Sequence[int] = (9216, 4096, 4096),
-    pool_stride_pixels: int = 1,
-    activation: str = "relu",
-    dropout: float = 0.5,
+    filters: Counts = (96, 256, 384, 384, 256),
+    units: Counts = (9216, 4096, 4096),
+    pool_stride_pixels: Count = 1,
+    activation: Activation = "relu",
+    dropout: Dropout = 0.5,
 ) -> keras.Model:
     """Return the network; dropout follows the third convolution, the last pooling and the last hidden layer."""
     require_size(image_shape, 11)

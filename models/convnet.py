@@ -1,11 +1,10 @@
 """The baseline ConvNet of report E: stacks of two convolutions, batch normalisation, pooling and dropout."""
 
-from collections.abc import Sequence
-
 import keras
 from keras import layers
 
 from models.parts.layers import halved, logits, require_size
+from models.parts.options import Activation, Count, Counts, Dropout
 
 SPACE = {  # of tuning
     "options": {
@@ -20,10 +19,10 @@ def build(
     image_shape: tuple[int, int, int],
     outputs: int,
     *,
-    filters: Sequence[int] = (32, 64),
-    units: int = 512,
-    activation: str = "relu",
-    dropout: float = 0.25,
+    filters: Counts = (32, 64),
+    units: Count = 512,
+    activation: Activation = "relu",
+    dropout: Dropout = 0.25,
 ) -> keras.Model:
     """Return the network; each entry of `filters` is one stack, which halves the image."""
     require_size(image_shape, 2 ** len(filters))

@@ -4,12 +4,13 @@ Reports B and C use 34, 50 and 152 layers as published. Report A makes its 18 la
 biased convolutions, shortcuts projected without normalisation, and a last pooling that is flattened.
 """
 
-from collections.abc import Sequence
+from typing import Literal
 
 import keras
 from keras import layers
 
 from models.parts.layers import logits, require_size
+from models.parts.options import Activation, FourCounts
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 LEAST_BOTTLENECK_DEPTH = 50
@@ -24,10 +25,10 @@ def build(
     image_shape: tuple[int, int, int],
     outputs: int,
     *,
-    depth: int = 18,
-    filters: Sequence[int] = (64, 128, 256, 512),
+    depth: Literal[18, 34, 50, 101, 152] = 18,
+    filters: FourCounts = (64, 128, 256, 512),
     small_images: bool = False,
-    activation: str = "relu",
+    activation: Activation = "relu",
 ) -> keras.Model:
     """Return the network; `small_images` is report A's way."""
     if depth not in BLOCKS:

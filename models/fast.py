@@ -12,6 +12,7 @@ import keras
 from keras import layers
 
 from models.parts.layers import convolution, dirac, halved, logits, normalised, require_size
+from models.parts.options import Activation, Dropout, Width
 
 STEM, GROUPS = 32, (32, 64, 128)  # filters at width 1; each group halves the image, as often as it can be
 
@@ -28,9 +29,9 @@ def build(
     image_shape: tuple[int, int, int],
     outputs: int,
     *,
-    width: float = 1.0,
-    activation: str = "relu",
-    dropout: float = 0.0,
+    width: Width = 1.0,
+    activation: Activation = "relu",
+    dropout: Dropout = 0.0,
     residual: bool = False,
 ) -> keras.Model:
     """Return the network; arithmetic and parameters grow with the square of `width`, which scales all filters.

@@ -1,11 +1,10 @@
 """Dense layers on flat pixels: report A's deep feed-forward network (128, 64, 32) and report D's dense ANN."""
 
-from collections.abc import Sequence
-
 import keras
 from keras import layers
 
 from models.parts.layers import logits
+from models.parts.options import Activation, Counts, Dropout
 
 SPACE = {  # of tuning
     "options": {
@@ -21,9 +20,9 @@ def build(
     image_shape: tuple[int, int, int],
     outputs: int,
     *,
-    units: Sequence[int] = (128, 64, 32),
-    activation: str = "relu",
-    dropout: float = 0.0,
+    units: Counts = (128, 64, 32),
+    activation: Activation = "relu",
+    dropout: Dropout = 0.0,
 ) -> keras.Model:
     """Return the network; each entry of `units` is one hidden layer, with dropout behind it."""
     images = keras.Input(image_shape)

@@ -10,6 +10,7 @@ import keras
 from keras import layers
 
 from models.parts.layers import logits, require_size
+from models.parts.options import Activation, Dropout, FourCounts, TwoCounts
 
 SPACE = {  # of tuning
     "options": {
@@ -25,11 +26,11 @@ def build(
     image_shape: tuple[int, int, int],
     outputs: int,
     *,
-    stem_filters: Sequence[int] = (64, 192),
-    filters: Sequence[int] = (64, 160, 48, 48),
-    reduced_filters: Sequence[int] = (96, 16),
-    activation: str = "relu",
-    dropout: float = 0.4,
+    stem_filters: TwoCounts = (64, 192),
+    filters: FourCounts = (64, 160, 48, 48),
+    reduced_filters: TwoCounts = (96, 16),
+    activation: Activation = "relu",
+    dropout: Dropout = 0.4,
 ) -> keras.Model:
     """Return the network.
 

@@ -4,12 +4,11 @@ The report gives seven layers and 0.44 M parameters at 64x128: convolution, pool
 dense, dense. Widths of 6, 16, 16 and 120 give that count.
 """
 
-from collections.abc import Sequence
-
 import keras
 from keras import layers
 
 from models.parts.layers import logits
+from models.parts.options import Activation, Count, Counts
 
 LEAST_PIXELS = 32  # LeCun et al. pad their images of 28x28 to this, so that strokes at the border are seen
 
@@ -27,9 +26,9 @@ def build(
     image_shape: tuple[int, int, int],
     outputs: int,
     *,
-    filters: Sequence[int] = (6, 16, 16),
-    units: int = 120,
-    activation: str = "tanh",
+    filters: Counts = (6, 16, 16),
+    units: Count = 120,
+    activation: Activation = "tanh",
 ) -> keras.Model:
     """Return the network; the 5x5 convolutions are valid, and each but the last is pooled by averages."""
     images = keras.Input(image_shape)

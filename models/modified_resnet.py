@@ -4,6 +4,7 @@ import keras
 from keras import layers
 
 from models.parts.layers import logits, require_size
+from models.parts.options import Activation, Count, Dropout
 
 SPACE = {  # of tuning
     "options": {
@@ -20,11 +21,11 @@ def build(
     image_shape: tuple[int, int, int],
     outputs: int,
     *,
-    filters: int = 64,
-    blocks: int = 4,
-    units: int = 256,
-    activation: str = "relu",
-    dropout: float = 0.5,
+    filters: Count = 64,
+    blocks: Count = 4,
+    units: Count = 256,
+    activation: Activation = "relu",
+    dropout: Dropout = 0.5,
 ) -> keras.Model:
     """Return the network: two convolutions and a pooling by three, the residual blocks, a convolution, two dense."""
     require_size(image_shape, 13)  # minus four, a third, minus two

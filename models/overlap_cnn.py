@@ -1,11 +1,10 @@
 """The CNN of report A: two 2x2 convolutions whose pooling overlaps (stride 1) and keeps the image's size."""
 
-from collections.abc import Sequence
-
 import keras
 from keras import layers
 
 from models.parts.layers import logits
+from models.parts.options import Activation, Count, Counts, Dropout
 
 SPACE = {  # of tuning
     "options": {
@@ -21,10 +20,10 @@ def build(
     image_shape: tuple[int, int, int],
     outputs: int,
     *,
-    filters: Sequence[int] = (64, 32),
-    units: int = 256,
-    activation: str = "relu",
-    dropout: float = 0.3,
+    filters: Counts = (64, 32),
+    units: Count = 256,
+    activation: Activation = "relu",
+    dropout: Dropout = 0.3,
 ) -> keras.Model:
     """Return the network; `dropout` follows every pooling and the dense layer."""
     images = x = keras.Input(image_shape)

@@ -6,12 +6,14 @@ member says how long only the last layer learns.
 
 import warnings
 from pathlib import Path
+from typing import Literal
 
 import keras
 from keras import applications, layers
 
 from models.parts.freezing import BACKBONE
 from models.parts.layers import logits
+from models.parts.options import Dropout, File, Width
 
 LEAST_PIXELS = 32  # a side, of all three
 BACKBONES = {
@@ -30,10 +32,10 @@ def build(
     image_shape: tuple[int, int, int],
     outputs: int,
     *,
-    backbone: str = "mobilenet",
-    weights: str | None = "imagenet",
-    width: float = 1.0,
-    dropout: float = 0.0,
+    backbone: Literal["mobilenet", "resnet50", "vgg16"] = "mobilenet",
+    weights: File | None = "imagenet",
+    width: Width = 1.0,
+    dropout: Dropout = 0.0,
 ) -> keras.Model:
     """Return the network from images of 0..1; smaller ones than 32 pixels a side are enlarged, grey ones get colours.
 

@@ -1,11 +1,10 @@
 """A small pre-activation residual network (He et al., "Identity Mappings in Deep Residual Networks", 2016)."""
 
-from collections.abc import Sequence
-
 import keras
 from keras import layers
 
 from models.parts.layers import convolution, logits, normalised, require_size
+from models.parts.options import Activation, Count, Counts, Dropout
 
 SPACE = {  # of tuning
     "options": {
@@ -22,12 +21,12 @@ def build(
     image_shape: tuple[int, int, int],
     outputs: int,
     *,
-    stem_filters: int = 32,
-    filters: Sequence[int] = (64, 128, 256),
-    blocks: int = 1,
-    first_stride_pixels: int = 2,
-    activation: str = "relu",
-    dropout: float = 0.0,
+    stem_filters: Count = 32,
+    filters: Counts = (64, 128, 256),
+    blocks: Count = 1,
+    first_stride_pixels: Count = 2,
+    activation: Activation = "relu",
+    dropout: Dropout = 0.0,
 ) -> keras.Model:
     """Return the network; each entry of `filters` is one stage of `blocks` residual blocks, which halves the image.
 

@@ -3,12 +3,11 @@
 The report gives eleven layers and 6 753 669 parameters and no widths; these give 6.85 M at 28x28 with ten outputs.
 """
 
-from collections.abc import Sequence
-
 import keras
 from keras import layers
 
 from models.parts.layers import logits, require_size
+from models.parts.options import Activation, Dropout, ThreeCounts, TwoCounts
 
 SPACE = {  # of tuning
     "options": {
@@ -24,10 +23,10 @@ def build(
     image_shape: tuple[int, int, int],
     outputs: int,
     *,
-    filters: Sequence[int] = (32, 64, 128),
-    units: Sequence[int] = (1024, 32),
-    activation: str = "relu",
-    dropout: float = 0.25,
+    filters: ThreeCounts = (32, 64, 128),
+    units: TwoCounts = (1024, 32),
+    activation: Activation = "relu",
+    dropout: Dropout = 0.25,
 ) -> keras.Model:
     """Return the network: seven convolutions, two pairs of them skipped over, a pooling, and three dense layers."""
     require_size(image_shape, 4)

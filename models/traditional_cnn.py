@@ -1,11 +1,10 @@
 """The traditional CNN of report D: convolutions of 5x5, 3x3 and 1x1 pixels, then dense layers."""
 
-from collections.abc import Sequence
-
 import keras
 from keras import layers
 
 from models.parts.layers import logits, require_size
+from models.parts.options import Activation, ThreeCounts, TwoCounts, TwoDropouts
 
 SPACE = {  # of tuning
     "options": {
@@ -21,10 +20,10 @@ def build(
     image_shape: tuple[int, int, int],
     outputs: int,
     *,
-    filters: Sequence[int] = (32, 64, 128),
-    units: Sequence[int] = (1024, 32),
-    activation: str = "relu",
-    dropouts: Sequence[float] = (0.2, 0.25),
+    filters: ThreeCounts = (32, 64, 128),
+    units: TwoCounts = (1024, 32),
+    activation: Activation = "relu",
+    dropouts: TwoDropouts = (0.2, 0.25),
 ) -> keras.Model:
     """Return the network; `dropouts` follow the last convolution and the first dense layer."""
     require_size(image_shape, 4)

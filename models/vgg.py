@@ -1,11 +1,12 @@
 """VGG-11, 13, 16 and 19 (Simonyan and Zisserman, 2014; configurations A, B, D and E), of reports B and C."""
 
-from collections.abc import Sequence
+from typing import Literal
 
 import keras
 from keras import layers
 
 from models.parts.layers import logits
+from models.parts.options import Activation, Counts, Dropout, FiveCounts
 
 CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 
@@ -24,12 +25,12 @@ def build(
     image_shape: tuple[int, int, int],
     outputs: int,
     *,
-    depth: int = 16,
-    filters: Sequence[int] = (64, 128, 256, 512, 512),
-    units: Sequence[int] = (4096, 4096),
+    depth: Literal[11, 13, 16, 19] = 16,
+    filters: FiveCounts = (64, 128, 256, 512, 512),
+    units: Counts = (4096, 4096),
     batch_norm: bool = False,
-    activation: str = "relu",
-    dropout: float = 0.5,
+    activation: Activation = "relu",
+    dropout: Dropout = 0.5,
 ) -> keras.Model:
     """Return the network; a pooling of an odd side rounds up, so that images of any size have pixels to the end."""
     if depth not in CONVOLUTIONS:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
+from pipeline.config.options import with_values
 from pipeline.config.schema import Member, Params, load_params
+from pipeline.config.tree import read_tree
 from pipeline.reporting.tables import markdown
 from pipeline.running.backend import keras  # noqa: F401  before what imports Keras itself
 from pipeline.running.stage import member_of, one_sentence
@@ -23,7 +24,6 @@ from pipeline.storage.files import BadInput, blame, writing
 from pipeline.training.fold import FoldJob, train_fold
 from pipeline.training.fold_jobs import fold_jobs, key_of, summary_of
 from pipeline.training.network import size_of
-from pipeline.tuning.space import with_values
 
 COLUMNS = {
     "best_epoch": "best epoch",
@@ -62,7 +62,7 @@ def _varied(member: Member, setting: str, value: str) -> Member:
     block, _, name = setting.partition(".")
     if block not in ("options", "training", "augment") or not name:
         raise ValueError(f"{setting!r} is no setting; expected options.NAME, training.NAME or augment.NAME")
-    return with_values(member, {setting: yaml.safe_load(value)})
+    return with_values(member, {setting: read_tree(value).value})
 
 
 def _figures(key: str, title: str, member: Member) -> dict[str, Any]:

@@ -4,7 +4,6 @@ A task without a `generate` block gets none, and the stage takes no time.
 """
 
 import shutil
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
@@ -60,7 +59,7 @@ def _key(options: Generate, task: str) -> str:
     """Return a hash of all that the images depend on: data, folds, options, code and library."""
     images, root = paths.images(task), Path(__file__).parent.parent
     files = [images / "statistics.json", images / "about.json", paths.folds(task), *(root / name for name in CODE)]
-    return digest([asdict(options), version("keras")], files)
+    return digest([options.model_dump(), version("keras")], files)
 
 
 def _rows(task: str) -> dict[str, np.ndarray]:

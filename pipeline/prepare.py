@@ -3,7 +3,6 @@
 import hashlib
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +47,7 @@ def prepare(params: Params, key: str) -> str:
             if task.items is not None and task.items.size_pixels is not None:
                 _crop(part, task.items)
         shape = list(load_array(part / "train_images.npy").shape[1:])
-        items = None if task.items is None else asdict(task.items)
+        items = None if task.items is None else task.items.model_dump()
         save_json(part / "about.json", {"classes": about["classes"], "image": shape, "items": items})
         save_json(part / "statistics.json", _statistics(part))
         audited = _audit(part, about["classes"])

@@ -3,12 +3,12 @@
 A killed search goes on where it was. Several processes may run it at once and share its trials.
 """
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
 from features.labels.intervals import with_bounds
+from pipeline.config.options import with_values
 from pipeline.config.schema import Member, Params
 from pipeline.running import workers
 from pipeline.running.stage import member_of, run
@@ -30,7 +30,6 @@ def tune(params: Params, key: str) -> str:
     if not (member.tune.trials or member.tune.seconds):
         _save(member, key, {"trials": {}})
         return f"the options of its entry{_told_of_teacher(member)}"
-    from pipeline.tuning.space import with_values
     from pipeline.tuning.study_page import page, summary
 
     study = _searched(member, key)
@@ -82,7 +81,7 @@ def _key(member: Member) -> str:
     """Return a hash of all that a trial's score depends on: data, fold, the entry, its space and code."""
     from pipeline.tuning.space import COMMON
 
-    values = dataclasses.asdict(member) | {"tune": member.tune.space} | extra_digests(member)
+    values = member.model_dump() | {"tune": member.tune.space} | extra_digests(member)
     return digest([values, COMMON], training_files(member.architecture, member.task))
 
 
@@ -114,7 +113,7 @@ def _save(member: Member, key: str, summary: dict, page: str = "") -> None:
         if page:
             (part / "study.html").write_text(page, encoding="utf-8")
     with writing(path) as part:
-        entry = {name: value for name, value in dataclasses.asdict(member).items() if name != "tune"}
+        entry = {name: value for name, value in member.model_dump().items() if name != "tune"}
         save_json(part, entry | extra_digests(member))
 
 

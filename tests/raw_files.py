@@ -15,7 +15,7 @@ QUICK = settings(max_examples=100)
 
 
 def read(path, image=None, scale=1.0, labelled=False, **columns):
-    return read_split(Path(path), Split(str(path), **columns), image, scale, labelled)
+    return read_split(Path(path), Split(images=str(path), **columns), image, scale, labelled)
 
 
 def write(path, data):

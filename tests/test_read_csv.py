@@ -189,7 +189,7 @@ def test_a_csv_without_rows_is_an_error(tmp_path, data):
     ],
 )
 def test_label_csv(tmp_path, text, ids, labels):
-    found_ids, found_labels = read_labels(write(tmp_path / "labels.csv", text), Split(""))
+    found_ids, found_labels = read_labels(write(tmp_path / "labels.csv", text), Split(images="-"))
     assert (None if found_ids is None else found_ids.tolist()) == ids
     assert found_labels.tolist() == labels
 
@@ -197,15 +197,15 @@ def test_label_csv(tmp_path, text, ids, labels):
 def test_label_csv_that_leaves_the_label_open_asks(tmp_path):
     path = write(tmp_path / "labels.csv", "id,shape,colour\n0,square,red\n1,round,red\n")
     with pytest.raises(BadInput, match=r"labels\.csv.*declare label_column"):
-        read_labels(path, Split(""))
-    assert read_labels(path, Split("", label_column="colour"))[1].tolist() == ["red", "red"]
+        read_labels(path, Split(images="-"))
+    assert read_labels(path, Split(images="-", label_column="colour"))[1].tolist() == ["red", "red"]
     with pytest.raises(BadInput, match=r"labels\.csv.*'size'.*id, shape, colour"):
-        read_labels(path, Split("", label_column="size"))
+        read_labels(path, Split(images="-", label_column="size"))
 
 
 def test_an_empty_label_is_an_error(tmp_path):
     with pytest.raises(BadInput, match=r"labels\.csv: the label of row 1 .*empty"):
-        read_labels(write(tmp_path / "labels.csv", "id,class\n0,5\n1,\n"), Split(""))
+        read_labels(write(tmp_path / "labels.csv", "id,class\n0,5\n1,\n"), Split(images="-"))
 
 
 def test_sample_submission_ids(tmp_path):

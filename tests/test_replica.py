@@ -26,7 +26,7 @@ def _in_empty_folder(tmp_path, monkeypatch):
 
 
 def _make(key="made", **options) -> Path:
-    replica(Params({}, {}, {key: Replica(**options)}), key)
+    replica(Params(tasks={}, members={}, replicas={key: Replica(**options)}), key)
     return Path("data/replica", key)
 
 

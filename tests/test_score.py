@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from pipeline.config.schema import Ensemble, Folds, Ingest, Params, Predict, Prepare, Replica, Split, Task
+from pipeline.config.schema import Ingest, Params, Replica, Split, Task
 from pipeline.score import score
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput
@@ -28,8 +28,10 @@ SUBMISSION = "Id,Label\n0,5\n1,6\n2,7\n3,5\n"
 def _score(
     solution: str | None, submission: str = SUBMISSION, folder: str = "raw", **replicas: Replica
 ) -> tuple[str, dict]:
-    ingest = Ingest(folder, Split("train.csv"), Split("test.csv"), "sample.csv")
-    task = Task(ingest, Prepare(), Folds(), Predict(), Ensemble())
+    ingest = Ingest(
+        folder=folder, train=Split(images="train.csv"), test=Split(images="test.csv"), sample_submission="sample.csv"
+    )
+    task = Task(ingest=ingest)
     for path, text in ((Path(folder, "solution.csv"), solution), (paths.submission("t"), submission)):
         path.parent.mkdir(parents=True, exist_ok=True)
         if text is not None:
@@ -44,7 +46,9 @@ def _score(
         save_predictions(paths.predictions("t", name) / "test.npz", Predictions(np.arange(4)[::-1], one_hot, [5, 6, 7]))
     paths.ROSTER.mkdir(parents=True, exist_ok=True)
     paths.roster("t").write_text(json.dumps(list(members)))
-    return score(Params({"t": task}, {}, replicas), "t"), json.loads(paths.score("t").read_text())
+    return score(Params(tasks={"t": task}, members={}, replicas=replicas), "t"), json.loads(
+        paths.score("t").read_text()
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -115,8 +119,8 @@ def test_a_submission_with_an_id_twice_is_refused():
 @pytest.mark.parametrize(
     ("replica", "expected"),
     [
-        (Replica("fashion", "fashion-mnist"), "place 9 after 8 published results, no medal"),
-        (Replica("price_sum", "fashion-mnist"), "place 5 after 4 published results, no medal"),
+        (Replica(form="fashion", source="fashion-mnist"), "place 9 after 8 published results, no medal"),
+        (Replica(form="price_sum", source="fashion-mnist"), "place 5 after 4 published results, no medal"),
     ],
 )
 def test_a_replica_of_the_published_images_has_a_place_among_the_published_results(replica, expected):
@@ -126,12 +130,18 @@ def test_a_replica_of_the_published_images_has_a_place_among_the_published_resul
 
 @pytest.mark.parametrize(
     "replica",
-    [Replica("fashion"), Replica("price_sum", "digits"), Replica("price_sum", "fashion-mnist", pool="disjoint")],
+    [
+        Replica(form="fashion"),
+        Replica(form="price_sum", source="digits"),
+        Replica(form="price_sum", source="fashion-mnist", pool="disjoint"),
+    ],
 )
 def test_other_images_or_other_pools_have_no_place(replica):
     made, result = _score("Id,Label\n0,5\n1,6\n2,5\n3,6\n", folder="data/replica/r", r=replica)
     assert "place" not in made and "place_among_published" not in result
-    raw, _ = _score("Id,Label\n0,5\n1,6\n2,5\n3,6\n", folder="data/raw/t", r=Replica("fashion", "fashion-mnist"))
+    raw, _ = _score(
+        "Id,Label\n0,5\n1,6\n2,5\n3,6\n", folder="data/raw/t", r=Replica(form="fashion", source="fashion-mnist")
+    )
     assert "place" not in raw
 
 

@@ -1,6 +1,5 @@
 """The search of options without Keras: spaces, budgets, several processes, deaths."""
 
-import dataclasses
 import json
 import multiprocessing
 import os
@@ -12,20 +11,21 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from pipeline.config.options import with_values
 from pipeline.config.schema import Member, Training, Tune
 from pipeline.running import workers
 from pipeline.storage.files import BadInput
 from pipeline.tuning import search, study
 from pipeline.tuning.search import Search, best_of, ended
-from pipeline.tuning.space import space_of, with_values
+from pipeline.tuning.space import space_of
 from pipeline.tuning.study import DEFAULTS, OWNER, REASON, counted, open_study
 from tests import fake_trials
 
-MEMBER = Member("blobs", "resnet", training=Training(epochs=3), tune=Tune(trials=6))
+MEMBER = Member(task="blobs", architecture="resnet", training=Training(epochs=3), tune=Tune(trials=6))
 
 
 def space_with(space, **changes):
-    return space_of(dataclasses.replace(MEMBER, tune=Tune(space=space), **changes), fake_trials)
+    return space_of(MEMBER.model_copy(update={"tune": Tune(space=space), **changes}), fake_trials)
 
 
 def test_an_entry_narrows_widens_and_takes_out():
@@ -104,7 +104,7 @@ def states(found):
 
 
 def tuned(**limits):
-    return dataclasses.replace(MEMBER, tune=Tune(**limits))
+    return MEMBER.model_copy(update={"tune": Tune(**limits)})
 
 
 def test_the_defaults_are_the_first_trial_and_more_trials_go_on(searched, capsys):

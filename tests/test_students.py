@@ -210,7 +210,12 @@ def test_a_student_sees_test_images_as_its_network_does(project, kind):
 
 
 def taught(least_confidence=0.8, **changes):
-    return Member("blobs", "fast", pseudo_labels=PseudoLabels("m", 0.5, least_confidence), **changes)
+    return Member(
+        task="blobs",
+        architecture="fast",
+        pseudo_labels=PseudoLabels(teacher="m", share=0.5, least_confidence=least_confidence),
+        **changes,
+    )
 
 
 def test_of_a_label_set_the_least_certain_label_counts(project, seen):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.config.schema import Ensemble, Folds, Ingest, Params, Predict, Prepare, Split, Task
+from pipeline.config.schema import Ingest, Params, Split, Task
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput
 from pipeline.storage.predictions import Predictions, save_predictions
@@ -18,8 +18,10 @@ SUBMISSION = Path("submissions/t.csv")
 
 
 def _params() -> Params:
-    ingest = Ingest("raw", Split("train.csv"), Split("test.csv"), "sample.csv")
-    return Params({"t": Task(ingest, Prepare(), Folds(), Predict(), Ensemble())}, {})
+    ingest = Ingest(
+        folder="raw", train=Split(images="train.csv"), test=Split(images="test.csv"), sample_submission="sample.csv"
+    )
+    return Params(tasks={"t": Task(ingest=ingest)}, members={})
 
 
 def _write(sample: str, ids: list, classes: list, labels: list) -> None:

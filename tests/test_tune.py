@@ -1,6 +1,5 @@
 """Stage `tune`: what it leaves behind, with fake trials where training is beside the point, and its commands."""
 
-import dataclasses
 import json
 import os
 import signal
@@ -81,7 +80,7 @@ def test_the_best_trial_is_handed_on_and_more_trials_go_on(project, faked):
     assert made["defaults"]["options"]["training.learning_rate"] == 5e-3
     assert made["best"]["validation_accuracy"] == made["defaults"]["validation_accuracy"] == 1.0  # the first of equals
     assert with_bounds(1.0, **bounds(1.0, made["validation_rows"])) in said
-    assert tuned == dataclasses.replace(params.members["m"], tune=Tune())  # the defaults, as the entry has them
+    assert tuned == params.members["m"].model_copy(update={"tune": Tune()})  # the defaults, as the entry has them
     chosen = paths.tuning("blobs", "m").read_bytes()
     tune.tune(project(tune={"trials": 7, "jobs": 2, "space": SMALL}), "m")
     assert study_json()["study"] == made["study"]
@@ -102,7 +101,7 @@ def test_options_better_than_the_defaults_are_handed_on(project, faked):
 def test_every_architecture_has_a_space_of_its_own(architecture):
     from pipeline.tuning.trial import describe
 
-    space = describe(Member("blobs", architecture))
+    space = describe(Member(task="blobs", architecture=architecture))
     assert any(name.startswith("options.") for name in space.own)
     assert "training.learning_rate" in space.own
     for name, distribution in space.distributions.items():

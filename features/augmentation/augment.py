@@ -1,34 +1,12 @@
 """Random changes to a batch of training images: seeded, batched, uint8 in and out, each on or off."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from features.augmentation.erasing import cutout, erase
 from features.augmentation.lighting import light
 from features.augmentation.mixing import cutmix, mixup, ricap
+from features.augmentation.options import Augment
 from features.augmentation.warps import flip, matrices, shift, warp
-
-
-@dataclass(frozen=True)
-class Augment:
-    """What is changed, drawn anew every epoch; nothing by default."""
-
-    flip: bool = False  # left to right, each image with probability one half
-    alternating_flip: bool = False  # left to right, each image in every other epoch
-    vertical_flip: bool = False
-    shift_pixels: int = 0  # either way on each axis
-    rotation_degrees: float = 0.0  # either way
-    rescale_share: float = 0.0  # between 1 / (1 + share) and 1 + share times as large
-    shear_degrees: float = 0.0  # either way
-    crop_share: float = 0.0  # cut off at most, the rest enlarged
-    brightness_share: float = 0.0  # of 255, either way
-    contrast_share: float = 0.0  # either way
-    erase_probability: float = 0.0  # of a rectangle of noise
-    cutout_pixels: int = 0  # side of a black square
-    mixup_alpha: float = 0.0  # of the Beta distribution of shares; 0 is off, as in the next two
-    cutmix_alpha: float = 0.0
-    ricap_beta: float = 0.0  # where several mix, each batch draws one of them
 
 
 def augmented(

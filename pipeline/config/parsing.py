@@ -1,86 +1,90 @@
-"""What YAML gives, checked and turned into dataclasses, whatever these are."""
+"""What pydantic finds wrong, in one sentence for people."""
 
-import contextlib
-import dataclasses
-import types
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+import difflib
+from typing import Any, TypeVar, get_args
 
-SCALARS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+from pydantic import BaseModel, ValidationError
+
+from pipeline.config.fields import NAME, NAME_RULE
+from pipeline.config.tree import Fault, Path, shown
+
+MOST_CHARACTERS = 240  # of a sentence without the name of the file
+SENTENCES = {
+    "int_type": "is not a whole number",
+    "float_type": "is not a number",
+    "finite_number": "is not a finite number",
+    "string_type": "is not a text",
+    "bool_type": "is not true or false",
+    "dict_type": "is not a mapping",
+    "model_type": "is not a mapping",
+    "tuple_type": "is not a list",
+    "is_instance_of": "is not a list",
+    "sequence_str": "is not a list",
+    "literal_error": "is not one of {expected}",
+    "greater_than": "expected more than {gt}",
+    "greater_than_equal": "expected at least {ge}",
+    "less_than": "expected less than {lt}",
+    "less_than_equal": "expected at most {le}",
+    "too_short": "expected at least {min_length} values",
+    "too_long": "expected at most {max_length} values",
+    "string_too_long": "expected at most {max_length} characters",
+    "string_pattern_mismatch": "expected a text without control characters, not empty",
+    "string_unicode": "expected a text without control characters, not empty",
+}
+Model = TypeVar("Model", bound=BaseModel)
 
 
-def parse(kind: Any, value: Any, where: str) -> Any:
-    """Return `value`, as YAML gives it, as an instance of `kind`: a dataclass, a container, a choice or a scalar.
+def parse(model: type[Model], tree: Any) -> Model:
+    """Return plain values, as YAML or JSON gives them, as an instance of `model`.
 
     Raises:
-        ValueError: names the key (`where`), the value and what is legal.
+        Fault: names the key, the value and what is legal.
     """
-    if dataclasses.is_dataclass(kind):
-        return _parse_dataclass(kind, value, where)
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin is Literal:
-        if value not in arguments:
-            raise ValueError(f"{where}: {value!r} is not one of {', '.join(map(str, arguments))}")
-        return value
-    if origin in (Union, types.UnionType):
-        return _parse_union(arguments, value, where)
-    if origin is tuple:
-        return _parse_tuple(arguments, value, where)
-    if origin is dict:
-        _expect(isinstance(value, dict), where, value, "a mapping")
-        return {str(key): parse(arguments[1], item, f"{where}.{key}".lstrip(".")) for key, item in value.items()}
-    return _parse_scalar(kind, value, where)
+    try:
+        return model.model_validate(tree)
+    except ValidationError as error:
+        errors = error.errors(include_url=False)
+    raise _fault(model, min(errors, key=lambda error: error["type"] != "extra_forbidden"))
 
 
-def _parse_dataclass(kind: Any, value: Any, where: str) -> Any:
-    _expect(isinstance(value, dict), where or "the file", value, "a mapping")
-    hints, prefix = get_type_hints(kind), f"{where}." if where else ""
-    for key in value:
-        if key not in hints:
-            raise ValueError(f"{prefix}{key}: unknown key; legal are {', '.join(hints)}")
-    for item in dataclasses.fields(kind):
-        required = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
-        if required and item.name not in value:
-            raise ValueError(f"{prefix}{item.name}: missing key, expected in every such entry")
-    return kind(**{key: parse(hints[key], item, prefix + key) for key, item in value.items()})
+def unknown_key(path: Path, legal: list[str]) -> Fault:
+    """Return the fault of an unknown key, with the legal ones, or the nearest where all make too long a sentence."""
+    fault = Fault(path, f"unknown key; legal are {', '.join(legal)}")
+    count = len(legal)
+    nearest = difflib.get_close_matches(str(path[-1]), legal, n=count, cutoff=0)
+    while len(str(fault)) > MOST_CHARACTERS and count > 1:
+        count -= 1
+        fault = Fault(path, f"unknown key; legal are {', '.join(nearest[:count])} and {len(legal) - count} others")
+    return fault
 
 
-def _parse_union(kinds: tuple, value: Any, where: str) -> Any:
-    if value is None and type(None) in kinds:
-        return None
-    kinds = tuple(kind for kind in kinds if kind is not type(None))
-    if len(kinds) == 1:
-        return parse(kinds[0], value, where)
-    _expect(type(value) in kinds, where, value, "a whole number or a text")
-    return value
+def _fault(model: type[BaseModel], error: dict[str, Any]) -> Fault:
+    path, kind, value = error["loc"], error["type"], shown(error["input"])
+    if kind == "extra_forbidden":
+        return unknown_key(path, list(_model_at(model, path[:-1]).model_fields))
+    if kind == "missing":
+        return Fault(path, "missing key, expected in every such entry")
+    if path[-1:] == ("[key]",):
+        return Fault(path[:-1], f"expected a name that {NAME_RULE}")
+    if kind == "value_error":
+        return Fault(path, str(error["ctx"]["error"]))
+    if kind == "string_pattern_mismatch" and error["ctx"]["pattern"] == NAME:
+        return Fault(path, f"{value}, expected a name that {NAME_RULE}")
+    context = {name: _whole(bound) for name, bound in error.get("ctx", {}).items()}
+    if kind == "literal_error":
+        context = {"expected": context["expected"].replace("'", "").replace(" or ", ", ")}
+    sentence = SENTENCES.get(kind, error["msg"]).format(**context)
+    return Fault(path, f"{value}, {sentence}" if sentence.startswith("expected") else f"{value} {sentence}")
 
 
-def _parse_tuple(arguments: tuple, value: Any, where: str) -> tuple:
-    if isinstance(value, str) and ".." in value:  # 5..13
-        first, _, last = value.partition("..")
-        _expect(_is_whole(first) and _is_whole(last), where, value, "a range like 5..13")
-        value = list(range(int(first), int(last) + 1))
-    _expect(isinstance(value, list), where, value, "a list")
-    if arguments[-1] is not Ellipsis:
-        _expect(len(value) == len(arguments), where, value, f"a list of {len(arguments)}")
-    return tuple(parse(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(value))
+def _whole(bound: Any) -> Any:
+    return int(bound) if isinstance(bound, float) and bound.is_integer() else bound
 
 
-def _is_whole(text: str) -> bool:
-    return text.strip().lstrip("-").isdigit()
-
-
-def _expect(holds: bool, where: str, value: Any, expectation: str) -> None:
-    if not holds:
-        raise ValueError(f"{where}: {value!r} is not {expectation}")
-
-
-def _parse_scalar(kind: Any, value: Any, where: str) -> Any:
-    if kind is Any:
-        return value
-    if kind is float and type(value) in (int, str):
-        with contextlib.suppress(ValueError):
-            value = float(value)  # YAML 1.1 reads 1e-3 as a text
-    _expect(type(value) is kind, where, value, SCALARS[kind])
-    if kind in (int, float):
-        _expect(value >= 0, where, value, "0 or more")
-    return value
+def _model_at(kind: Any, path: Path) -> type[BaseModel]:
+    """Return the model that pydantic looked for at `path`: of mappings the values', of optional ones the model."""
+    if not path:
+        return kind
+    inner = kind.model_fields[path[0]].annotation if hasattr(kind, "model_fields") else get_args(kind)[-1]
+    models = [each for each in get_args(inner) if hasattr(each, "model_fields")]
+    return _model_at(models[0] if models and type(None) in get_args(inner) else inner, path[1:])

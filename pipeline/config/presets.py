@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
+from pipeline.config.tree import Fault, read_tree, shown
 
 PRESETS = Path(__file__).with_name("presets.yaml")
 
@@ -12,34 +12,30 @@ def with_presets(tree: Any) -> Any:
     """Return the tree of `params.yaml` with presets of members, students and splits below what these say themselves.
 
     Raises:
-        ValueError: an unknown preset, by name, with the legal ones.
+        Fault: an unknown preset, by name, with the legal ones.
     """
     if not isinstance(tree, dict):
         return tree
-    known = yaml.safe_load(PRESETS.read_text(encoding="utf-8"))
-    members = {
-        part: {name: _filled(entry, "member", f"{part}.{name}", known) for name, entry in _mapping(tree, part).items()}
-        for part in ("members", "students")
-        if _mapping(tree, part)
-    }
-    tasks = {
-        name: entry | {"split": _filled(entry["split"], "split", f"tasks.{name}.split", known)}
-        if isinstance(entry, dict) and "split" in entry
-        else entry
-        for name, entry in _mapping(tree, "tasks").items()
-    }
-    return tree | members | ({"tasks": tasks} if tasks else {})
+    known = read_tree(PRESETS.read_text(encoding="utf-8")).value
+    filled = dict(tree)
+    for part in ("members", "students"):
+        if isinstance(tree.get(part), dict):
+            filled[part] = {name: _filled(entry, "member", (part, name), known) for name, entry in tree[part].items()}
+    if isinstance(tree.get("tasks"), dict):
+        filled["tasks"] = {
+            name: entry | {"split": _filled(entry["split"], "split", ("tasks", name, "split"), known)}
+            if isinstance(entry, dict) and "split" in entry
+            else entry
+            for name, entry in tree["tasks"].items()
+        }
+    return filled
 
 
-def _mapping(tree: dict, key: str) -> dict:
-    return tree[key] if isinstance(tree.get(key), dict) else {}
-
-
-def _filled(entry: Any, part: str, where: str, known: dict) -> Any:
-    if not isinstance(entry, dict) or entry.get("preset") is None:
-        return entry
+def _filled(entry: Any, part: str, path: tuple[str, ...], known: dict) -> Any:
+    if not isinstance(entry, dict) or not isinstance(entry.get("preset"), str):
+        return entry  # another kind is refused with the rest of the entry
     if entry["preset"] not in known:
-        raise ValueError(f"{where}.preset: {entry['preset']!r} is unknown; known are {', '.join(known)}")
+        raise Fault((*path, "preset"), f"{shown(entry['preset'])} is unknown; known are {', '.join(known)}")
     return _merged(known[entry["preset"]][part], entry)
 
 

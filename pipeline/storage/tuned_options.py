@@ -13,4 +13,4 @@ def load_tuned(task: str, key: str) -> Member:
     with blame(path):
         entry = load_json(path, dict)
         entry.pop(DIGESTS, None)  # there for DVC, which trains anew what reads another file
-        return parse(Member, entry, "")
+        return parse(Member, entry)

@@ -1,6 +1,5 @@
 """Augmentation of batches in a program of the JAX backend, as `features` does it, less warps, light, cutout, RICAP."""
 
-from dataclasses import replace
 from functools import partial
 
 import jax
@@ -25,7 +24,7 @@ Mixed = tuple[jax.Array, jax.Array]  # uint8 images (n, ..., height, width, chan
 
 def supports(augment: Augment) -> bool:
     """Return whether all that changes images is done here."""
-    return replace(augment, **OFF) == Augment()
+    return augment.model_copy(update=OFF) == Augment()
 
 
 def augmented(images: jax.Array, augment: Augment, key: jax.Array, mirrored: jax.Array) -> jax.Array:

@@ -1,6 +1,5 @@
 """The jobs of a member: one a fold, and with `train_on_all` one on all rows."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ ALL_ROWS = "all"
 
 def key_of(member: Member, task: str) -> str:
     """Return a hash of all that the models depend on: data, folds, options, code and library."""
-    values = {k: v for k, v in asdict(member).items() if k != "tune"} | extra_digests(member)
+    values = {k: v for k, v in member.model_dump().items() if k != "tune"} | extra_digests(member)
     return digest([values, keras.__version__, keras.backend.backend()], training_files(member.architecture, task))
 
 

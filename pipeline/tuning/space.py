@@ -4,7 +4,6 @@ A space is a mapping of blocks (`options`, `training`, `augment`) to settings, e
 `{low, high, log, step}`. The member's entry lies over the architecture's SPACE, and that over what is common to all.
 """
 
-import dataclasses
 import inspect
 import json
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import Trial
 
-from pipeline.config.parsing import parse
+from pipeline.config.options import BLOCKS, RANGE, with_values
 from pipeline.config.schema import Member
 
 COMMON = {
@@ -24,8 +23,6 @@ COMMON = {
         "label_smoothing": {"low": 0.0, "high": 0.2},
     }
 }
-RANGE = ("low", "high", "log", "step")
-BLOCKS = ("options", "training", "augment")
 
 
 @dataclass(frozen=True)
@@ -66,24 +63,6 @@ def suggest(trial: Trial, space: Space) -> dict[str, Any]:
     return {name: _suggested(trial, name, each) for name, each in space.distributions.items()}
 
 
-def with_values(member: Member, values: dict[str, Any]) -> Member:
-    """Return the member with the values of a trial.
-
-    Raises:
-        ValueError: a value is of the wrong kind.
-    """
-    tree = json.loads(json.dumps(dataclasses.asdict(member)))
-    for name, value in values.items():
-        block, _, key = name.partition(".")
-        tree[block][key] = decoded(value)
-    return parse(Member, tree, "")
-
-
-def decoded(value: Any) -> Any:
-    """Return a setting's value as the member takes it."""
-    return json.loads(value) if isinstance(value, str) and value.startswith("[") else value
-
-
 def _encoded(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, list | tuple) else value
 
@@ -100,7 +79,7 @@ def _laid_over(*spaces: dict[str, dict[str, Any]]) -> dict[str, Any]:
 def _own_values(member: Member, family: ModuleType) -> dict[str, dict[str, Any]]:
     parameters = inspect.signature(family.build).parameters.values()
     defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
-    training, augment = dataclasses.asdict(member.training), dataclasses.asdict(member.augment)
+    training, augment = member.training.model_dump(), member.augment.model_dump()
     return {"options": defaults | member.options, "training": training, "augment": augment}
 
 

@@ -1,0 +1,21 @@
+"""Kinds of options that architectures share, with their bounds: the annotations of `build`, read without Keras."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+Count = Annotated[int, Field(ge=1, le=65_536)]  # of filters, units or blocks
+Counts = Annotated[Sequence[Count], Field(min_length=1, max_length=64)]
+TwoCounts = Annotated[Sequence[Count], Field(min_length=2, max_length=2)]
+ThreeCounts = Annotated[Sequence[Count], Field(min_length=3, max_length=3)]
+FourCounts = Annotated[Sequence[Count], Field(min_length=4, max_length=4)]
+FiveCounts = Annotated[Sequence[Count], Field(min_length=5, max_length=5)]
+Dropout = Annotated[float, Field(ge=0, lt=1)]
+TwoDropouts = Annotated[Sequence[Dropout], Field(min_length=2, max_length=2)]
+Width = Annotated[float, Field(gt=0, le=64)]  # a multiple of all filters
+File = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=4096)]
+Activation = Literal[
+    "relu", "leaky_relu", "gelu", "elu", "selu", "silu", "swish", "mish", "relu6", "celu", "softplus", "softsign",
+    "hard_sigmoid", "hard_silu", "hard_tanh", "sigmoid", "tanh", "exponential", "linear",
+]  # fmt: skip

@@ -1,0 +1,85 @@
+"""Kinds of values that several blocks of `params.yaml` share, each with its bounds."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from pipeline.config.tree import shown
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+NAME_RULE = "starts with a letter or a digit, goes on with letters, digits, - or _, and has at most 64 characters"
+TEXT = r"^[^\x00-\x1f\x7f]+$"
+MOST_CLASSES = 100_000
+
+
+class Block(BaseModel):
+    """A block of settings: frozen, strict, without unknown keys, finite."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _label(value: Any) -> Any:
+    if type(value) not in (int, str) or (isinstance(value, int) and abs(value) >= 2**63):
+        raise ValueError(f"{shown(value)} is not a whole number or a text")
+    return value
+
+
+def _column(value: Any) -> Any:
+    if type(value) not in (int, str) or (isinstance(value, int) and not 0 <= value < 2**31):
+        raise ValueError(f"{shown(value)} is not a column's name, or its number from 0")
+    return value
+
+
+def _classes(value: Any) -> Any:
+    """Return `5..13` as a list."""
+    if not isinstance(value, str) or ".." not in value:
+        return _tuple(value)
+    ends = re.fullmatch(r"\s*(-?\d{1,18})\s*\.\.\s*(-?\d{1,18})\s*", value)
+    if ends is None:
+        raise ValueError(f"{shown(value)} is not a range like 5..13")
+    first, last = int(ends[1]), int(ends[2])
+    if not first <= last < first + MOST_CLASSES:
+        raise ValueError(f"{shown(value)}, expected a range of 1 to {MOST_CLASSES} classes")
+    return tuple(range(first, last + 1))
+
+
+def _size(value: Any) -> Any:
+    if isinstance(value, list) and len(value) != 2:
+        raise ValueError(f"{shown(value)} is not [height, width]")
+    return _tuple(value)
+
+
+def _image(value: Any) -> Any:
+    if isinstance(value, list) and len(value) not in (2, 3):
+        raise ValueError(f"{shown(value)} is not [height, width] or [height, width, channels]")
+    return _tuple(value)
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+ShareBelowOne = Annotated[float, Field(ge=0, lt=1)]
+Rate = Annotated[float, Field(gt=0, le=100)]  # of learning
+Decay = Annotated[float, Field(ge=0, le=100)]
+Epochs = Annotated[int, Field(ge=1, le=100_000)]
+SomeEpochs = Annotated[int, Field(ge=0, le=100_000)]
+BatchSize = Annotated[int, Field(ge=1, le=65_536)]
+Rows = Annotated[int, Field(ge=1, le=100_000_000)]
+Pixels = Annotated[int, Field(ge=1, le=16_384)]
+Size = Annotated[tuple[Pixels, Pixels], BeforeValidator(_size)]  # (height, width)
+Image = Annotated[tuple[Pixels, ...], BeforeValidator(_image)]  # (height, width) or (height, width, channels)
+Price = Annotated[int, Field(ge=0, le=10_000)]
+Prices = Annotated[tuple[Price, ...], BeforeValidator(_tuple), Field(min_length=1, max_length=1000)]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+Name = Annotated[str, Field(pattern=NAME)]
+Text = Annotated[str, Field(pattern=TEXT, max_length=4096)]
+Label = Annotated[int | str, BeforeValidator(_label)]
+Classes = Annotated[
+    tuple[Label, ...],
+    BeforeValidator(_classes, json_schema_input_type=list[Label] | str),
+    Field(min_length=1, max_length=MOST_CLASSES),
+]
+Column = Annotated[int | str, BeforeValidator(_column)]
