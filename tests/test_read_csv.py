@@ -226,11 +226,11 @@ def test_whole_numbers_stay_whole_however_they_come(numbers):
 def test_a_huge_cell_ends_in_one_short_sentence(tmp_path, text):
     path = write(tmp_path / "huge.csv", text.format(cell="x\x1b" * 3_000_000))
     with pytest.raises(BadInput, match=r"huge\.csv: ") as caught:
-        read_labels(path, Split(""))
+        read_labels(path, Split(images="-"))
     assert len(str(caught.value)) <= 300 and str(caught.value).isprintable()
 
 
 def test_a_line_without_end_is_not_read_to_it(tmp_path, monkeypatch):
     monkeypatch.setattr("pipeline.readers.csv_table._LINE_CHARACTERS", 1000)
     with pytest.raises(BadInput, match=r"long\.csv: a line of 1000 characters or more"):
-        read_labels(write(tmp_path / "long.csv", "1," * 1000), Split(""))
+        read_labels(write(tmp_path / "long.csv", "1," * 1000), Split(images="-"))

@@ -66,7 +66,7 @@ def test_what_the_entry_says_itself_is_a_choice():
         ({"options": {"filters": {"low": 0, "high": 1}}}, r"is not a list of choices, which '\[8, 8\]' needs"),
         ({"training": {"weight_decay": {"low": 1e-4, "high": 1, "log": True}}}, r"own 0\.0 lies in no logarithmic"),
         ({"training": {"epochs": {"low": 1, "high": 9, "log": True, "step": 2}}}, r"training\.epochs: .* is no range"),
-        ({"augment": {"shift_pixels": [-1, 0]}}, r"augment\.shift_pixels: -1 is not 0 or more"),
+        ({"augment": {"shift_pixels": [-1, 0]}}, r"augment\.shift_pixels: -1, expected at least 0"),
         (
             {
                 "options": {"dropout": None, "filters": None},

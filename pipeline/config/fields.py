@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from pipeline.config.tree import shown
+from pipeline.config.errors import quoted
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 NAME_RULE = "starts with a letter or a digit, goes on with letters, digits, - or _, and has at most 64 characters"
@@ -25,13 +25,13 @@ def _tuple(value: Any) -> Any:
 
 def _label(value: Any) -> Any:
     if type(value) not in (int, str) or (isinstance(value, int) and abs(value) >= 2**63):
-        raise ValueError(f"{shown(value)} is not a whole number or a text")
+        raise ValueError(f"{quoted(value)} is not a whole number or a text")
     return value
 
 
 def _column(value: Any) -> Any:
-    if type(value) not in (int, str) or (isinstance(value, int) and not 0 <= value < 2**31):
-        raise ValueError(f"{shown(value)} is not a column's name, or its number from 0")
+    if type(value) not in (int, str) or (isinstance(value, int) and abs(value) >= 2**31):
+        raise ValueError(f"{quoted(value)} is not a column's name or number")
     return value
 
 
@@ -41,22 +41,22 @@ def _classes(value: Any) -> Any:
         return _tuple(value)
     ends = re.fullmatch(r"\s*(-?\d{1,18})\s*\.\.\s*(-?\d{1,18})\s*", value)
     if ends is None:
-        raise ValueError(f"{shown(value)} is not a range like 5..13")
+        raise ValueError(f"{quoted(value)} is not a range like 5..13")
     first, last = int(ends[1]), int(ends[2])
     if not first <= last < first + MOST_CLASSES:
-        raise ValueError(f"{shown(value)}, expected a range of 1 to {MOST_CLASSES} classes")
+        raise ValueError(f"{quoted(value)}, expected a range of 1 to {MOST_CLASSES} classes")
     return tuple(range(first, last + 1))
 
 
 def _size(value: Any) -> Any:
     if isinstance(value, list) and len(value) != 2:
-        raise ValueError(f"{shown(value)} is not [height, width]")
+        raise ValueError(f"{quoted(value)} is not [height, width]")
     return _tuple(value)
 
 
 def _image(value: Any) -> Any:
     if isinstance(value, list) and len(value) not in (2, 3):
-        raise ValueError(f"{shown(value)} is not [height, width] or [height, width, channels]")
+        raise ValueError(f"{quoted(value)} is not [height, width] or [height, width, channels]")
     return _tuple(value)
 
 

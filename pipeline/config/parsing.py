@@ -5,8 +5,9 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from pipeline.config.errors import quoted
 from pipeline.config.fields import NAME, NAME_RULE
-from pipeline.config.tree import Fault, Path, shown
+from pipeline.config.tree import Fault, Path
 
 MOST_CHARACTERS = 240  # of a sentence without the name of the file
 SENTENCES = {
@@ -59,7 +60,7 @@ def unknown_key(path: Path, legal: list[str]) -> Fault:
 
 
 def _fault(model: type[BaseModel], error: dict[str, Any]) -> Fault:
-    path, kind, value = error["loc"], error["type"], shown(error["input"])
+    path, kind, value = error["loc"], error["type"], quoted(error["input"])
     if kind == "extra_forbidden":
         return unknown_key(path, list(_model_at(model, path[:-1]).model_fields))
     if kind == "missing":

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from pipeline.config.tree import Fault, read_tree, shown
+from pipeline.config.errors import quoted
+from pipeline.config.tree import Fault, read_tree
 
 PRESETS = Path(__file__).with_name("presets.yaml")
 
@@ -35,7 +36,7 @@ def _filled(entry: Any, part: str, path: tuple[str, ...], known: dict) -> Any:
     if not isinstance(entry, dict) or not isinstance(entry.get("preset"), str):
         return entry  # another kind is refused with the rest of the entry
     if entry["preset"] not in known:
-        raise Fault((*path, "preset"), f"{shown(entry['preset'])} is unknown; known are {', '.join(known)}")
+        raise Fault((*path, "preset"), f"{quoted(entry['preset'])} is unknown; known are {', '.join(known)}")
     return _merged(known[entry["preset"]][part], entry)
 
 

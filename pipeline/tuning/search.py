@@ -9,11 +9,12 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 from tqdm import tqdm
 
+from pipeline.config.options import with_values
 from pipeline.config.schema import Member, Tune
 from pipeline.running import workers
 from pipeline.running.clock import clock
 from pipeline.running.workers import Worker
-from pipeline.tuning.space import Space, suggest, with_values
+from pipeline.tuning.space import Space, suggest
 from pipeline.tuning.study import BEAT, BEAT_SECONDS, REASON, attach, claim, counted, end, give_up, give_up_the_dead
 
 SCORE = "val_accuracy"

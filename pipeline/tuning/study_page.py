@@ -11,9 +11,9 @@ from optuna import visualization
 from optuna.trial import FrozenTrial, TrialState
 
 from features.labels.intervals import bounds, with_bounds
+from pipeline.config.options import decoded
 from pipeline.storage.folds import load_folds
 from pipeline.tuning.search import best_of
-from pipeline.tuning.space import decoded
 from pipeline.tuning.study import DEFAULTS, REASON
 
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "given up": TrialState.FAIL}
