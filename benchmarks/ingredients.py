@@ -23,7 +23,7 @@ from pipeline.running.backend import keras  # before what imports Keras itself
 from keras import layers
 
 import models
-from benchmarks import runs
+from benchmarks import results, runs
 from features.augmentation.augment import Augment
 from features.images.views import views
 from features.labels.targets import one_hot, probabilities
@@ -185,6 +185,25 @@ def main() -> None:
 
     rows = runs.each(Path(sys.argv[1]), sys.argv[2:] or VARIANTS, SEEDS, figures)
     print(markdown(_table(rows)))
+    results.write("ingredients", _rows(rows))
+
+
+def _rows(figures: pd.DataFrame) -> list[dict]:
+    """Return the rows of results: the mean of each variant's seeds, for each number of views."""
+    shared = {"task": "fashion", "rows": "held out", "epoch_selection": "last epoch"}
+    counts = {"accuracy": 1, "two views": 2, "six views": 6}
+    return [
+        {
+            **shared,
+            "member": name,
+            "views": views_,
+            "pflop": seeds["TFLOP"].mean() / 1000,
+            "seconds": seeds["seconds"].mean(),
+            **results.mean_and_error(seeds[column]),
+        }
+        for name, seeds in figures.groupby("variant", sort=False)
+        for column, views_ in counts.items()
+    ]
 
 
 def _table(rows: pd.DataFrame) -> pd.DataFrame:

@@ -99,9 +99,9 @@ def mean_and_error(values: Iterable[float]) -> dict[str, Any]:
 
 def _text(value: Any) -> str:
     """Return a value as the CSV shows it: numbers with at most six significant digits."""
-    if value is None or (isinstance(value, float) and np.isnan(value)):
+    if value is None or (isinstance(value, float | np.floating) and np.isnan(value)):
         return ""
-    if not isinstance(value, float):
+    if not isinstance(value, float | np.floating):
         return str(value)
     return str(int(value)) if value.is_integer() else f"{value:.{SIGNIFICANT_DIGITS}g}"
 

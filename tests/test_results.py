@@ -62,7 +62,9 @@ def test_rows_are_distinct_figures_in_documented_columns(path):
 def test_a_row_replaces_the_one_with_its_key_and_others_stay(folder):
     row = {"task": "t", "member": "a", "rows": "test"}
     results.write("q", [row | {"accuracy": 0.5}, row | {"member": "b", "accuracy": 0.25}])
-    results.write("q", [row | {"accuracy": 0.75, "epochs": 3}, row | {"rows": "held out", "accuracy": None}])
+    results.write(
+        "q", [row | {"accuracy": np.float32(0.75), "epochs": 3}, row | {"rows": "held out", "accuracy": None}]
+    )
     rows = results.read("q")
     assert rows["member"].tolist() == ["a", "b", "a"]
     assert rows["accuracy"].tolist() == ["0.75", "0.25", ""]
