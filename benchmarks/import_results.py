@@ -2,7 +2,8 @@
 
     python -m benchmarks.import_results
 
-It was run once. `benchmarks/records/tables.yaml` says how each table is read; what a table does not say stays empty.
+It was run once; a CSV that exists is left alone. `benchmarks/records/tables.yaml` says how each table is read; what a
+table does not say stays empty.
 Figures that only the text of RESULTS.md has are in `benchmarks/records/` and in no CSV.
 """
 
@@ -24,7 +25,7 @@ Row = dict[str, Any]
 
 
 def main() -> None:
-    """Write the CSV of every question that has tables in RESULTS.md."""
+    """Write the CSV of every question that has tables in RESULTS.md and no CSV yet."""
     command = ["git", "-C", str(ROOT), "show", f"{COMMIT}:benchmarks/RESULTS.md"]
     tables = _tables(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     questions: dict[str, list[Row]] = {}
@@ -32,8 +33,8 @@ def main() -> None:
         rows = rule.get("typed") or _rows(tables[rule["section"], rule.get("table", 0)], rule)
         questions.setdefault(rule["question"], []).extend(_with_facts(row, rule) for row in rows)
     for question, rows in questions.items():
-        path_of(question).unlink(missing_ok=True)
-        print(write(question, rows).relative_to(ROOT), len(rows))
+        if not path_of(question).exists():
+            print(write(question, rows).relative_to(ROOT), len(rows))
 
 
 def _tables(text: str) -> dict[tuple[str, int], list[Row]]:

@@ -18,10 +18,10 @@ from pipeline.storage.files import writing
 
 HEAD = """# Measured
 
-`python -m benchmarks.readme` makes this page from `results/*.csv` and `questions.yaml`, which explains the columns.
-"±" is one standard error: over the seeds if there are several, else over the judged rows. Scores are replica scores:
-the competitions' files made again from Fashion-MNIST, with the answers held back. The source `RESULTS.md@7b28d18`
-marks rows from before the CSVs. [records/](records) tells how each figure was measured and what else was tried.
+Every benchmark writes its figures to `results/*.csv`. `python -m benchmarks.readme` makes this page from them and from
+`questions.yaml`, which explains the columns. "±" is one standard error: over the seeds if there are several, else over
+the judged rows. Scores are replica scores: the competitions' files made again from Fashion-MNIST, with the answers held
+back. The source `RESULTS.md@7b28d18` marks rows from before the CSVs. [records/](records) has the details.
 """
 LINK = re.compile(r"\]\(([^)]+)\)")
 BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end of figures -->)", re.DOTALL)
@@ -38,17 +38,21 @@ def main() -> None:
 
 
 def pages() -> dict[Path, str]:
-    """Return what each page should contain by the data."""
+    """Return what each page should contain by the data.
+
+    Raises:
+        KeyError: a page marks a table that `questions.yaml` does not have.
+    """
     tree = questions()
     tables = tree["questions"] | tree["tables"]
-    made = {ROOT / "benchmarks" / "README.md": _page(tree)}
+    texts = {ROOT / "benchmarks" / "README.md": _page(tree)}
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         text = path.read_text(encoding="utf-8")
         if BLOCK.search(text):
-            made[path] = BLOCK.sub(
+            texts[path] = BLOCK.sub(
                 lambda match: f"{match[1]}{table(match[2], tables[match[2]], tree['columns'])}\n{match[3]}", text
             )
-    return made
+    return texts
 
 
 def _page(tree: dict[str, Any]) -> str:
@@ -66,38 +70,30 @@ def _page(tree: dict[str, Any]) -> str:
 
 
 def table(name: str, entry: dict[str, Any], columns: dict[str, Any]) -> str:
-    """Return the Markdown table of an entry of `questions.yaml`."""
-    rows = _chosen(read(entry.get("file", name)), entry.get("where", {}))
+    """Return the Markdown table of an entry of `questions.yaml`, see there."""
     value, spread = entry.get("value", "accuracy"), entry.get("spread")
-    plain = [column for column in entry["show"] if column != value or not spread]
+    fixed = [column for column in entry["show"] if not (spread and column == value)]
     lines: dict[tuple, dict[str, str]] = {}
-    for row in rows.to_dict("records"):
-        cells = {columns[column].get("heading", column.replace("_", " ")): _cell(column, row) for column in plain}
-        cells |= {_heading(spread, row[spread]): _cell(value, row)} if spread else {}
-        key = tuple(row[column] for column in plain) if spread else (len(lines),)
-        lines[key] = lines.get(key, {}) | cells
-    return markdown(_in_order(pd.DataFrame(lines.values()).fillna(""), entry, columns))
+    spread_headings: list[str] = []
+    for index, row in enumerate(_selected(read(entry.get("file", name)), entry.get("where", {})).to_dict("records")):
+        key = tuple(row[column] for column in fixed) if spread else (index,)
+        line = lines.setdefault(key, {column: _cell(column, row) for column in fixed})
+        if spread:
+            line[_heading(spread, row[spread])] = _cell(value, row)
+            spread_headings = [*dict.fromkeys([*spread_headings, _heading(spread, row[spread])])]
+    order = [name for column in entry["show"] for name in ([column] if column in fixed else spread_headings)]
+    headings = {column: columns[column].get("heading", column.replace("_", " ")) for column in fixed}
+    return markdown(pd.DataFrame(lines.values())[order].fillna("").rename(columns=headings))
 
 
-def _chosen(rows: pd.DataFrame, where: dict[str, Any]) -> pd.DataFrame:
-    """Return the rows with the values of `where`; a list of values sorts them, its first column last."""
-    for column, wanted in where.items():
-        values = [str(value) for value in (wanted if isinstance(wanted, list) else [wanted])]
-        rows = rows[rows[column].isin(values)]
-        if isinstance(wanted, list):
-            rows = rows.sort_values(column, key=lambda texts, v=values: texts.map(v.index), kind="stable")
+def _selected(rows: pd.DataFrame, where: dict[str, Any]) -> pd.DataFrame:
+    """Return the rows with the values of `where`; a list of values also sorts them, by the last such column first."""
+    for column, values in where.items():
+        texts = [str(value) for value in (values if isinstance(values, list) else [values])]
+        rows = rows[rows[column].isin(texts)]
+        if isinstance(values, list):
+            rows = rows.sort_values(column, key=lambda cells, texts=texts: cells.map(texts.index), kind="stable")
     return rows
-
-
-def _in_order(shown: pd.DataFrame, entry: dict[str, Any], columns: dict[str, Any]) -> pd.DataFrame:
-    """Return a table with its spread columns in the place of the value, or last."""
-    value, spread = entry.get("value", "accuracy"), entry.get("spread")
-    if not spread:
-        return shown
-    plain = [columns[column].get("heading", column.replace("_", " ")) for column in entry["show"] if column != value]
-    at = entry["show"].index(value) if value in entry["show"] else len(plain)
-    wide = [column for column in shown.columns if column not in plain]
-    return shown[[*plain[:at], *wide, *plain[at:]]]
 
 
 def _heading(column: str, value: str) -> str:
