@@ -44,17 +44,17 @@ def prepare(params: Params, key: str) -> str:
         part.mkdir()
         with blame(arrays):
             _reshape(arrays, part, task)
-            if task.items is not None and task.items.size_pixels is not None:
-                _crop(part, task.items)
+            items = None if task.items is None else task.items.model_dump() | _crop(part, task.items)
         shape = list(load_array(part / "train_images.npy").shape[1:])
-        items = None if task.items is None else task.items.model_dump()
         save_json(part / "about.json", {"classes": about["classes"], "image": shape, "items": items})
         save_json(part / "statistics.json", _statistics(part))
-        audited = _audit(part, about["classes"])
+        audited = _audit(part, about["classes"], items)
     for warning in audited["warnings"]:
         print(f"prepare: warning: {paths.images(key) / 'audit.json'}: {warning}", file=sys.stderr, flush=True)
     copies = audited["duplicates_within_train"]["rows"]
-    return f"images of {'x'.join(map(str, shape))}, {copies} training images have a copy among them"
+    black = items and items.get("black")
+    noise = f", pixels up to {black} count as black between items" if black else ""
+    return f"images of {'x'.join(map(str, shape))}{noise}, {copies} training images have a copy among them"
 
 
 def _reshape(arrays: Path, folder: Path, task: Prepare) -> None:
@@ -77,15 +77,20 @@ def _reshaped(images: np.ndarray, task: Prepare) -> Iterator[np.ndarray]:
         yield part
 
 
-def _crop(folder: Path, task: Items) -> None:
-    """Write the items of every image, (n, count, h, w, c) uint8."""
+def _crop(folder: Path, task: Items) -> dict[str, int]:
+    """Write the items of every image, (n, count, h, w, c) uint8, where they have a size, and return what is black."""
+    if task.size_pixels is None:
+        return {}
+    from features.items.black import black_threshold
     from features.items.locating import crop_items
 
+    black = black_threshold(load_array(folder / "train_images.npy"), task.count, task.size_pixels)
     for split in SPLITS:
         images = load_array(folder / f"{split}_images.npy")
         shape = (len(images), task.count, *task.size_pixels, images.shape[3])
-        items = (crop_items(part, task.count, task.size_pixels) for part in chunks(images))
+        items = (crop_items(part, task.count, task.size_pixels, black) for part in chunks(images))
         save_chunks(folder / f"{split}_items.npy", shape, images.dtype, items)
+    return {"black": black}
 
 
 def _statistics(folder: Path) -> dict[str, Any]:
@@ -115,7 +120,7 @@ def _digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _audit(folder: Path, classes: list[int | str]) -> dict[str, Any]:
+def _audit(folder: Path, classes: list[int | str], items: dict[str, Any] | None) -> dict[str, Any]:
     """Write the audit, which is returned, and the groups of identical training images."""
     images = {split: load_array(folder / f"{split}_images.npy") for split in SPLITS}
     ids = {split: load_array(folder / f"{split}_ids.npy") for split in SPLITS}
@@ -136,19 +141,21 @@ def _audit(folder: Path, classes: list[int | str]) -> dict[str, Any]:
             for split, rows in constant.items()
         },
     }
-    if (folder / "train_items.npy").exists():
-        report |= {"unlocated_items": _unlocated(folder, ids), "known_items": _known(folder)}
+    if items is not None and "black" in items:
+        report["unlocated_items"] = _unlocated(folder, ids, items["black"])
+        # Noise makes every item unique, so equal pixels tell nothing.
+        report["known_items"] = _known(folder) if items["black"] == 0 else None
     report["warnings"] = _warnings(report)
     save_json(folder / "audit.json", report)
     save_array(folder / "train_groups.npy", audit.groups_of(digests["train"]))
     return report
 
 
-def _unlocated(folder: Path, ids: dict[str, np.ndarray]) -> dict[str, Any]:
+def _unlocated(folder: Path, ids: dict[str, np.ndarray], black: int) -> dict[str, Any]:
     """Return the audit's entry on images whose items could not be located."""
     found = {}
     for split in SPLITS:
-        lacking, dropped = audit.unlocated_rows(_with_items(folder, split))
+        lacking, dropped = audit.unlocated_rows(_with_items(folder, split), black)
         rows = np.union1d(lacking, dropped)
         found[split] = {
             "rows": len(rows),
@@ -170,7 +177,7 @@ def _warnings(report: dict[str, Any]) -> list[str]:
     """Return what of the audit a person is told unasked, a sentence each."""
 
     def share(entry: str, split: str) -> float:
-        return report.get(entry, {}).get(split, {"rows": 0})["rows"] / max(1, report["rows"][split])
+        return (report.get(entry) or {}).get(split, {"rows": 0})["rows"] / max(1, report["rows"][split])
 
     made = [
         f"in {share('unlocated_items', split):.1%} of the {split} images items could not be located; members with "

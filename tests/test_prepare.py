@@ -154,7 +154,7 @@ def test_items_are_cropped_and_have_statistics_of_their_own():
     run(items={"count": 2, "size_pixels": [4, 4], "prices": [1, 2]})
     assert made("train_items.npy").shape == (4, 2, 4, 4, 1) and made("test_items.npy").shape == (2, 2, 4, 4, 1)
     assert made("train_items.npy").sum() == train.sum()
-    assert made("about.json")["items"] == {"count": 2, "size_pixels": [4, 4], "prices": [1, 2]}
+    assert made("about.json")["items"] == {"count": 2, "size_pixels": [4, 4], "prices": [1, 2], "black": 0}
     items = made("train_items.npy").astype(float)
     np.testing.assert_allclose(made("statistics.json")["items"]["mean"], items.mean(axis=(0, 1, 2, 3)))
     assert made("items_mean.npy").shape == (4, 4, 1)
@@ -197,6 +197,30 @@ def test_test_items_that_no_training_image_shows_are_told_of(capsys):
         "a network may know held-out items by heart, so expect test scores below those out of fold"
     )
     assert capsys.readouterr().err == f"prepare: warning: artifacts/t/images/audit.json: {warning}\n"
+
+
+def test_noise_between_items_counts_as_black():
+    train = np.zeros((100, 10, 20, 1), np.uint8)
+    train[:, 1:4, 1:4], train[:, 5:8, 12:15] = 100, 200
+    noisy = train + RANDOM.integers(0, 3, train.shape).astype(np.uint8)
+    arrays(noisy, train[:4])
+    assert "pixels up to 2 count as black between items" in run(
+        items={"count": 2, "size_pixels": [4, 4], "prices": [1, 2]}
+    )
+    assert made("about.json")["items"]["black"] == 2
+    expected = np.where(noisy > 2, noisy, 0).astype(int)
+    assert made("train_items.npy").astype(int).sum() == expected.sum()
+    assert made("audit.json")["unlocated_items"]["train"]["rows"] == 0
+    assert made("audit.json")["known_items"] is None  # noise makes every item unique
+
+
+def test_test_images_have_no_part_in_what_counts_as_black():
+    train = np.zeros((100, 10, 20, 1), np.uint8)
+    train[:, 1:4, 1:4], train[:, 5:8, 12:15] = 100, 200
+    arrays(train, train[:50] + RANDOM.integers(0, 3, train[:50].shape).astype(np.uint8))
+    assert "count as black" not in run(items={"count": 2, "size_pixels": [4, 4], "prices": [1, 2]})
+    assert made("about.json")["items"]["black"] == 0
+    assert any("of the test images items could not be located" in text for text in made("audit.json")["warnings"])
 
 
 def test_items_without_a_size_are_not_looked_for():

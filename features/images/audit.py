@@ -27,14 +27,15 @@ def constant_rows(parts: Iterable[np.ndarray]) -> np.ndarray:
     return np.flatnonzero(np.concatenate(flags)) if flags else np.empty(0, np.int64)
 
 
-def unlocated_rows(parts: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+def unlocated_rows(parts: Iterable[tuple[np.ndarray, np.ndarray]], black: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows (k,) and (m,) int64 where an item was not found, and where pixels lie in no item.
 
-    `parts` are images (some, h, w, c) on black with the items cut out of them (some, count, h, w, c), in turn.
+    `parts` are images (some, h, w, c) on black with the items cut out of them (some, count, h, w, c), in turn. A pixel
+    is black where no channel exceeds `black`.
     """
     lacking, dropped = [np.empty(0, bool)], [np.empty(0, bool)]
     for images, items in parts:
-        shown, kept = images.any(axis=3), items.any(axis=4)  # the pixels that are not black
+        shown, kept = (images > black).any(axis=3), (items > black).any(axis=4)  # the pixels that are not black
         lacking.append(~kept.any(axis=(2, 3)).all(axis=1))
         dropped.append(shown.sum(axis=(1, 2)) > kept.sum(axis=(1, 2, 3)))
     return np.flatnonzero(np.concatenate(lacking)), np.flatnonzero(np.concatenate(dropped))

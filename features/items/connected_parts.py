@@ -6,6 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+# Limits to the work that one image can cause. No image of clean Fashion-MNIST items reaches one of them.
+MOST_PARTS = 16  # for each item and the image; an image with more shows noise, and only its largest parts are looked at
+NOISY_PARTS = 4  # for each item and the image, of those that show noise
+MOST_SPLITS = 192  # ways to split a part that are followed up: 64 after each of three windows
+MOST_CRUMBS = 64  # pixels of a part that are given to items one by one
+
 Box = tuple[int, int, int, int]  # top, left, bottom, right in pixels; bottom and right are excluded
 Size = tuple[int, int]  # height, width in pixels
 
@@ -37,10 +43,12 @@ def own(parts: list[Part], labels: np.ndarray, count: int, size: Size) -> tuple[
     Returns:
         The items' boxes, none larger than a window, and which item owns which part; what fits nowhere is left out.
     """
+    if len(parts) > MOST_PARTS * (count + 1):
+        parts = parts[: NOISY_PARTS * (count + 1)]
     if not all(_fits(part.box, size) for part in parts):
         parts = _split_all(parts, labels, count, size)
     boxes, owned, homeless = _seat(parts, count, size)
-    for part in homeless:  # often two speckles that touch, one of each neighbour
+    for part in [part for part in homeless if part.pixels <= MOST_CRUMBS]:  # often two speckles that touch
         owned += _join(boxes, _crumbs(part, labels), size)[0]
     return boxes, owned
 
@@ -104,6 +112,8 @@ def _split_all(parts: list[Part], labels: np.ndarray, count: int, size: Size) ->
     for part in [part for part in parts if not _fits(part.box, size)][:count]:
         best, best_cost = fitting, None
         for pieces, left in _splits(part, labels, count, size):
+            if best_cost is not None and left > best_cost[0]:
+                continue
             tried = sorted([*fitting, *pieces], key=largest_first)
             items, _, homeless = _seat(tried, count, size)
             lost = left + sum(part.pixels for part in homeless)
@@ -129,9 +139,14 @@ def _splits(part: Part, labels: np.ndarray, most: int, size: Size) -> Iterator[t
                     yield split, 0
                 else:
                     tails.append((split, pixels[:, ~inside]))
-        waiting = tails
+        waiting = _fewest_left(tails, max(1, MOST_SPLITS // most))
     for pieces, pixels in waiting:
         yield pieces, pixels.shape[1]
+
+
+def _fewest_left(splits: list[tuple[list[Part], np.ndarray]], most: int) -> list[tuple[list[Part], np.ndarray]]:
+    """Return at most so many splits, those that leave the fewest pixels over where there are more."""
+    return splits if len(splits) <= most else sorted(splits, key=lambda split: split[1].shape[1])[:most]
 
 
 def _corners(pixels: np.ndarray, size: Size) -> list[np.ndarray]:

@@ -14,7 +14,7 @@ CHUNK_IMAGES = 256  # small enough for the caches: a third faster than 2048
 NEIGHBOURS = np.ones((3, 3), int)  # diagonal ones too
 
 
-def crop_items(images: np.ndarray, count: int, size_pixels: Size) -> np.ndarray:
+def crop_items(images: np.ndarray, count: int, size_pixels: Size, black: int = 0) -> np.ndarray:
     """Return the `count` items that each image shows, every one alone in a window of its own.
 
     An item lies centred in its window with none of its neighbours' pixels, so it looks the same wherever it
@@ -25,6 +25,8 @@ def crop_items(images: np.ndarray, count: int, size_pixels: Size) -> np.ndarray:
         images: uint8 (n, height, width, channels), items on black.
         count: items an image.
         size_pixels: (height, width) of a window, which no item exceeds.
+        black: the greatest value of black pixels (`features.items.black`); a pixel shows something where a channel is
+            brighter, and all others are 0 in a window.
 
     Returns:
         uint8 (n, count, window height, window width, channels).
@@ -34,12 +36,12 @@ def crop_items(images: np.ndarray, count: int, size_pixels: Size) -> np.ndarray:
     """
     _check(images, count, size_pixels)
     crops = np.empty((len(images), count, *size_pixels, images.shape[3]), np.uint8)
-    for chunk, rows, owners, boxes in _located(images, count, size_pixels):
+    for chunk, rows, owners, boxes in _located(images, count, size_pixels, black):
         crops[rows] = _cut(chunk, owners, boxes, size_pixels)
     return crops
 
 
-def locate_items(images: np.ndarray, count: int, size_pixels: Size) -> np.ndarray:
+def locate_items(images: np.ndarray, count: int, size_pixels: Size, black: int = 0) -> np.ndarray:
     """Return where the items lie that `crop_items` cuts out, in the same order.
 
     Returns:
@@ -51,7 +53,7 @@ def locate_items(images: np.ndarray, count: int, size_pixels: Size) -> np.ndarra
     """
     _check(images, count, size_pixels)
     found = np.empty((len(images), count, 4), np.int64)
-    for _, rows, _, boxes in _located(images, count, size_pixels):
+    for _, rows, _, boxes in _located(images, count, size_pixels, black):
         found[rows] = boxes
     return found
 
@@ -63,12 +65,12 @@ def _check(images: np.ndarray, count: int, size: Size) -> None:
         raise ValueError(f"expected 1 to 255 items of at least one pixel, not {count} of {size}")
 
 
-def _located(images: np.ndarray, count: int, size: Size) -> Iterator[tuple]:
+def _located(images: np.ndarray, count: int, size: Size, black: int) -> Iterator[tuple]:
     """Yield some images, their rows, the owner of each of their pixels, and the boxes of their items, in turn."""
     for start in range(0, len(images), CHUNK_IMAGES):
         rows = slice(start, start + CHUNK_IMAGES)
         chunk = np.asarray(images[rows])
-        yield chunk, rows, *_locate(chunk.any(axis=3), count, size)
+        yield chunk, rows, *_locate((chunk > black).any(axis=3), count, size)
 
 
 def _locate(shown: np.ndarray, count: int, size: Size) -> tuple[np.ndarray, np.ndarray]:

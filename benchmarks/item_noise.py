@@ -1,0 +1,116 @@
+"""Does locating items survive noise, JPEG compression and dark items? Writes `benchmarks/results/item_noise.csv`.
+
+FASHION_MNIST_DIR=... python -m benchmarks.item_noise [images]
+
+Images of three items of five kinds on 64x128 black pixels are composed and then spoilt. `accuracy` is the share of images
+whose every box overlaps the box in the clean image by four fifths (intersection over union), with the threshold for
+black that `features.items.black` chooses; `accuracy_at_0` is the share without one. Seconds are processor time.
+"""
+
+import io
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image
+
+from benchmarks import results
+from features.images.audit import unlocated_rows
+from features.items.black import black_threshold
+from features.items.composing import compose, paint
+from features.items.locating import crop_items, locate_items
+from pipeline.readers.image_sets import load_source
+
+ITEM, CANVAS, COUNT, SUMS = (28, 28), (64, 128), 3, tuple(range(5, 14))
+IMAGES, IMAGES_AT_0 = 1500, 100
+OVERLAP = 0.8  # of two boxes, intersection over union
+DARK = 0.1  # of the brightness of dark items
+
+
+def main(n: int = IMAGES) -> None:
+    """Measure every variant and write its row."""
+    for name, brightness, spoil in VARIANTS:
+        clean = _composed(n, brightness)
+        row = {"member": name, "images": n, **_measured(clean, spoil(clean))}
+        results.write("item_noise", [row])
+        print(row, flush=True)
+
+
+def _composed(n: int, brightness: float) -> np.ndarray:
+    """Return images, uint8 (n, height, width, 1), of items whose pixels are darkened to that share, but never to 0."""
+    source = load_source("fashion-mnist")
+    rows = np.isin(source.train.labels, list(source.price_of))
+    prices = np.array([source.price_of[label] for label in source.train.labels[rows].tolist()])
+    pool = np.ceil(source.train.pixels[rows] * brightness).astype(np.uint8)
+    return paint(compose(np.random.default_rng(0), n, prices, SUMS, COUNT, ITEM, CANVAS), pool, CANVAS)[..., None]
+
+
+def _measured(clean: np.ndarray, images: np.ndarray) -> dict[str, float]:
+    expected = locate_items(clean, COUNT, ITEM)
+    started = time.process_time()
+    black = black_threshold(images, COUNT, ITEM)
+    chosen = time.process_time()
+    boxes = locate_items(images, COUNT, ITEM, black)
+    located = time.process_time()
+    at_0 = locate_items(images[:IMAGES_AT_0], COUNT, ITEM)
+    ended = time.process_time()
+    unlocated = np.union1d(*unlocated_rows([(images, crop_items(images, COUNT, ITEM, black))], black))
+    return {
+        "black": black,
+        "accuracy": float(_located(boxes, expected).mean()),
+        "accuracy_at_0": float(_located(at_0, expected[:IMAGES_AT_0]).mean()),
+        "identical_boxes_share": float((boxes == expected).all(axis=(1, 2)).mean()),
+        "unlocated_share": len(unlocated) / len(images),
+        "seconds_to_choose": chosen - started,
+        "milliseconds_an_image": (located - chosen) / len(images) * 1000,
+        "milliseconds_an_image_at_0": (ended - located) / len(at_0) * 1000,
+    }
+
+
+def _located(boxes: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Return whether each image's boxes, int (n, count, 4), overlap the expected ones, bool (n,)."""
+    inner = np.minimum(boxes[..., 2:], expected[..., 2:]) - np.maximum(boxes[..., :2], expected[..., :2])
+    shared = np.maximum(inner, 0).prod(axis=-1)
+    areas = [(each[..., 2:] - each[..., :2]).prod(axis=-1) for each in (boxes, expected)]
+    return (shared >= OVERLAP * (areas[0] + areas[1] - shared)).all(axis=1)
+
+
+def _uniform(low: int, high: int) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda images: _shifted(images, np.random.default_rng(1).integers(low, high + 1, images.shape))
+
+
+def _normal(sigma: float) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda images: _shifted(images, np.random.default_rng(1).normal(0, sigma, images.shape))
+
+
+def _shifted(images: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    return np.clip(np.round(images + noise), 0, 255).astype(np.uint8)
+
+
+def _jpeg(quality: int) -> Callable[[np.ndarray], np.ndarray]:
+    def decoded(image: np.ndarray) -> np.ndarray:
+        file = io.BytesIO()
+        Image.fromarray(image).save(file, "JPEG", quality=quality)
+        return np.asarray(Image.open(file))
+
+    return lambda images: np.stack([decoded(image) for image in images[..., 0]])[..., None]
+
+
+VARIANTS = (  # name, brightness of the items, what is done to the images
+    ("clean", 1, np.copy),
+    ("clean, dark items", DARK, np.copy),
+    ("0 or 1 added", 1, _uniform(0, 1)),
+    ("-1, 0 or 1 added", 1, _uniform(-1, 1)),
+    ("0 or 1 added, dark items", DARK, _uniform(0, 1)),
+    ("normal noise, sigma 1", 1, _normal(1)),
+    ("normal noise, sigma 3", 1, _normal(3)),
+    ("normal noise, sigma 10", 1, _normal(10)),
+    ("JPEG, quality 95", 1, _jpeg(95)),
+    ("JPEG, quality 75", 1, _jpeg(75)),
+    ("JPEG, quality 95, dark items", DARK, _jpeg(95)),
+)
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
