@@ -2,9 +2,9 @@
 
 FASHION_MNIST_DIR=... python -m benchmarks.item_noise [images]
 
-Images of three items of five kinds on 64x128 black pixels are composed and then spoilt. `accuracy` is the share of images
-whose every box overlaps the box in the clean image by four fifths (intersection over union), with the threshold for
-black that `features.items.black` chooses; `accuracy_at_0` is the share without one. Seconds are processor time.
+Images of three items of five kinds on 64x128 black pixels are composed and then spoilt. `accuracy` is the share of
+images whose every box overlaps the box in the clean image by four fifths (intersection over union), with the threshold
+for black that `features.items.black` chooses; `accuracy_at_0` is the share without one. Seconds are processor time.
 """
 
 import io
