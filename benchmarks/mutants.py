@@ -2,16 +2,16 @@
 
 python -m benchmarks.mutants FOLDER [--most 400] [--files 'features/items/*' ...] [--tests items black ...]
 
-Needs the extra `mutation`. FOLDER gets a clone of HEAD, the only tree that is changed, and notes on what each test runs.
-Start the command again to resume: a mutant of a file that has not changed is run once; `--again survived` runs survivors
-again.
+Needs the extra `mutation`. FOLDER gets a clone of HEAD, the only tree that is changed, and notes on what each test
+runs. Start the command again to resume: a mutant of a file that has not changed is run once; `--again survived` runs
+survivors again.
 
 Mutants come from Cosmic Ray's operators. At each place one operator is drawn, since eleven replacements for each `+`
-would crowd out the rest. The sample is spread over the files as the places are, with at most 60 from a file, and drawn by
-seed and file alone. Cosmic Ray's own runner starts a new process for each mutant, and mutmut has no sample. Here, a
-process that has imported TensorFlow and the other libraries, but no module of the project, forks for each mutant. A fork
-runs only the tests that reach the mutated lines, the fastest first, up to SECONDS_OF_TESTS, and ends with the first
-failure.
+would crowd out the rest. The sample is spread over the files as the places are, with at most 60 from a file, and drawn
+by seed and file alone. Cosmic Ray's own runner starts a new process for each mutant, and mutmut has no sample. Here, a
+process that has imported TensorFlow and the other libraries, but no module of the project, forks for each mutant. A
+fork runs only the tests that reach the mutated lines, the fastest first, up to SECONDS_OF_TESTS, and ends with the
+first failure.
 """
 
 import argparse
