@@ -18,6 +18,7 @@ import numpy as np
 from benchmarks import results
 from pipeline.config.schema import Split
 from pipeline.readers.formats import read_split
+from pipeline.readers.raw import Form
 
 ROWS = 60_000
 
@@ -54,7 +55,7 @@ def write_python2_pickle(path: Path) -> None:
 def measure(path: Path) -> None:
     """Read one file and print what it took."""
     started = time.monotonic()
-    raw = read_split(path, Split(images=path.name), None, 1.0, labelled=path.suffix == ".csv")
+    raw = read_split(path, Split(images=path.name), Form(), labelled=path.suffix == ".csv")
     seconds = time.monotonic() - started
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     mib = path.stat().st_size / 2**20

@@ -1,17 +1,22 @@
 """`python -m pipeline.ingest TASK`: read a competition's raw files to arrays of images, labels and ids."""
 
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from pipeline.config.errors import SENTENCE_CHARACTERS, one_line, quoted
 from pipeline.config.schema import Ingest, Label, Params, Split
-from pipeline.readers.csv_labels import read_sample_ids
+from pipeline.readers import classes as class_reader
+from pipeline.readers.csv_labels import Sample, read_sample
+from pipeline.readers.folders import refuse_splits
 from pipeline.readers.formats import read_label_file, read_split
-from pipeline.readers.raw import Raw, tidy
+from pipeline.readers.id_spellings import Match, check_unique, match_ids
+from pipeline.readers.raw import Form, Raw, tidy
 from pipeline.running.stage import run, task_of
 from pipeline.storage import paths
-from pipeline.storage.files import BadInput, align, blame, save_array, save_json, writing
+from pipeline.storage.files import BadInput, blame, save_array, save_json, writing
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,7 @@ class Rows:
     images: np.ndarray  # (n, height, width, channels) uint8
     ids: np.ndarray  # (n,) int64 or text
     labels: np.ndarray | None  # (n,) int64 indices into the classes, or (n, classes) uint8 indicators of label sets
+    remark: str  # for the stage's line
 
 
 def ingest(params: Params, key: str) -> str:
@@ -34,135 +40,127 @@ def ingest(params: Params, key: str) -> str:
     if task.image is not None and len(task.image) not in (2, 3):
         found = list(task.image)
         raise BadInput(f"{paths.PARAMS}: tasks.{key}.ingest.image: {found} is not [height, width] or with channels")
-    sample = Path(task.folder, task.sample_submission)
-    sample_ids = read_sample_ids(sample)
+    sample_path = Path(task.folder, task.sample_submission)
+    sample = read_sample(sample_path)
+    form = Form(task.image, task.pixel_scale, task.layout, task.background)
     with writing(paths.arrays(key)) as part:
         part.mkdir()
-        train, classes = _train(task)
+        train, classes, layout = _train(task, form)
+        _check_spellings(key, task, classes, sample)
         shape = train.images.shape[1:]
-        train_rows = _save(part, "train", train)
+        train_rows, remark = _save(part, "train", train), train.remark
         del train  # one split in memory at a time
-        test, dropped = _test(task, shape, sample, sample_ids)
+        test = _test(task, replace(form, image=task.image or shape[:2], layout=layout), shape, sample)
         test_rows = _save(part, "test", test)
         save_json(part / "about.json", {"classes": classes, "image": list(shape)})
     size = "x".join(map(str, shape))
-    return f"{train_rows} train and {test_rows} test images of {size}, {len(classes)} classes{dropped}"
+    return f"{train_rows} train and {test_rows} test images of {size}, {len(classes)} classes{remark}{test.remark}"
 
 
-def _train(task: Ingest) -> tuple[Rows, list[Label]]:
+def _train(task: Ingest, form: Form) -> tuple[Rows, list[Label], str | None]:
+    """Return the training rows, the classes and the layout of colours, where the images are colours in rows."""
     path = Path(task.folder, task.train.images)
-    raw = read_split(path, task.train, task.image, task.pixel_scale, labelled=task.train.labels is None)
+    raw, remark = read_split(path, task.train, form, labelled=task.train.labels is None), ""
+    source = path if task.train.labels is None else Path(task.folder, task.train.labels)
     if task.train.labels is not None:
-        source = Path(task.folder, task.train.labels)
-        ids, labels = _join(raw, path, source, task.train)
+        ids, labels, remark = _labelled(raw, path, source, task.train)
+    elif raw.labels is None:
+        raise BadInput(f"{path}: no labels in it; declare train.labels, label_column or labels_key")
     else:
-        source, labels = path, raw.labels
-        ids = _own_ids(raw)
-        if labels is None:
-            raise BadInput(f"{path}: no labels in it; declare train.labels, label_column or labels_key")
+        ids, labels = _own_ids(raw), raw.labels
+        if raw.files is not None:
+            refuse_splits(path, labels, task.classes)
     if len(labels) != len(raw.images):
         raise BadInput(f"{source}: {len(labels)} labels for the {len(raw.images)} images of {path}")
     with blame(path):
-        align(ids, ids)
+        check_unique(ids)
     with blame(source):
         if task.train.label_separator is None:
-            classes, labels = _classes(labels, task.classes)
+            classes, labels = class_reader.class_indices(labels, task.classes)
         else:
-            classes, labels = _label_sets(labels, task.classes, task.train.label_separator)
-    return Rows(raw.images, ids, labels), classes
+            classes, labels = class_reader.label_set_indicators(labels, task.classes, task.train.label_separator)
+    for doubt in class_reader.doubts(classes):
+        _warn(f"{source}: {doubt}")
+    if raw.layout == "planes":
+        remark += "; colours read plane by plane"
+    return Rows(raw.images, ids, labels, remark), classes, raw.layout
 
 
-def _join(raw: Raw, path: Path, source: Path, split: Split) -> tuple[np.ndarray, np.ndarray]:
+def _labelled(raw: Raw, path: Path, source: Path, split: Split) -> tuple[np.ndarray, np.ndarray, str]:
     """Return ids and labels in the order of the images; a label file without ids is in that order already."""
     label_ids, labels = read_label_file(source, split)
     if label_ids is None:
-        return _own_ids(raw), labels
-    ids = _own_ids(raw, label_ids)
+        return _own_ids(raw), labels, ""
     with blame(f"{source}, whose ids are joined to those of {path}"):
-        return ids, labels[align(ids, label_ids)]
+        match = match_ids(_written_ids(raw), label_ids)
+    return label_ids[match.rows], labels[match.rows], _remark("train", match)
 
 
-def _classes(labels: np.ndarray, declared: tuple[Label, ...] | None) -> tuple[list[Label], np.ndarray]:
-    """Return the classes, sorted, and the index (n,) int64 of each label among them."""
-    if declared is None:
-        classes, indices = np.unique(labels, return_inverse=True)
-        if len(classes) < 2:
-            raise ValueError(f"every label is {classes[0]}, expected 2 classes or more")
-        return classes.tolist(), indices.astype(np.int64)
-    numeric = all(isinstance(label, int) for label in declared)
-    classes = sorted(set(declared) if numeric else {str(label) for label in declared})
-    order = {label: index for index, label in enumerate(classes)}
-    values = labels.tolist() if numeric else labels.astype(str).tolist()
-    for row, label in enumerate(values):
-        if label not in order:
-            listed = ", ".join(map(str, classes))
-            raise ValueError(f"label {label} in row {row} (counted from 0) is not among the classes {listed}")
-    return classes, np.array([order[label] for label in values], np.int64)
+def _check_spellings(key: str, task: Ingest, classes: list[Label], sample: Sample) -> None:
+    """Compare the classes with the sample submission's labels; a submission in another spelling would be worthless.
+
+    Raises:
+        BadInput: the sample spells some classes otherwise, and the entry does not say that this is meant.
+    """
+    path, source = Path(task.folder, task.sample_submission), Path(task.folder, task.train.labels or task.train.images)
+    spellings, is_one_value = class_reader.sample_spellings(classes, sample.labels, task.train.label_separator)
+    if not spellings:
+        return
+    (label, spelling), line = next(iter(spellings.items())), class_reader.classes_line(classes, spellings)
+    sentence = f"{path}: {quoted(spelling)} is {quoted(label)} of {source} in another spelling"
+    if is_one_value or task.classes is not None:
+        _warn(f"{sentence}; submissions are written with {quoted(label)}")
+        return
+    advice = f"{sentence}; to write it as in {path.name}, put this line into tasks.{key}.ingest: {line}"
+    if len(advice) > SENTENCE_CHARACTERS:
+        print(line)
+        advice = f"{sentence}; to write it as in {path.name}, put the line above into tasks.{key}.ingest"
+    raise BadInput(advice)
 
 
-def _label_sets(
-    texts: np.ndarray, declared: tuple[Label, ...] | None, separator: str
-) -> tuple[list[Label], np.ndarray]:
-    """Return the classes, sorted, and indicators (n, classes) uint8 of those that each row names."""
-    sets = [[name.strip() for name in text.split(separator) if name.strip()] for text in texts.tolist()]
-    rows = np.repeat(np.arange(len(sets)), [len(names) for names in sets])
-    if not len(rows):
-        raise ValueError("every label set is empty, expected labels")
-    classes, indices = _classes(tidy(np.array([name for names in sets for name in names])), declared)
-    indicators = np.zeros((len(sets), len(classes)), np.uint8)
-    np.add.at(indicators, (rows, indices), 1)
-    if indicators.max() > 1:
-        row, index = np.argwhere(indicators > 1)[0]
-        raise ValueError(f"label {classes[index]} stands twice in row {row} (counted from 0)")
-    return classes, indicators
-
-
-def _test(task: Ingest, shape: tuple[int, ...], sample: Path, sample_ids: np.ndarray) -> tuple[Rows, str]:
-    """Return the test rows, and what is to be said about labels that lay with them."""
-    path = Path(task.folder, task.test.images)
-    raw = read_split(path, task.test, task.image or shape[:2], task.pixel_scale, labelled=False)
+def _test(task: Ingest, form: Form, shape: tuple[int, ...], sample: Sample) -> Rows:
+    """Return the test rows under the ids of the sample submission."""
+    path, sample_path = Path(task.folder, task.test.images), Path(task.folder, task.sample_submission)
+    raw = read_split(path, task.test, form, labelled=False)
     if raw.images.shape[1:] != shape:
         sizes = ["x".join(map(str, size)) for size in (raw.images.shape[1:], shape)]
         raise BadInput(f"{path}: images of {sizes[0]}, expected {sizes[1]} as in train; declare image")
-    if raw.ids is None and raw.files is None:
-        if len(raw.images) != len(sample_ids):
-            raise BadInput(
-                f"{sample}: {len(sample_ids)} ids for the {len(raw.images)} images of {path}, "
-                "which has no ids of its own"
-            )
-        ids = sample_ids
-    else:
-        ids = _own_ids(raw, sample_ids)
-        with blame(f"{path}, whose ids are compared with those of {sample}"):
-            align(sample_ids, ids)
-    dropped = f"; dropped {raw.label_column} of {path.name}" if raw.label_column else ""
-    return Rows(raw.images, ids, None), dropped
+    remark = f"; dropped {raw.label_column} of {path.name}" if raw.label_column else ""
+    if raw.ids is not None or raw.files is not None:
+        with blame(f"{path}, whose ids are compared with those of {sample_path}"):
+            match = match_ids(sample.ids, _written_ids(raw))
+        ids = np.empty_like(sample.ids)
+        ids[match.rows] = sample.ids
+        return Rows(raw.images, ids, None, remark + _remark("test", match))
+    if len(raw.images) != len(sample.ids):
+        raise BadInput(
+            f"{sample_path}: {len(sample.ids)} ids for the {len(raw.images)} images of {path}, "
+            "which has no ids of its own"
+        )
+    return Rows(raw.images, sample.ids, None, remark)
 
 
-def _own_ids(raw: Raw, wanted: np.ndarray | None = None) -> np.ndarray:
-    """Return the ids (n,) of the images: their own, or file names as `wanted` has them, or row numbers."""
+def _remark(split: str, match: Match) -> str:
+    return "" if match.is_as_written else f"; {split} ids match {match.spelling}"
+
+
+def _written_ids(raw: Raw) -> np.ndarray:
+    """Return the ids (n,) of the images as they are written: their own, or the paths of their files, or row numbers."""
     if raw.ids is not None:
         return raw.ids
-    if raw.files is None:
-        return np.arange(len(raw.images))
-    return _file_ids(raw.files, wanted)
+    return np.arange(len(raw.images)) if raw.files is None else np.array(raw.files)
 
 
-def _file_ids(files: tuple[str, ...], wanted: np.ndarray | None) -> np.ndarray:
-    """Return file names as ids: path or bare name, with or without extension, whichever `wanted` uses."""
-    spelled = [
-        [str(Path(name).with_suffix("").as_posix()) for name in files],
-        list(files),
-        [Path(name).name for name in files],
-        [Path(name).stem for name in files],
-    ]
-    if wanted is None:
-        unique = next(names for names in spelled if len(set(names)) == len(files))
-        return tidy(np.array(unique))
-    texts = set(wanted.astype(str).tolist())
-    best = max(spelled, key=lambda names: (len(set(names)) == len(files), len(texts.intersection(names))))
-    whole = wanted.dtype.kind == "i" and texts.issuperset(best)
-    return np.array(best).astype(np.int64) if whole else np.array(best)
+def _own_ids(raw: Raw) -> np.ndarray:
+    """Return the ids (n,) of images that nothing else names: file names, without their suffix where they differ."""
+    if raw.ids is not None or raw.files is None:
+        return _written_ids(raw)
+    bare = [str(Path(name).with_suffix("").as_posix()) for name in raw.files]
+    return tidy(np.array(bare if len(set(bare)) == len(bare) else raw.files))
+
+
+def _warn(sentence: str) -> None:
+    print(f"ingest: warning: {one_line(sentence)}", file=sys.stderr, flush=True)
 
 
 def _save(folder: Path, split: str, rows: Rows) -> int:

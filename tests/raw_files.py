@@ -10,12 +10,14 @@ from hypothesis import settings
 
 from pipeline.config.schema import Split
 from pipeline.readers.formats import read_split
+from pipeline.readers.raw import Form
 
 QUICK = settings(max_examples=100)
 
 
-def read(path, image=None, scale=1.0, labelled=False, **columns):
-    return read_split(Path(path), Split(images=str(path), **columns), image, scale, labelled)
+def read(path, labelled=False, image=None, scale=1.0, layout=None, background="white", **columns):
+    form = Form(image, scale, layout, background)
+    return read_split(Path(path), Split(images=str(path), **columns), form, labelled)
 
 
 def write(path, data):

@@ -4,7 +4,9 @@ import errno
 import gzip
 import io
 import pickle
+import re
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -340,3 +342,187 @@ def test_gzip_is_told_by_its_bytes_and_not_its_name():
     train = {"images": pickled("Train.pkl", TRAIN), "labels": "TrainLabels.csv"}
     ingest(params(train, classes="5..13"), "t")
     assert arrays()["train_labels"].tolist() == [0, 8, 1, 2, 3, 4]
+
+
+def labelled_csvs(labels, cells):
+    pixel_csv("train.csv", TRAIN, Id=range(6), Label=labels)
+    pixel_csv("test.csv", TEST, Id=TEST_IDS)
+    pd.DataFrame({"Id": TEST_IDS, "Label": cells}).to_csv("raw/sample.csv", index=False)
+
+
+@pytest.mark.parametrize(
+    ("labels", "cells", "line", "classes"),
+    [
+        (["1.0", "2.0", "3.0"] * 2, ["1", "2", "1"], "classes: [1, 2, 3]", [1, 2, 3]),
+        (["0.0", "1.0"] * 3, ["1", "0", "1"], "classes: [0, 1]", [0, 1]),
+        (["1", "2", "3"] * 2, ["1.0", "2.0", "1.0"], "classes: ['1.0', '2.0', '3.0']", ["1.0", "2.0", "3.0"]),
+        (["yes", "no"] * 3, ["True", "False", "True"], "classes: ['False', 'True']", ["False", "True"]),
+        (["yes", "no"] * 3, ["TRUE", "", "0.5"], "classes: ['FALSE', 'TRUE']", ["FALSE", "TRUE"]),
+        (["cat", "dog", "emu"] * 2, ["Dog", "Cat", "Dog"], "classes: [Cat, Dog, Emu]", ["Cat", "Dog", "Emu"]),
+        (["cat", "dog", "emu"] * 2, ["dOg", "Cat", "Dog"], None, None),
+    ],
+)
+def test_a_sample_with_classes_in_another_spelling_stops_with_the_line_to_write(labels, cells, line, classes, capsys):
+    labelled_csvs(labels, cells)
+    refused(r"raw/sample\.csv: .* of raw/train\.csv in another spelling; .*tasks\.t\.ingest: classes: \[.*\]")
+    if line is None:
+        return
+    refused(re.escape(line))
+    ingest(params(**yaml.safe_load(line)), "t")  # and that line makes Podium write the sample's spelling
+    assert load_json(paths.arrays("t") / "about.json")["classes"] == sorted(classes)
+    expected = [sorted(set(map(str, labels))).index(label) for label in labels]
+    assert arrays()["train_labels"].tolist() == expected
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("labels", "cells"),
+    [
+        (["cat", "dog"] * 3, [0, 0, 0]),
+        (["cat", "dog"] * 3, ["", "", ""]),
+        (["yes", "no"] * 3, ["0.5", "0.25", "1"]),
+        ([1, 2, 3] * 2, ["0", "0.3", "1.0"]),
+        ([1, 2, 3] * 2, [3, 1, 2]),
+    ],
+)
+def test_placeholders_and_classes_of_a_sample_pass(labels, cells, capsys):
+    labelled_csvs(labels, cells)
+    ingest(params(), "t")
+    assert capsys.readouterr().err == ""
+
+
+def test_one_repeated_value_in_another_spelling_is_warned_of(capsys):
+    labelled_csvs(["0.0", "1.0"] * 3, ["0", "0", "0"])
+    ingest(params(), "t")
+    assert "warning: raw/sample.csv: '0' is '0.0' of raw/train.csv in another spelling" in capsys.readouterr().err
+
+
+def test_a_long_line_to_write_is_printed_whole(capsys):
+    names = [f"class number {number}" for number in range(30)]
+    np.savez("raw/train.npz", x=np.zeros((60, 4, 4), np.uint8), y=names * 2)
+    pixel_csv("test.csv", TEST, Id=TEST_IDS)
+    pd.DataFrame({"Id": TEST_IDS, "Label": [names[0].upper(), names[1].upper(), "0"]}).to_csv(
+        "raw/sample.csv", index=False
+    )
+    refused("put the line above", "train.npz")
+    assert yaml.safe_load(capsys.readouterr().out)["classes"] == sorted(name.upper() for name in names)
+
+
+def test_label_sets_are_compared_with_the_sample_too():
+    labelled_csvs(["a b", "b", "", "a", "c", "a"], ["A B", "C", "A"])
+    train = {"images": "train.csv", "label_separator": " "}
+    refused(r"classes: \[A, B, C\]", train)
+    ingest(params(train, classes=["A", "B", "C"]), "t")
+    assert arrays()["train_labels"].tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0], [1, 0, 0], [0, 0, 1], [1, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("labels", "warned"),
+    [
+        (["cat", "nan", "dog"], "class 'nan' may stand for a missing label"),
+        (["cat", "N/A", "dog"], "class 'N/A' may stand for a missing label"),
+        (["cat", "Cat", "dog"], "classes 'Cat' and 'cat' may be one class in two spellings"),
+        (["1", "1.0", "2"], "classes '1' and '1.0' may be one class in two spellings"),
+    ],
+)
+def test_doubtful_classes_are_warned_of(labels, warned, capsys):
+    labelled_csvs(labels * 2, ["", "", ""])
+    ingest(params(), "t")
+    assert capsys.readouterr().err == f"ingest: warning: raw/train.csv: {warned}\n"
+
+
+def test_letters_are_no_truth_values(capsys):
+    labelled_csvs(list("tfynTN"), list("tfy"))
+    ingest(params(), "t")
+    assert capsys.readouterr().err.count("two spellings") == 2  # t and T, n and N
+
+
+@pytest.mark.parametrize("splits", [("train", "valid"), ("Train", "Test"), ("training", "validation", "test")])
+def test_a_folder_of_splits_is_no_folder_of_classes(splits):
+    for split in splits:
+        save_images(f"all/{split}", ["cat/1.png", "dog/2.png", "dog/3.png"], TEST)
+    pixel_csv("test.csv", TEST, Id=TEST_IDS)
+    refused(rf"raw/all: its subfolder '\w+' is a split.*train\.images.*raw/all/{splits[0]}", "all")
+    ingest(params(f"all/{splits[0]}"), "t")
+    assert load_json(paths.arrays("t") / "about.json")["classes"] == ["cat", "dog"]
+
+
+def test_a_vehicle_may_be_a_train_and_any_class_may_be_declared():
+    save_images("train", ["train/1.png", "bus/1.png", "test/1.png"], TEST)
+    pixel_csv("test.csv", TEST, Id=TEST_IDS)
+    refused(r"subfolder 'test' is a split", "train")
+    ingest(params("train", classes=["bus", "test", "train"]), "t")
+    shutil.rmtree("raw/train/test")
+    ingest(params("train"), "t")
+    assert load_json(paths.arrays("t") / "about.json")["classes"] == ["bus", "train"]
+
+
+@pytest.mark.parametrize(
+    ("files", "ids", "spelling"),
+    [
+        (["img_1", "img_2", "img_3"], ["img_1.jpg", "img_2.jpg", "img_3.jpg"], "without suffix"),
+        (["img_1", "img_2", "img_3"], ["test/img_1.png", "test/img_2.png", "test/img_3.png"], "without folders"),
+        (["img_1", "img_2", "img_3"], ["a\\IMG_1.PNG", "a\\IMG_2.PNG", "a\\IMG_3.PNG"], "without folders, in any case"),
+        (["caf\u00e9", "b\u00e4r", "x"], ["cafe\u0301.png", "ba\u0308r.png", "x.png"], "in one Unicode form"),
+        (["001", "002", "010"], [1, 2, 10], "without suffix, without leading zeros"),
+    ],
+)
+def test_ids_are_matched_in_the_first_spelling_that_fits_all_and_it_is_said(files, ids, spelling):
+    save_images("test", [f"{name}.png" for name in files], TEST)
+    pixel_csv("train.csv", TRAIN, Id=range(6), Label=LABELS)
+    sample(ids)
+    assert f"; test ids match {spelling} in" in f"{ingest(params(test='test'), 't')} in"
+    found = dict(zip(arrays()["test_ids"].tolist(), arrays()["test_images"][:, 0, 0, 0].tolist(), strict=True))
+    assert found == dict(zip(ids, TEST[:, 0, 0].tolist(), strict=True))  # the sample's ids, each with its image
+
+
+def test_labels_are_matched_in_the_same_way():
+    save_images("train", [f"{number:03}.png" for number in range(6)], TRAIN)
+    pixel_csv("test.csv", TEST, Id=TEST_IDS)
+    label_csv(ids=[f"{number}.JPG" for number in range(6)])
+    told = ingest(params({"images": "train", "labels": "labels.csv"}), "t")
+    assert "; train ids match without suffix, without leading zeros" in told
+    assert arrays()["train_labels"].tolist() == [2, 0, 1, 0, 1, 2]
+
+
+def test_a_failed_join_shows_both_sides_and_what_matches_how():
+    save_images("test", ["a1.png", "a2.png", "B3.png"], TEST)
+    pixel_csv("train.csv", TRAIN, Id=range(6), Label=LABELS)
+    sample(["a1", "A2", "c4"])
+    refused(
+        r"id 'c4' is missing \(1 such ids\), id 'B3.png' is not expected \(1 such ids\); ids that match: "
+        r"0 as written, 0 without folders, 1 without suffix, 0 in any case, .* 2 all of it",
+        test="test",
+    )
+
+
+def test_colour_rows_may_lie_plane_by_plane():
+    ramp = np.arange(12) * 8
+    colours = ramp[:, None, None] + ramp[None, :, None] + np.array([0, 40, 70])
+    images = np.stack([colours + shift for shift in range(6)]).astype(np.uint8)
+    planes = np.moveaxis(images, 3, 1)
+    np.save("raw/test.npy", images[:3])
+    for name, rows, told in (("pixels", images, ""), ("planes", planes, "; colours read plane by plane")):
+        pixel_csv(f"{name}.csv", rows, Label=LABELS)
+        np.savez(f"raw/{name}.npz", x=rows.reshape(6, -1), y=LABELS)
+        for suffix in ("csv", "npz"):
+            line = ingest(params(f"{name}.{suffix}", "test.npy"), "t")
+            assert line.endswith("3 classes" + told)
+            np.testing.assert_array_equal(arrays()["train_images"], images)
+    ingest(params("planes.npz", pickled("test.pkl", planes[:3].reshape(3, -1)), layout="planes"), "t")
+    np.testing.assert_array_equal(arrays()["test_images"], images[:3])
+    ingest(params("planes.npz", "test.pkl", layout="interleaved"), "t")
+    np.testing.assert_array_equal(arrays()["test_images"].reshape(3, -1), planes[:3].reshape(3, -1))
+
+
+def test_ink_in_the_alpha_channel_is_seen():
+    ink = np.zeros((*TRAIN.shape, 4), np.uint8)
+    ink[..., 3] = TRAIN
+    save_images("train", [f"{number}.png" for number in range(6)], ink)
+    save_images("test", [f"{number}.png" for number in TEST_IDS], ink[:3])
+    label_csv()
+    train = {"images": "train", "labels": "labels.csv"}
+    ingest(params(train, "test"), "t")
+    np.testing.assert_array_equal(arrays()["train_images"][..., 0], 255 - TRAIN)  # black on white
+    ingest(params(train, "test", background="black"), "t")
+    assert not arrays()["train_images"].any()

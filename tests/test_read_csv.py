@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pipeline.config.schema import Split
-from pipeline.readers.csv_labels import read_labels, read_sample_ids
+from pipeline.readers.csv_labels import read_labels, read_sample
 from pipeline.readers.raw import tidy
 from pipeline.storage.files import BadInput
 from tests.raw_files import PACKINGS, QUICK, read, write, zipped
@@ -210,9 +210,9 @@ def test_an_empty_label_is_an_error(tmp_path):
 
 def test_sample_submission_ids(tmp_path):
     path = write(tmp_path / "sample.csv", gzip.compress(b"ImageId,Label\n007,0\n010,0\n"))
-    assert read_sample_ids(path).tolist() == ["007", "010"]
+    assert read_sample(path).ids.tolist() == ["007", "010"]
     with pytest.raises(BadInput, match=r"twice\.csv: id 3 stands twice"):
-        read_sample_ids(write(tmp_path / "twice.csv", "id,class\n3,0\n3,0\n"))
+        read_sample(write(tmp_path / "twice.csv", "id,class\n3,0\n3,0\n"))
 
 
 @given(st.lists(st.integers(-(2**53), 2**53), min_size=1))

@@ -94,6 +94,12 @@ def test_a_zip_of_two_files_is_an_error(tmp_path):
         read(tmp_path / "two.zip")
 
 
+def test_channels_may_come_first(tmp_path):
+    images = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
+    np.save(tmp_path / "a.npy", images)
+    np.testing.assert_array_equal(read(tmp_path / "a.npy").images, np.moveaxis(images, 1, 3))
+
+
 @pytest.mark.parametrize(
     ("shape", "image", "complaint"),
     [
@@ -137,7 +143,7 @@ def test_only_regular_files_are_opened(tmp_path):
     (tmp_path / "folder.csv").mkdir()
     for name, kind in (("pipe", "a named pipe"), ("endless", "a device"), ("folder", "a folder")):
         with pytest.raises(BadInput, match=rf"{name}\.csv: {kind}, expected a regular file"):
-            read_label_file(tmp_path / f"{name}.csv", Split(""))
+            read_label_file(tmp_path / f"{name}.csv", Split(images="x"))
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
@@ -202,7 +208,7 @@ def test_a_foreign_format_is_named_with_what_to_do(tmp_path, data, expected, suf
         read(path)
     if suffix == ".csv":
         with pytest.raises(BadInput, match=rf"a\.csv: {expected}"):
-            read_labels(path, Split(""))
+            read_labels(path, Split(images="x"))
 
 
 def test_an_excel_workbook_is_no_mere_zip(tmp_path):

@@ -1,5 +1,8 @@
 """Folders of images come back with the labels that subfolders or a CSV give them."""
 
+import os
+import socket
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -78,4 +81,69 @@ def test_deep_pixels_are_refused(tmp_path):
 
 def test_a_folder_without_images_is_an_error(tmp_path):
     with pytest.raises(BadInput, match=f"{tmp_path}: no images"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_images_are_turned_as_a_viewer_shows_them(tmp_path, orientation):
+    pixels = np.arange(0, 240, 40, dtype=np.uint8).reshape(2, 3)
+    turned = {  # how to store the picture so that the orientation undoes it, after the EXIF standard
+        1: pixels,
+        2: pixels[:, ::-1],
+        3: pixels[::-1, ::-1],
+        4: pixels[::-1],
+        5: pixels.T,
+        6: np.rot90(pixels),
+        7: pixels[::-1, ::-1].T,
+        8: np.rot90(pixels, -1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(np.ascontiguousarray(turned)).save(tmp_path / "a.png", exif=exif)
+    np.testing.assert_array_equal(read(tmp_path).images[0, :, :, 0], pixels)
+
+
+@pytest.mark.parametrize("background", ["white", "black"])
+@pytest.mark.parametrize("mode", ["LA", "RGBA", "P", "L", "RGB"])
+def test_what_is_transparent_shows_the_background(tmp_path, mode, background):
+    image = Image.new("RGBA", (2, 1), (200, 200, 200, 255))
+    image.putpixel((0, 0), (80, 80, 80, 0))
+    if mode in ("LA", "RGBA"):
+        image.convert(mode).save(tmp_path / "a.png")
+    else:  # one value stands for what is transparent
+        opaque = Image.new("RGB", (2, 1), (200, 200, 200))
+        opaque.putpixel((0, 0), (80, 80, 80))
+        opaque = opaque.quantize(2) if mode == "P" else opaque.convert(mode)
+        value = opaque.getpixel((0, 0))
+        opaque.save(tmp_path / "a.png", transparency=value)
+    shown = {"white": 255, "black": 0}[background]
+    assert read(tmp_path, background=background).images[0, 0, :, 0].tolist() == [shown, 200]
+
+
+def test_only_regular_files_are_taken_for_images(tmp_path):
+    picture(tmp_path / "1.png")
+    os.mkfifo(tmp_path / "2.png")
+    with pytest.raises(BadInput, match=r"2\.png: a named pipe, expected a regular file"):
+        read(tmp_path)
+    (tmp_path / "2.png").unlink()
+    (tmp_path / "2.png").symlink_to("/dev/zero")
+    with pytest.raises(BadInput, match=r"2\.png: a device"):
+        read(tmp_path)
+    (tmp_path / "2.png").unlink()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "2.png"))
+        with pytest.raises(BadInput, match=r"2\.png: a socket"):
+            read(tmp_path)
+    (tmp_path / "2.png").unlink()
+    (tmp_path / "x.png").mkdir()  # a folder may be called what it likes
+    assert read(tmp_path).files == ("1.png",)
+
+
+def test_warnings_of_pillow_stay_unseen(tmp_path, recwarn, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5)
+    picture(tmp_path / "1.png")
+    read(tmp_path)
+    assert not recwarn.list
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2)
+    with pytest.raises(BadInput, match=r"1\.png: not readable as an image: .*decompression bomb"):
         read(tmp_path)

@@ -71,8 +71,14 @@ class Ingest(Block):
     test: Split
     sample_submission: Text
     image: Image | None = Field(None, description="[height, width] or [height, width, channels]")
-    classes: Classes | None = Field(None, description="5..13, or a list; inferred from the training labels")
+    classes: Classes | None = Field(
+        None, description="5..13, or a list, as submissions spell them; inferred from the training labels"
+    )
     pixel_scale: float = Field(1.0, gt=0, le=65_536, description="255 where the raw pixels are 0..1")
+    layout: Literal["interleaved", "planes"] | None = Field(
+        None, description="of colour rows: pixel by pixel, or red, green and blue planes; null: detected"
+    )
+    background: Literal["white", "black"] = Field("white", description="behind transparent images")
 
 
 class Items(Block):

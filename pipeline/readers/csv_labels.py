@@ -1,5 +1,6 @@
 """CSV files of ids: labels that lie apart from their images, and the sample submission."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from pipeline.config.schema import Split
 from pipeline.readers.columns import named_columns
 from pipeline.readers.csv_table import Table, column_text, read_text, sniff
+from pipeline.readers.id_spellings import check_unique
 from pipeline.readers.raw import tidy, tidy_labels
 from pipeline.storage.files import BadInput, blame
 
@@ -25,8 +27,16 @@ def read_labels(path: Path, split: Split) -> tuple[np.ndarray | None, np.ndarray
         return ids, tidy_labels(column_text(frame, label), split.label_separator)
 
 
-def read_sample_ids(path: Path) -> np.ndarray:
-    """Return the ids (n,) of a sample submission: its first column, below a header.
+@dataclass(frozen=True)
+class Sample:
+    """A sample submission."""
+
+    ids: np.ndarray  # (n,) int64 or text
+    labels: list[str]  # n cells as they are written; a submission has others
+
+
+def read_sample(path: Path) -> Sample:
+    """Return the ids and labels of a sample submission: its first two columns, below a header.
 
     Raises:
         BadInput: the file has one column only, or an id is empty or stands twice.
@@ -35,11 +45,10 @@ def read_sample_ids(path: Path) -> np.ndarray:
     if table.names is None or table.width < 2:
         raise BadInput(f"{path}: expected a header and two columns, the id and the label")
     with blame(path):
-        ids = tidy(column_text(read_text(table), 0), "id")
-        unique, counts = np.unique(ids, return_counts=True)
-        if len(unique) != len(ids):
-            raise ValueError(f"id {unique[counts > 1][0]} stands twice, expected once")
-        return ids
+        frame = read_text(table)
+        ids = tidy(column_text(frame, 0), "id")
+        check_unique(ids)
+        return Sample(ids, column_text(frame, 1).tolist())
 
 
 def _columns(table: Table, split: Split) -> tuple[int | None, int]:

@@ -6,20 +6,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from features.images.layouts import as_images
+from features.images.layouts import as_images, colour_layout
 from features.images.pixels import to_pixels
+from pipeline.config.errors import quoted
 from pipeline.config.schema import Split
 from pipeline.readers.columns import Columns, image_columns
 from pipeline.readers.csv_table import Table, column_text, read_chunks, sniff
-from pipeline.readers.raw import Raw, tidy, tidy_labels
+from pipeline.readers.raw import Form, Raw, tidy, tidy_labels
 from pipeline.storage.files import blame
 
 
-def read_csv_pixels(path: Path, split: Split, image: tuple[int, ...] | None, scale: float, labelled: bool) -> Raw:
+def read_csv_pixels(path: Path, split: Split, form: Form, labelled: bool) -> Raw:
     """Return the images, ids and labels of a CSV; pixels are in the order of the columns.
 
-    `image` is (height, width[, channels]) where declared, `scale` multiplies raw pixels, and `labelled` asks
-    for a label in a table whose columns have no telling names.
+    `labelled` asks for a label in a table whose columns have no telling names.
 
     Raises:
         BadInput: a pixel is missing, not numeric or outside 0..255, a row has too many fields, or the roles of
@@ -27,15 +27,16 @@ def read_csv_pixels(path: Path, split: Split, image: tuple[int, ...] | None, sca
     """
     table = sniff(path)
     with blame(path):
-        columns = image_columns(table, split, image, labelled)
-        pixels, ids, labels = _read(table, columns, scale)
-        images = as_images(pixels, image)
+        columns = image_columns(table, split, form.image, labelled)
+        pixels, ids, labels = _read(table, columns, form.scale)
+        layout = form.layout or colour_layout(pixels, form.image)
         label_column = None if columns.label is None else table.name(columns.label)
         return Raw(
-            images,
+            as_images(pixels, form.image, layout),
             ids=tidy(np.concatenate(ids), "id") if ids else None,
             labels=tidy_labels(np.concatenate(labels), split.label_separator) if labels else None,
             label_column=label_column,
+            layout=layout,
         )
 
 
@@ -60,7 +61,7 @@ def _numbers(table: Table, frame: pd.DataFrame, positions: list[int]) -> np.ndar
         if bad.any():
             row = int(bad.argmax())
             place = _where(table, frame.index[0], positions)((row, positions.index(position)))
-            raise ValueError(f"{place}: {values[position].iloc[row]!r} is not a number")
+            raise ValueError(f"{place}: {quoted(values[position].iloc[row])} is not a number")
     if texts:  # whole numbers beyond 64 bits
         values = values.astype(dict.fromkeys(texts, float))
     return values.to_numpy()

@@ -1,47 +1,58 @@
-"""A folder of images: PNG, JPEG or BMP; flat, or one subfolder a class."""
+"""A folder of images: PNG, JPEG or BMP; flat, or one subfolder a class. They are read as a viewer shows them."""
 
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
-from pipeline.readers.raw import Raw, tidy
+from pipeline.config.errors import quoted
+from pipeline.config.schema import Label
+from pipeline.readers.compressed import check_regular
+from pipeline.readers.raw import Form, Raw, tidy
 from pipeline.storage.files import BadInput
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
+_TRAIN = re.compile(r"train(ing)?", re.IGNORECASE)  # may be a class, of vehicles
+_SPLIT = re.compile(r"test(ing)?|val(id|idation)?|dev", re.IGNORECASE)
 _GREY_MODES, _COLOUR_MODES = ("1", "L", "LA"), ("RGB", "RGBA", "P", "PA", "CMYK", "YCbCr")
 
 
-def read_folder(folder: Path, image: tuple[int, ...] | None) -> Raw:
+def read_folder(folder: Path, form: Form) -> Raw:
     """Return the images of a folder, sorted by path with numbers in numeric order, hidden files left out.
 
-    Every image must have one size: `image` (height, width[, channels]) where declared, else the first one's.
-    Where the images lie in subfolders, the first subfolder is the label.
+    Every image must have one size: `form.image` (height, width[, channels]) where declared, else the first one's.
+    It is turned upright as its EXIF orientation says, and what is transparent shows `form.background`. Where the
+    images lie in subfolders, the first subfolder is the label.
 
     Raises:
-        BadInput: there are no images, or one is corrupt, of another size, or coloured after a grey one.
+        BadInput: there are no images, or one is corrupt, no regular file, of another size, or coloured after a grey
+            one.
     """
     files = _image_files(folder)
     if not files:
         raise BadInput(f"{folder}: no images in it, expected files ending in {', '.join(SUFFIXES)}")
-    first = _decode(folder / files[0])
-    height, width = image[:2] if image else (first.height, first.width)
-    channels = image[2] if image and len(image) == 3 else 1 if _is_grey(first) else 3
+    first, is_declared = _decode(folder / files[0], form.background), form.image is not None and len(form.image) == 3
+    height, width = form.image[:2] if form.image else (first.height, first.width)
+    channels = form.image[2] if is_declared else len(first.getbands())
     images = np.empty((len(files), height, width, channels), np.uint8)
     for row, name in enumerate(files):
-        pixels = _pixels(folder / name, channels, declared=image is not None and len(image) == 3)
-        if pixels.shape[:2] != (height, width):
-            found = "x".join(map(str, pixels.shape[:2]))
-            raise BadInput(f"{folder / name}: the image is {found}, expected {height}x{width}")
-        images[row] = pixels
+        image = _decode(folder / name, form.background)
+        if channels == 1 and not is_declared and image.mode != "L":
+            raise BadInput(
+                f"{folder / name}: a colour image, but the first one is grey; declare image: [height, width, 3]"
+            )
+        if (image.height, image.width) != (height, width):
+            raise BadInput(f"{folder / name}: the image is {image.height}x{image.width}, expected {height}x{width}")
+        images[row] = np.asarray(image.convert("L" if channels == 1 else "RGB")).reshape(height, width, channels)
     return Raw(images, labels=_labels(folder, files), files=tuple(files))
 
 
 def _image_files(folder: Path) -> list[str]:
     paths = [path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES]
     visible = [path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts)]
-    return sorted(visible, key=_natural)
+    return sorted((name for name in visible if not (folder / name).is_dir()), key=_natural)
 
 
 def _natural(name: str) -> tuple:
@@ -59,34 +70,47 @@ def _labels(folder: Path, files: list[str]) -> np.ndarray | None:
     return tidy(np.array([name.partition("/")[0] for name in files]))
 
 
-def _decode(path: Path) -> Image.Image:
+def refuse_splits(folder: Path, labels: np.ndarray, classes: tuple[Label, ...] | None) -> None:
+    """Refuse subfolders that are splits and no classes, unless they are declared as `classes`.
+
+    Raises:
+        BadInput: names the key to set.
+    """
+    names = np.unique(labels.astype(str)).tolist()
+    splits = [name for name in names if _SPLIT.fullmatch(name) and name not in map(str, classes or ())]
+    if splits:
+        train = next((name for name in names if _TRAIN.fullmatch(name)), "FOLDER")
+        raise BadInput(
+            f"{folder}: its subfolder {quoted(splits[0])} is a split, not a class; let train.images of the task name "
+            f"the folder of the classes, {folder / train}, or list {quoted(splits[0])} in classes if it is one"
+        )
+
+
+def _decode(path: Path, background: str) -> Image.Image:
+    """Return an image of mode L or RGB, upright and opaque; a palette of greys is grey."""
+    check_regular(path)
     try:
-        with Image.open(path) as image:
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
             image.load()
-            return image
+            mode, image = image.mode, ImageOps.exif_transpose(image)
+            if mode in _GREY_MODES + _COLOUR_MODES:
+                return _opaque(image, background)
     except FileNotFoundError:
         raise
     except Exception as error:  # every decoder of Pillow fails in a way of its own
         raise BadInput(f"{path}: not readable as an image: {error}") from error
+    raise BadInput(f"{path}: pixels of mode {mode}, expected 8 bits a channel")
+
+
+def _opaque(image: Image.Image, background: str) -> Image.Image:
+    mode, is_palette = "L" if image.mode in _GREY_MODES else "RGB", image.mode in ("P", "PA")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, background), image)
+    image = image.convert("RGB" if is_palette else mode)
+    return image.convert("L") if is_palette and _is_grey(image) else image
 
 
 def _is_grey(image: Image.Image) -> bool:
-    if image.mode in _GREY_MODES:
-        return True
-    if image.mode not in ("P", "PA"):
-        return False
-    red, green, blue = np.moveaxis(np.asarray(image.convert("RGB")), -1, 0)
+    red, green, blue = np.moveaxis(np.asarray(image), -1, 0)
     return np.array_equal(red, green) and np.array_equal(green, blue)
-
-
-def _pixels(path: Path, channels: int, declared: bool) -> np.ndarray:
-    """Return (height, width, channels) uint8; colour becomes grey only where the user declared grey."""
-    image = _decode(path)
-    if image.mode not in _GREY_MODES + _COLOUR_MODES:
-        raise BadInput(f"{path}: pixels of mode {image.mode}, expected 8 bits a channel")
-    if channels == 1 and not declared and not _is_grey(image):
-        raise BadInput(f"{path}: a colour image, but the first one is grey; declare image: [height, width, 3]")
-    if image.mode in ("P", "PA"):
-        image = image.convert("RGB")
-    image = image.convert("L" if channels == 1 else "RGB")
-    return np.asarray(image, np.uint8).reshape(image.height, image.width, channels)

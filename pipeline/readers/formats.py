@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from features.images.layouts import as_images
+from features.images.layouts import as_images, colour_layout
 from features.images.pixels import to_pixels
 from pipeline.config.schema import Split
 from pipeline.readers.compressed import is_npz, opened
@@ -14,34 +14,37 @@ from pipeline.readers.folders import read_folder
 from pipeline.readers.foreign import HEAD_BYTES, refuse_foreign
 from pipeline.readers.npz import read_npy, read_npz
 from pipeline.readers.pickles import read_pickle
-from pipeline.readers.raw import Raw, tidy
+from pipeline.readers.raw import Form, Raw, tidy
 from pipeline.storage.files import blame
 
 
-def read_split(path: Path, split: Split, image: tuple[int, ...] | None, scale: float, labelled: bool) -> Raw:
+def read_split(path: Path, split: Split, form: Form, labelled: bool) -> Raw:
     """Return the rows of one split from a folder of images, a CSV, a pickle, an npy or an npz file.
+
+    `labelled` asks for a label in a table whose columns have no telling names.
 
     Raises:
         BadInput: as the readers do.
         OSError: the file is missing or not readable.
     """
     if path.is_dir():
-        return read_folder(path, image)
+        return read_folder(path, form)
     kind = _kind(path)
     if kind == "csv":
-        return read_csv_pixels(path, split, image, scale, labelled)
+        return read_csv_pixels(path, split, form, labelled)
     labels = ids = None
     if kind == "npz":
         array, labels, ids = read_npz(path, split)
     else:
         array = read_npy(path) if kind == "npy" else read_pickle(path)
     with blame(path):
-        images = to_pixels(as_images(array, image), scale)
+        layout = form.layout or colour_layout(array, form.image)
         return Raw(
-            images,
+            to_pixels(as_images(array, form.image, layout), form.scale),
             ids=None if ids is None else tidy(ids),
             labels=None if labels is None else tidy(labels),
             label_column=None if labels is None else "labels",
+            layout=layout,
         )
 
 

@@ -5,7 +5,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from features.images.layouts import Layout
+
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")  # "007" is a name, not a number
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a task's entry says of the pixels in its raw files; what is None is inferred."""
+
+    image: tuple[int, ...] | None = None  # (height, width) or (height, width, channels)
+    scale: float = 1.0  # of raw pixels
+    layout: Layout | None = None  # of colours
+    background: str = "white"  # of transparent images, a colour that Pillow knows
 
 
 @dataclass(frozen=True)
@@ -17,6 +29,7 @@ class Raw:
     labels: np.ndarray | None = None  # (n,) int64 or text
     files: tuple[str, ...] | None = None  # of a folder of images: n paths relative to it
     label_column: str | None = None  # how the file calls its labels, where it has any
+    layout: Layout | None = None  # of the colours in the file, where it has any
 
 
 def tidy(values: np.ndarray, what: str = "value") -> np.ndarray:

@@ -1,0 +1,108 @@
+"""The classes of a task: from its training labels, in the spelling that its entry or its sample submission asks for."""
+
+import re
+
+import numpy as np
+import yaml
+
+from features.labels.class_spellings import class_finder, respelled, spelling_key
+from pipeline.config.errors import quoted
+from pipeline.config.schema import Label
+from pipeline.readers.raw import tidy
+
+_MISSING = ("nan", "n/a", "na", "null", "none", "<na>")  # how programs write that a label is not known
+_LISTED = 10
+
+
+def class_indices(labels: np.ndarray, declared: tuple[Label, ...] | None) -> tuple[list[Label], np.ndarray]:
+    """Return the classes, sorted, and the index (n,) int64 of each label among them.
+
+    A label may be a declared class in another spelling.
+
+    Raises:
+        ValueError: there is one class only, or a label is none of those declared.
+    """
+    if declared is None:
+        classes, indices = np.unique(labels, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(f"every label is {quoted(classes[0])}, expected 2 classes or more")
+        return classes.tolist(), indices.astype(np.int64)
+    numeric = all(isinstance(label, int) for label in declared)
+    classes = sorted(set(declared) if numeric else {str(label) for label in declared})
+    found, indices = np.unique(labels.astype(str), return_inverse=True)
+    of_found = [class_finder(classes)(text) for text in found.tolist()]
+    if None in of_found:
+        row = int(np.argmax(np.array([each is None for each in of_found])[indices]))
+        label = quoted(labels[row])
+        raise ValueError(f"label {label} in row {row} (counted from 0) is not among the classes {listed(classes)}")
+    return classes, np.array(of_found, np.int64)[indices]
+
+
+def label_set_indicators(
+    texts: np.ndarray, declared: tuple[Label, ...] | None, separator: str
+) -> tuple[list[Label], np.ndarray]:
+    """Return the classes, sorted, and indicators (n, classes) uint8 of those that each row names.
+
+    Raises:
+        ValueError: every set is empty, a label is none of those declared, or stands twice in a set.
+    """
+    sets = [names_in(text, separator) for text in texts.tolist()]
+    rows = np.repeat(np.arange(len(sets)), [len(names) for names in sets])
+    if not len(rows):
+        raise ValueError("every label set is empty, expected labels")
+    classes, indices = class_indices(tidy(np.array([name for names in sets for name in names])), declared)
+    indicators = np.zeros((len(sets), len(classes)), np.uint8)
+    np.add.at(indicators, (rows, indices), 1)
+    if indicators.max() > 1:
+        row, index = np.argwhere(indicators > 1)[0]
+        raise ValueError(f"label {quoted(classes[index])} stands twice in row {row} (counted from 0)")
+    return classes, indicators
+
+
+def names_in(text: str, separator: str | None) -> list[str]:
+    """Return the labels that a cell names."""
+    parts = [text] if separator is None else text.split(separator)
+    return [part.strip() for part in parts if part.strip()]
+
+
+def doubts(classes: list[Label]) -> list[str]:
+    """Return what a person should know of classes that are perhaps none, a sentence each."""
+    texts, firsts = [str(each) for each in classes], {}
+    missing = [text for text in texts if text.casefold() in _MISSING]
+    sentences = [f"class {quoted(text)} may stand for a missing label" for text in missing]
+    for text in texts:
+        twin = firsts.setdefault(spelling_key(text), text)
+        if twin != text:
+            sentences.append(f"classes {quoted(twin)} and {quoted(text)} may be one class in two spellings")
+    return sentences
+
+
+def sample_spellings(classes: list[Label], cells: list[str], separator: str | None) -> tuple[dict[str, str], bool]:
+    """Return how a sample submission spells some classes otherwise, and whether one value stands in all its cells.
+
+    Cells that are empty, or numbers between 0 and 1, are placeholders; so is one repeated value, most likely.
+    """
+    names = {name for cell in cells for name in names_in(cell, separator)}
+    if not names or _are_probabilities(names):
+        return {}, True
+    find, texts = class_finder(classes), [str(each) for each in classes]
+    others = {texts[find(name)]: name for name in sorted(names) if name not in texts and find(name) is not None}
+    return others, len(names) == 1
+
+
+def _are_probabilities(names: set[str]) -> bool:
+    numbers = [float(name) for name in names if re.fullmatch(r"[0-9.]+(e-?[0-9]+)?", name) and name.count(".") < 2]
+    return len(numbers) == len(names) and max(numbers) <= 1 and any(0 < number < 1 for number in numbers)
+
+
+def classes_line(classes: list[Label], spellings: dict[str, str]) -> str:
+    """Return the line of an entry that makes Podium write the classes as the sample submission spells them."""
+    texts = respelled([str(each) for each in classes], spellings)
+    values = [int(text) if re.fullmatch(r"0|-?[1-9][0-9]*", text) else text for text in texts]
+    flow = yaml.safe_dump(values, default_flow_style=True, allow_unicode=True, width=float("inf")).strip()
+    return f"classes: {flow}"
+
+
+def listed(classes: list[Label]) -> str:
+    """Return the first classes, for a sentence."""
+    return ", ".join(map(str, classes[:_LISTED])) + (", ..." if len(classes) > _LISTED else "")
