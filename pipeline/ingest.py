@@ -37,9 +37,6 @@ def ingest(params: Params, key: str) -> str:
         OSError: a file is missing, or the disk is full.
     """
     task = task_of(params, key).ingest
-    if task.image is not None and len(task.image) not in (2, 3):
-        found = list(task.image)
-        raise BadInput(f"{paths.PARAMS}: tasks.{key}.ingest.image: {found} is not [height, width] or with channels")
     sample_path = Path(task.folder, task.sample_submission)
     sample = read_sample(sample_path)
     form = Form(task.image, task.pixel_scale, task.layout, task.background)

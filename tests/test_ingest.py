@@ -274,7 +274,12 @@ def test_colour_in_test_alone():
 
 def test_an_image_size_of_one_number():
     good_csvs()
-    refused(r"params\.yaml: tasks\.t\.ingest\.image: \[4\]", image=[4])
+    refused(r"params\.yaml.*: tasks\.t\.ingest\.image: \[4\]", image=[4])
+
+
+def test_a_folder_with_a_nul_in_its_name_is_refused():
+    good_csvs()
+    refused(r"params\.yaml.*tasks\.t\.ingest\.folder: ", folder="raw\0")
 
 
 def test_a_malicious_pickle_ends_in_one_sentence():

@@ -26,7 +26,7 @@ def read_npy(path: Path) -> np.ndarray:
     """
     with opened(path) as stream:
         _header(path, stream)
-    with opened(path) as stream, blame(path):
+    with blame(path), opened(path) as stream:
         return np.lib.format.read_array(stream, allow_pickle=False)
 
 
@@ -36,7 +36,7 @@ def read_npz(path: Path, split: Split) -> tuple[np.ndarray, np.ndarray | None, n
     Raises:
         BadInput: the file is corrupt or holds Python objects, or a key is missing or ambiguous.
     """
-    with whole(path), zipfile.ZipFile(path) as archive, blame(path):
+    with blame(path), whole(path), zipfile.ZipFile(path) as archive:
         shapes = {}
         for member in archive.infolist():
             check_ratio(path, member.file_size, member.compress_size)
