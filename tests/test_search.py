@@ -5,7 +5,10 @@ import multiprocessing
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import optuna
 import pytest
@@ -20,6 +23,7 @@ from pipeline.tuning.search import Search, best_of, ended
 from pipeline.tuning.space import space_of
 from pipeline.tuning.study import DEFAULTS, OWNER, REASON, counted, open_study
 from tests import fake_trials
+from tests.projects import environment
 
 MEMBER = Member(task="blobs", architecture="resnet", training=Training(epochs=3), tune=Tune(trials=6))
 
@@ -281,3 +285,49 @@ def test_ctrl_c_is_not_a_workers_matter_from_its_first_moment(monkeypatch):
 
 def test_optuna_stays_quiet():
     assert optuna.logging.get_verbosity() == optuna.logging.WARNING
+
+
+OPEN = """
+import sys, time
+from pipeline.tuning.study import open_study
+print("ready", flush=True)
+sys.stdin.readline()
+open_study(sys.argv[1], "s", "none", 3)
+"""
+
+
+def test_several_processes_open_a_new_database_at_once(tmp_path):
+    command = [sys.executable, "-c", OPEN, f"sqlite:///{tmp_path}/new.db"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    processes = [subprocess.Popen(command, env=environment(), **pipes) for _ in range(4)]
+    for process in processes:
+        process.stdout.readline()
+    assert [process.communicate("\n", timeout=60) for process in processes] == [("", "")] * 4
+
+
+KILLED = """
+import os, signal, sys
+from optuna.storages.journal._file import get_lock_file
+from pipeline.tuning.study import open_study
+study = open_study(sys.argv[1], "s", "none", 3)
+with get_lock_file(study._storage._backend._lock):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_the_lock_of_a_killed_process_is_taken_over(tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("pipeline.tuning.study.LOCK_SECONDS", 1)
+    journal = Path("studies", "m.journal")
+    lock = journal.with_name("m.journal.lock")
+    if kind == "file":
+        subprocess.run([sys.executable, "-c", KILLED, str(journal)], env=environment(), check=False)
+    else:  # of an earlier version: from a relative path, so that it leads nowhere
+        journal.parent.mkdir()
+        lock.symlink_to(journal)
+    assert os.path.lexists(lock)
+    opened = open_study(str(journal), "s", "none", 3)
+    opened.ask()
+    assert not os.path.lexists(lock)
+    assert len(opened.get_trials()) == 1

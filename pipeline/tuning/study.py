@@ -7,8 +7,10 @@ trial whose owner is gone is failed, and its place in the budget is free again.
 
 import os
 import platform
+import random
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,16 +18,18 @@ from typing import Any
 import numpy as np
 import optuna
 import psutil
-from optuna.exceptions import UpdateFinishedTrialError
+from optuna.exceptions import DuplicatedStudyError, StorageInternalError, UpdateFinishedTrialError
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import TPESampler
 from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from pipeline.storage.files import BadInput
 from pipeline.tuning.space import Space
 
+OPEN_ATTEMPTS = 8
+LOCK_SECONDS = 30  # after which the journal's lock is taken from a process that was killed while it held it
 BEAT_SECONDS = 30
 SILENT_SECONDS = 180  # after which a trial of another machine counts as dead
 NAMELESS_SECONDS = 20  # after which one counts as dead whose owner was killed before it gave its name
@@ -48,11 +52,15 @@ def open_study(storage: str, name: str, pruner: str, epochs: int) -> optuna.Stud
         BadInput: the storage cannot be opened; an URL, which may hold a password, is not told.
     """
     opened = os.path.expandvars(storage)
-    try:
+
+    def create() -> optuna.Study:
         backend = opened if "://" in opened else _journal(Path(opened))
         return optuna.create_study(
             storage=backend, study_name=name, direction="maximize", pruner=_pruner(pruner, epochs), load_if_exists=True
         )
+
+    try:
+        return _retried(create) if "://" in opened else create()
     except OSError:
         raise
     except Exception as error:
@@ -60,9 +68,23 @@ def open_study(storage: str, name: str, pruner: str, epochs: int) -> optuna.Stud
         raise BadInput(f"tune.storage: {shown} cannot be opened by Optuna ({type(error).__name__})") from None
 
 
+def _retried(create: Callable[[], optuna.Study]) -> optuna.Study:
+    """Return what `create` returns, at last: other processes may make the same tables and the same study just now."""
+    from sqlalchemy.exc import DBAPIError  # a journal does without
+
+    for _ in range(OPEN_ATTEMPTS - 1):
+        with suppress(DBAPIError, StorageInternalError, DuplicatedStudyError):
+            return create()
+        time.sleep(random.random())
+    return create()
+
+
 def _journal(path: Path) -> BaseStorage:
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = JournalFileSymlinkLock(str(path))
+    lock_file = Path(f"{path}.lock")
+    if lock_file.is_symlink():  # of an earlier version, whose locks stayed for ever if their owner was killed
+        lock_file.unlink(missing_ok=True)
+    lock = JournalFileOpenLock(str(path), LOCK_SECONDS)
     backend = JournalFileBackend(str(path), lock)
     if _torn_bytes(path):
         lock.acquire()
