@@ -8,7 +8,7 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 .PHONY: repro download quick test test-all lint lock clean help
 
 repro: $(ENVIRONMENT)  ## raw files in, submissions and a table of scores out
-	dvc repro
+	python -m pipeline repro
 	@cat report/summary.md
 
 download: $(ENVIRONMENT)  ## the files of TASK's competition, with the kaggle client

@@ -1,6 +1,7 @@
 """`python -m pipeline`: list the commands of this package, the stages in the order in which DVC runs them."""
 
 import ast
+import sys
 from pathlib import Path
 
 import yaml
@@ -27,4 +28,8 @@ def _line(path: Path) -> str:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["repro"]:
+        from pipeline.repro import repro  # with DVC, which takes long to import
+
+        sys.exit(repro(sys.argv[2:]))
     print(overview())

@@ -1,0 +1,101 @@
+"""`python -m pipeline repro` in a repository of two short stages, after kills while DVC wrote its own files."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from tests.kaggle_project import hear_ctrl_c
+from tests.projects import environment
+
+STAGES = {
+    "first": {"cmd": "echo 1 >> runs; cp runs first", "deps": ["source"], "outs": ["first"]},
+    "second": {"cmd": "cp first second", "deps": ["first"], "outs": ["second"]},
+}
+MENDED = "repro: dvc.lock was damaged, as by a kill, and is again as the last run left it\n"
+DELETED = (
+    "repro: dvc.lock was damaged, as by a kill, and has been deleted; finished stages are taken from DVC's cache\n"
+)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    root = tmp_path_factory.mktemp("repository")
+    subprocess.run(["dvc", "init", "--no-scm", "--quiet"], cwd=root, env=environment(), check=True)
+    (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": STAGES}))
+    (root / "source").write_text("x")
+    return root
+
+
+@pytest.fixture
+def repository(template, tmp_path):
+    """A repository in which all stages have run, with the copy that `repro` made."""
+    root = tmp_path / "repository"
+    subprocess.run(["cp", "-r", template, root], check=True)
+    assert repro(root)[0] == 0
+    return root
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "pipeline", "repro", *arguments]
+
+
+def repro(root, *arguments):
+    done = subprocess.run(command(*arguments), cwd=root, env=environment(), capture_output=True, text=True)
+    return done.returncode, done.stderr, done.stdout
+
+
+@pytest.mark.parametrize(("keep", "has_copy"), [(0, True), (40, True), (0, False)])
+def test_a_damaged_lock_file_is_mended_and_nothing_runs_again(repository, keep, has_copy):
+    lock = repository / "dvc.lock"
+    whole = lock.read_bytes()
+    lock.write_bytes(whole[:keep])
+    if not has_copy:
+        (repository / ".dvc/tmp/dvc.lock.copy").unlink()
+    status, said, _ = repro(repository)
+    assert (status, said) == (0, MENDED if has_copy else DELETED)
+    assert yaml.safe_load(lock.read_bytes()) == yaml.safe_load(whole)
+    assert (repository / "runs").read_text() == "1\n"
+
+
+@pytest.mark.parametrize("content", ["", '{"read": {"/x": [{"pid": 1', '{"read": 5}', "[]"])
+def test_a_damaged_rwlock_is_deleted(repository, content):
+    (repository / ".dvc/tmp/rwlock").write_text(content)
+    said = "repro: .dvc/tmp/rwlock was damaged, as by a kill, and has been deleted\n"
+    assert repro(repository)[:2] == (0, said)
+
+
+def test_targets_and_the_exit_status_are_passed_on(repository):
+    (repository / "source").write_text("y")
+    assert repro(repository, "--single-item", "first")[:2] == (0, "")
+    assert (repository / "runs").read_text() == "1\n1\n"
+    status, said, _ = repro(repository, "third")
+    assert status == 255
+    assert "third" in said
+
+
+def test_a_failed_run_keeps_what_finished(repository):
+    changed = STAGES | {"second": STAGES["second"] | {"cmd": "false"}}
+    (repository / "dvc.yaml").write_text(yaml.safe_dump({"stages": changed}))
+    (repository / "source").write_text("y")
+    assert repro(repository)[0] == 255
+    (repository / "dvc.lock").write_bytes(b"")
+    assert MENDED in repro(repository, "first")[1]
+    assert (repository / "runs").read_text() == "1\n1\n"
+
+
+def test_ctrl_c_reaches_the_stage_and_dvc(repository):
+    changed = STAGES | {"second": STAGES["second"] | {"cmd": "echo started; sleep 60"}}
+    (repository / "dvc.yaml").write_text(yaml.safe_dump({"stages": changed}))
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    session = {"start_new_session": True, "preexec_fn": hear_ctrl_c}
+    process = subprocess.Popen(command(), cwd=repository, env=environment(), **pipes, **session)
+    while "started" not in process.stdout.readline():
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode not in (0, None)
+    assert "Traceback" not in said
