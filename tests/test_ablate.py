@@ -8,6 +8,8 @@ from pipeline.storage import paths
 from pipeline.training import fold as fit
 from tests.projects import member, to_folds, write_blobs
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def blobs(tmp_path, monkeypatch):

@@ -84,6 +84,7 @@ def made():
     return {path.name: path.read_bytes() for path in sorted(paths.generated("blobs").iterdir())}
 
 
+@pytest.mark.slow
 def test_every_fold_gets_images_labels_and_a_place_in_the_record(finished):
     sets = [f"fold-{k}_{kind}.npy" for k in range(FOLDS) for kind in ("images", "labels")]
     assert set(made()) == {"about.json", "samples.png", *sets}
@@ -99,6 +100,7 @@ def test_every_fold_gets_images_labels_and_a_place_in_the_record(finished):
     assert picture.height > 3 * 12
 
 
+@pytest.mark.slow
 def test_a_model_on_all_rows_has_a_gan_on_all_rows(project, seen):
     params = project({"m": using(training={"train_on_all": True})}, split={"count": 1}, generate=SMALL)
     generate.generate(params, "blobs")
@@ -118,6 +120,7 @@ def test_three_channels_and_sides_that_cannot_be_halved():
     assert critic.predict([images, labels], verbose=0).shape == (2, 1)
 
 
+@pytest.mark.slow
 def test_each_step_moves_one_network_alone():
     from pipeline.config.schema import Generate
     from pipeline.training.gan import build_gan, train_on
@@ -150,6 +153,7 @@ class Killed(BaseException):
     """Stands for a kill between two epochs."""
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_as_if_nothing_had_happened(finished, monkeypatch):
     from pipeline.training import gan_fold as generator
 
@@ -178,6 +182,7 @@ def arrays():
     return {path.name: np.load(path).astype(int) for path in paths.generated("blobs").glob("*.npy")}
 
 
+@pytest.mark.slow
 def test_a_finished_result_is_published_again_without_keras(finished, tmp_path):
     before = made()
     to_two_folds({"m": using()}, generate=SMALL, ensemble={"method": "mean"})
@@ -186,6 +191,7 @@ def test_a_finished_result_is_published_again_without_keras(finished, tmp_path):
     assert made() == before
 
 
+@pytest.mark.slow
 def test_another_key_takes_the_place_of_the_finished_result(finished, seen):
     first = made()
     generate.generate(to_two_folds({"m": using()}, generate=SMALL | {"seed": 1}), "blobs")
@@ -213,6 +219,7 @@ def keras_after_generating(folder):
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 def test_no_gan_reads_a_row_that_its_models_are_validated_on(project, seen):
     params = project({"m": using()}, generate=SMALL | {"epochs": 3}, split={"count": 3})
     folds = load_folds("blobs")
@@ -227,6 +234,7 @@ def test_no_gan_reads_a_row_that_its_models_are_validated_on(project, seen):
         assert set(rows.tolist()) <= set(np.flatnonzero(folds != fold).tolist())
 
 
+@pytest.mark.slow
 def test_a_model_takes_the_images_made_from_its_own_rows_and_no_others(finished, monkeypatch):
     tune.tune(finished, "m")
     for fold in range(FOLDS):  # every image tells the fold that it is for
@@ -250,6 +258,7 @@ def test_a_model_takes_the_images_made_from_its_own_rows_and_no_others(finished,
         assert 0.2 < len(painted) / len(images) < 0.8
 
 
+@pytest.mark.slow
 def test_images_from_other_rows_are_refused_by_name(finished):
     params = to_two_folds({"m": using()}, generate=SMALL, split={"count": FOLDS, "seed": 1})
     tune.tune(params, "m")

@@ -50,6 +50,7 @@ def test_grey_and_colour(architecture, channels):
     assert np.allclose(probabilities.sum(axis=1), 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("architecture", "options"), [*SMALL.items(), *VARIANTS])
 def test_contract(architecture, options, tmp_path):
     keras.utils.set_random_seed(0)
@@ -107,6 +108,7 @@ def test_parameter_counts_are_the_published_ones(report, architecture, image_sha
     assert abs(found - count) <= within * count, report
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("image_shape", [(28, 28, 1), (32, 32, 3), (64, 64, 1), (64, 128, 1)])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_usual_image_sizes(architecture, image_shape):

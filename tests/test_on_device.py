@@ -159,6 +159,7 @@ def folds(tmp_path_factory):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("way", "module"), [("on the device", "pipeline.training.epoch_jax"), ("by Python", "pipeline.training.epoch")]
 )

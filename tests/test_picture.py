@@ -12,6 +12,8 @@ from pipeline.storage.folds import load_folds
 from pipeline.storage.predictions import load_predictions
 from tests.projects import member, task, write_params
 
+pytestmark = pytest.mark.slow
+
 SIZE, CORNERS = 6, ((1, 2), (5, 14))  # of two squares whose brightness is their price
 MEMBERS = {
     "located": member("sums", input="items", training={"epochs": 1}),

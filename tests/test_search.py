@@ -142,6 +142,7 @@ def test_trials_that_fail_are_recorded_and_the_study_goes_on(searched):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pruner", ["median", "hyperband"])
 def test_trials_that_lag_behind_are_pruned(searched, pruner):
     found = searched(fake_trials.score, tuned(trials=25, pruner=pruner))
@@ -156,6 +157,7 @@ def test_a_limit_of_seconds_ends_a_search(searched):
     assert set(states(found)) == {TrialState.COMPLETE}
 
 
+@pytest.mark.slow
 def test_workers_side_by_side_keep_the_budget(searched):
     found = searched(fake_trials.slow, tuned(trials=7), at_once=3)
     assert len(found.trials) == 7
@@ -172,6 +174,7 @@ def run_one_more(path, ready):
     workers.stop(hands[0])
 
 
+@pytest.mark.slow
 def test_processes_share_a_study_and_survive_a_kill(tmp_path):
     path = str(tmp_path / "m.journal")
     context = multiprocessing.get_context("spawn")
@@ -196,6 +199,7 @@ def test_processes_share_a_study_and_survive_a_kill(tmp_path):
     assert len(complete) + len(lost) == len(trials)
 
 
+@pytest.mark.slow
 def test_a_trial_of_another_machine_is_given_up_when_it_falls_silent(tmp_path, monkeypatch):
     found = open_study(str(tmp_path / "m.journal"), "m", "none", 3)
     trial = found.ask()

@@ -26,6 +26,8 @@ from pipeline.training.fold_jobs import key_of
 from pipeline.training.pseudo_labels import load_pseudo
 from tests.projects import ROOT, environment, member, task, to_folds, write_blobs, write_params
 
+pytestmark = pytest.mark.slow
+
 FOLDS, TESTS = 2, 12
 ITEMS = {"items": {"count": 1, "size_pixels": [12, 12], "prices": [0, 1, 2]}}
 
@@ -171,6 +173,7 @@ class Killed(BaseException):
     """Stands for a kill between two epochs."""
 
 
+@pytest.mark.nightly
 def test_a_killed_student_ends_as_if_nothing_had_happened(project, monkeypatch):
     params = project(student(training={"epochs": 2}), split={"count": 1})
     save_taught(np.random.default_rng(0).dirichlet(np.ones(3), (1, TESTS)).astype(np.float32))

@@ -31,6 +31,7 @@ def test_items_share_one_network(tmp_path):
 GRIDS = {"deep_resnet", "fast", "inception", "modified_resnet", "resnet"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_families_with_global_pooling_can_end_in_a_grid(architecture):
     keras.utils.set_random_seed(0)
@@ -92,6 +93,7 @@ def precision(request):
     keras.config.set_dtype_policy(before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "mixed_float16"], indirect=True)
 def test_a_grid_learns_prices_from_sums_alone(precision, tmp_path):
     keras.utils.set_random_seed(0)

@@ -19,6 +19,8 @@ from pipeline.storage.predictions import load_predictions
 from pipeline.training import fold as fit
 from tests.projects import member, to_folds, write_blobs
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
@@ -153,6 +155,7 @@ def test_a_killed_run_ends_as_if_nothing_had_happened(project, monkeypatch, trai
     assert np.allclose(resumed_test.probabilities, whole_test.probabilities, atol=1e-5)
 
 
+@pytest.mark.nightly
 def test_short_epochs_are_saved_now_and_then_and_the_last_one_always(project, monkeypatch):
     params = project({"m": member("blobs", training={"epochs": 4})}, split={"count": 1})
     epoch, save, learnt, saved = fit._epoch, resume.save_state, [], []
@@ -177,6 +180,7 @@ def test_short_epochs_are_saved_now_and_then_and_the_last_one_always(project, mo
     assert np.allclose(pd.read_csv(models_of()["fold-0.csv"]).drop(columns="seconds"), whole, atol=1e-5)
 
 
+@pytest.mark.nightly
 def test_a_killed_transfer_goes_on_in_its_phase(project, monkeypatch):
     training = {"epochs": 3, "frozen_epochs": 1, "tuned_layers": 2, "schedule": "constant", "batch_size": 8}
     training |= {"learning_rate": 0.1, "tuned_learning_rate": 0.2}
@@ -225,6 +229,7 @@ def test_the_epoch_with_the_best_figure_is_kept_or_the_last_one(project, monitor
         assert log_loss(oof[folds == fold], labels[folds == fold]) == pytest.approx(kept(losses[fold]), rel=1e-3)
 
 
+@pytest.mark.nightly
 def test_early_stopping_stops(project):
     settings = {"epochs": 30, "schedule": "constant", "learning_rate": 1e-9, "early_stopping_patience_epochs": 2}
     params = project({"m": member("blobs", training={**settings, "monitor": "val_accuracy"})})

@@ -24,6 +24,7 @@ def build(weights, **options):
     return models.build("pretrained", SHAPE, 5, {"weights": weights, "width": 0.25, **options})
 
 
+@pytest.mark.slow
 def test_the_weights_are_those_of_the_file(weights):
     first, second = (build(weights).get_layer("backbone").get_weights() for _ in range(2))
     fresh = build(None).get_layer("backbone").get_weights()
@@ -31,6 +32,7 @@ def test_the_weights_are_those_of_the_file(weights):
     assert not np.array_equal(first[0], fresh[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("backbone", "black", "white"), [("mobilenet", -1, 1), ("vgg16", -123.68, 151.061)])
 def test_grey_images_are_enlarged_coloured_and_preprocessed(backbone, black, white):
     network = build(None, backbone=backbone, width=0.25 if backbone == "mobilenet" else 1.0)

@@ -72,6 +72,7 @@ def test_without_trials_the_entry_is_passed_on(project):
     assert not paths.journal("blobs", "m").parent.exists()
 
 
+@pytest.mark.slow
 def test_the_best_trial_is_handed_on_and_more_trials_go_on(project, faked):
     params = project(tune={"trials": 5, "space": SMALL})
     said = tune.tune(params, "m")
@@ -88,6 +89,7 @@ def test_the_best_trial_is_handed_on_and_more_trials_go_on(project, faked):
     assert paths.tuning("blobs", "m").read_bytes() == chosen  # so that nothing is trained again
 
 
+@pytest.mark.slow
 def test_options_better_than_the_defaults_are_handed_on(project, faked):
     space = SMALL | {"training": {"label_smoothing": None, "weight_decay": None}}
     tune.tune(project(training={"learning_rate": 0.02}, tune={"trials": 5, "space": space}), "m")
@@ -108,6 +110,7 @@ def test_every_architecture_has_a_space_of_its_own(architecture):
         assert not distribution.single(), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -125,6 +128,7 @@ def test_another_space_or_entry_starts_another_study(project, faked, changes):
     assert len(all_trials(before["study"])) == 3
 
 
+@pytest.mark.slow
 def test_a_person_finds_tables_and_plots(project, faked):
     tune.tune(project(tune={"trials": 8, "space": SMALL}), "m")
     page = (paths.study("blobs", "m") / "study.html").read_text()
@@ -149,6 +153,7 @@ def test_a_bad_space_is_one_sentence(project):
         tune.tune(project(tune={"trials": 2, "space": {"options": {"width": [1, 2]}}}), "m")
 
 
+@pytest.mark.slow
 def test_the_network_breaks_and_diverges_and_the_study_goes_on(project):
     space = {
         "options": {
@@ -191,6 +196,7 @@ def wait_for(condition, seconds=120):
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_two_commands_share_a_study_of_which_one_is_killed(project, tmp_path):
     project(training={"epochs": 4}, tune={"trials": 2, "space": SMALL, "pruner": "none"})
     first, second = start(tmp_path), start(tmp_path)
@@ -226,6 +232,7 @@ stage.run("tune", tune.tune)
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_in_one_line_and_the_next_run_goes_on(project, faked, tmp_path):
     params = project(tune={"trials": 2, "space": SMALL, "pruner": "none"})
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
