@@ -208,8 +208,8 @@ def test_without_a_block_there_is_a_record_and_no_keras(project, tmp_path):
 
 def keras_after_generating(folder):
     code = (
-        "import sys; from pipeline import generate, config, paths;"
-        "generate.generate(config.load_params(paths.PARAMS), 'blobs');"
+        "import sys; from pipeline.generate import generate; from pipeline.config.schema import load_params;"
+        "from pipeline.storage.paths import PARAMS; generate(load_params(PARAMS), 'blobs');"
         "print([m for m in ('keras', 'tensorflow') if m in sys.modules])"
     )
     environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
