@@ -92,9 +92,12 @@ def _marks(line: Row) -> dict[str, Row]:
     """Return the figures of a race: accuracy on the way, by minutes, and at the end."""
     label, *marks = line
     end = re.search(r"([\d.]+) minutes", line[label])
-    at_end = {"rows": "test", "minutes": end[1] if end else ""}
+    at_end = {"rows": "test", "mark": "end", "minutes": end[1] if end else ""}
     ends = {"end": {**at_end, "views": 1}, "end, six views": {**at_end, "views": 6}}
-    return {mark: ends.get(mark, {"rows": "2 000 of test", "views": 1, "minutes": mark}) for mark in marks}
+    return {
+        minutes: ends.get(minutes, {"rows": "2000 of test", "views": 1, "mark": number, "minutes": minutes})
+        for number, minutes in enumerate(marks, start=1)
+    }
 
 
 def _named(label: str, rows: list[Row]) -> Row:

@@ -96,10 +96,13 @@ def _race(name: str, member: Member, predict: Predict, right: np.ndarray, budget
 def _rows(curve: pd.DataFrame, view_count: int) -> list[dict]:
     """Return the rows of results: a row for each mark, and one for the end in all views."""
     *on_the_way, end = curve.to_dict("records")
-    rows = [{"rows": f"{mark['images']} of test", "views": 1, **mark} for mark in on_the_way]
-    rows.append({"rows": "test", "views": 1, **end})
-    rows.append({"rows": "test", "views": view_count, "minutes": end["minutes"], "accuracy": end[IN_VIEWS]})
-    return [{name: row.get(name) for name in ("rows", "views", "minutes", "accuracy")} for row in rows]
+    rows = [
+        {"rows": f"{row['images']} of test", "views": 1, "mark": mark, **row}
+        for mark, row in enumerate(on_the_way, start=1)
+    ]
+    rows.append({"rows": "test", "views": 1, "mark": "end", **end})
+    rows.append({**rows[-1], "views": view_count, "accuracy": end[IN_VIEWS]})
+    return [{name: row[name] for name in ("rows", "views", "mark", "minutes", "accuracy")} for row in rows]
 
 
 class Clock:
