@@ -20,8 +20,8 @@ from pipeline.running import workers
 from pipeline.storage.files import BadInput
 from pipeline.tuning import search, study
 from pipeline.tuning.search import Search, best_of, ended
-from pipeline.tuning.space import space_of
-from pipeline.tuning.study import DEFAULTS, OWNER, REASON, counted, open_study
+from pipeline.tuning.space import space_of, suggest, with_values
+from pipeline.tuning.study import DEFAULTS, OWNER, REASON, claim, counted, end, give_up, open_study
 from tests import fake_trials
 from tests.projects import environment
 
@@ -335,3 +335,24 @@ def test_the_lock_of_a_killed_process_is_taken_over(tmp_path, monkeypatch, kind)
     opened.ask()
     assert not os.path.lexists(lock)
     assert len(opened.get_trials()) == 1
+
+
+def test_a_killed_trial_is_tried_again_with_the_same_values(tmp_path):
+    space = space_with({"options": {"dropout": {"low": 0.0, "high": 0.9}}})
+
+    def values(name, killed):
+        opened = open_study(str(tmp_path / f"{name}.journal"), "s", "none", 3)
+        for place in range(4):
+            for _ in range(1 + (place in killed)):
+                trial = claim(opened, space, 4, seed=7)
+                suggest(trial, space)
+                if place in killed:
+                    give_up(opened, trial.number, "killed")
+                    killed = killed - {place}
+                    continue
+                end(opened, trial.number, 0.5)
+        return [trial.params for trial in counted(opened)]
+
+    undisturbed = values("a", set())
+    assert len({tuple(each.items()) for each in undisturbed}) == 4
+    assert values("b", {0, 1, 3}) == undisturbed

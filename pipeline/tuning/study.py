@@ -110,7 +110,8 @@ def _pruner(name: str, epochs: int) -> BasePruner:
 def claim(study: optuna.Study, space: Space, budget: int, seed: int) -> Trial | None:
     """Return a new trial with its values suggested, the defaults' first, or None where the budget is taken.
 
-    The sampler is seeded by (seed, number), so that what a trial is does not depend on who runs it.
+    The sampler is seeded by (seed, place in the budget), so that what a trial is does not depend on who runs it, nor on
+    how often it was killed.
     """
     while len(counted(study)) < budget:
         _queue_defaults(study, space)
@@ -119,7 +120,7 @@ def claim(study: optuna.Study, space: Space, budget: int, seed: int) -> Trial | 
         before = [each for each in counted(study) if each.number < trial.number]
         twice = DEFAULTS in trial.user_attrs and any(DEFAULTS in each.user_attrs for each in before)
         if len(before) < budget and not twice:
-            numbers = np.random.SeedSequence((seed, trial.number)).generate_state(1)
+            numbers = np.random.SeedSequence((seed, len(before))).generate_state(1)
             study.sampler = TPESampler(seed=int(numbers[0]))
             return trial
         give_up(study, trial.number, "another process was faster")
