@@ -20,7 +20,7 @@ from pipeline.running import workers
 from pipeline.storage.files import BadInput
 from pipeline.tuning import search, study
 from pipeline.tuning.search import Search, best_of, ended
-from pipeline.tuning.space import space_of, suggest, with_values
+from pipeline.tuning.space import space_of, suggest
 from pipeline.tuning.study import DEFAULTS, OWNER, REASON, claim, counted, end, give_up, open_study
 from tests import fake_trials
 from tests.projects import environment
