@@ -26,7 +26,8 @@ back. The source `RESULTS.md@7b28d18` marks rows from before the CSVs. [records/
 LINK = re.compile(r"\]\(([^)]+)\)")
 BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end of figures -->)", re.DOTALL)
 MINUTES_FROM_SECONDS = 90
-SHARES = ("dead_share", "varying_share")
+SHARES = ("accuracy_at_0", "dead_share", "varying_share")
+ROUNDED = ("pflop", "peak_gib", "milliseconds_an_image")
 COUNTS = ("parameters", "images", "items_per_class", "images_per_second")
 
 
@@ -61,7 +62,8 @@ def _page(tree: dict[str, Any]) -> str:
         if "question" not in entry:
             continue  # its rows are shown elsewhere
         file = entry.get("file", name)
-        links = f"[rows](results/{file}.csv), [record](records/{entry['record']})"
+        links = f"[rows](results/{file}.csv)"
+        links += f", [record](records/{entry['record']})" if "record" in entry else ""
         sections.append(
             f"## {entry['question']}\n{entry['answer']} `{entry['command']}` ({links})\n\n"
             f"{table(name, entry, tree['columns'])}\n"
@@ -114,7 +116,7 @@ def _cell(column: str, row: dict[str, str]) -> str:
     if column == "seconds":
         seconds = float(text)
         return f"{seconds / 60:.0f} min" if seconds > MINUTES_FROM_SECONDS else f"{seconds:.1f} s"
-    return f"{float(text):.3g}" if column in ("pflop", "peak_gib") else text
+    return f"{float(text):.3g}" if column in ROUNDED else text
 
 
 def _percent(row: dict[str, str]) -> str:
