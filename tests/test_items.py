@@ -177,3 +177,22 @@ def test_other_arrays_are_refused(images):
 def test_impossible_items_are_refused(count, size):
     with pytest.raises(ValueError, match="expected 1 to 255 items of at least one pixel"):
         crop_items(np.zeros((1, 4, 4, 1), np.uint8), count, size)
+
+
+@pytest.mark.parametrize("specks", [6, 14])
+def test_items_in_many_parts_are_found_whole(specks):
+    """No limit to the work that an image can cause is reached by items of a dozen parts."""
+    image = np.zeros((1, 40, 80, 1), np.uint8)
+    for left in (3, 50):
+        image[0, 2:30:2, left][:specks] = image[0, 2:30:2, left + 26][:specks] = 9
+        image[0, 10:20, left + 8 : left + 20] = 9
+    crops = crop_items(image, 2, (28, 28))[0]
+    assert [(crop == 9).sum() for crop in crops] == [2 * specks + 120] * 2
+
+
+def test_of_noise_the_largest_parts_are_looked_at():
+    image = np.zeros((1, 60, 120, 1), np.uint8)
+    image[0, ::2, ::2] = 1  # 1 800 parts of a pixel
+    image[0, 10:30, 10:30], image[0, 25:45, 70:90] = 200, 100
+    crops = crop_items(image, 2, (24, 24))[0]
+    assert [np.isin(crop, (100, 200)).sum() for crop in crops] == [400, 400]

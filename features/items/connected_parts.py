@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 # Limits to the work that one image can cause. No image of clean Fashion-MNIST items reaches one of them.
-MOST_PARTS = 16  # for each item and the image; an image with more shows noise, and only its largest parts are looked at
+MOST_PARTS = 32  # for each item and the image; an image with more shows noise, and only its largest parts are looked at
 NOISY_PARTS = 4  # for each item and the image, of those that show noise
 MOST_SPLITS = 192  # ways to split a part that are followed up: 64 after each of three windows
 MOST_CRUMBS = 64  # pixels of a part that are given to items one by one
