@@ -88,7 +88,7 @@ def _fit_all(
     def fit(without: LeftOut) -> _Fit:
         seen = ~np.isin(parts, list(without))
         blends = fit_blends(probabilities[:, seen], labels[seen], methods, greedy)
-        said = {}
+        said: dict[tuple[str, int], np.ndarray] = {}
         for part in without:
             members = calibrated(probabilities[:, parts == part], blends[methods[0]].temperatures)
             said |= {(name, part): blend.combine(members) for name, blend in blends.items()}

@@ -72,8 +72,8 @@ def _listed(row: dict) -> Listed:
 def limits(competition: str) -> Limits:
     """Return how many submissions were made and are left."""
     found = _parsed(_run(competition, "submission-limits", "--json"))  # zeros are left out
-    counts = (found.get(name, 0) for name in ("numToday", "numTotal", "numAllowedNow"))
-    return Limits(*counts, capped=found.get("limitedByTotal", False))
+    today, total, left = (found.get(name, 0) for name in ("numToday", "numTotal", "numAllowedNow"))
+    return Limits(today, total, left, capped=found.get("limitedByTotal", False))
 
 
 def leaderboard(competition: str) -> list[float]:
@@ -149,8 +149,8 @@ def _captured(command: list[str], limit_seconds: float | None) -> subprocess.Com
 
 def _watched(command: list[str]) -> subprocess.CompletedProcess:
     """Run the client with its progress bar, and nothing else that it prints, on the terminal."""
-    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, **pipes) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe) as process:
         try:
             heard = b""
             while part := process.stderr.read1():

@@ -10,7 +10,7 @@ import csv
 import io
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 
@@ -101,7 +101,7 @@ def append(entry: Entry) -> Entry:
     return entry
 
 
-def _line(values: Iterator[str]) -> bytes:
+def _line(values: Iterable[str]) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL).writerow(values)  # a message may hold a line break
     return text.getvalue().encode()

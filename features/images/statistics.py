@@ -13,7 +13,7 @@ def image_statistics(parts: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarra
     Raises:
         ValueError: there are no images.
     """
-    count, sums, squares = 0, 0.0, 0.0
+    count, sums, squares = 0, np.zeros(()), np.zeros(())
     for part in parts:
         count += len(part)
         sums = sums + part.sum(axis=0, dtype=np.float64)

@@ -42,7 +42,7 @@ def respelled(classes: list[str], spellings: dict[str, str]) -> list[str]:
 
 
 def _habits() -> list[Callable[[str], str]]:
-    words = [_in_words(tuple(map(case, pair))) for pair in _WORDS for case in _CASES]
+    words = [_in_words((case(yes), case(no))) for yes, no in _WORDS for case in _CASES]
     return [_as_whole_number, lambda text: f"{_as_whole_number(text)}.0", *words, *_CASES]
 
 

@@ -5,6 +5,7 @@ All of it in log-probabilities: nothing underflows, and what is all but impossib
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -24,7 +25,7 @@ class PriceSums(keras.Layer):
     the sum together with the count: a softmax over it conditions on both.
     """
 
-    def __init__(self, count: int, prices: Sequence[int], sums: Sequence[int], **kwargs) -> None:
+    def __init__(self, count: int, prices: Sequence[int], sums: Sequence[int], **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         self.count, self.prices, self.sums = int(count), [int(p) for p in prices], [int(s) for s in sums]
 
