@@ -52,7 +52,7 @@ def main() -> None:
 
 def _changed(images: np.ndarray, options: Augment, epoch: int) -> np.ndarray:
     rng = np.random.default_rng(epoch)
-    mirrored = alternating(len(images), (0,), epoch) if options.alternating_flip else None
+    mirrored = alternating(len(images), np.random.default_rng(0), epoch) if options.alternating_flip else None
     targets = np.eye(10, dtype=np.float32)[np.arange(len(images)) % 10]
     return mixed(augmented(images, options, rng, mirrored), targets, options, rng)[0]
 

@@ -23,7 +23,7 @@ from models.parts import wrap
 from models.parts.compiling import dtype_policy, is_tensorflow_on_a_cpu, jit_compile
 from models.parts.optimisers import optimiser, schedule
 from pipeline.training.batches import PredictionBatches, TrainingBatches
-from pipeline.training.epoch import epochs
+from pipeline.training.epoch import fit
 from pipeline.training.network import predict_logits
 
 ROUNDS = 3
@@ -61,9 +61,8 @@ def _training(precision: str, compiling: bool | str, count: int, batch_size: int
     def fed(distinct: int, augment: Augment) -> Callable[[], object]:
         """Return an epoch of as many images, of which so many are distinct."""
         some = images[:distinct], targets[:distinct]
-        learn = epochs(model, *some, augment)
         batches = TrainingBatches(*some, np.resize(np.arange(distinct), count), batch_size, augment, (0, 0))
-        return lambda: learn(batches, lambda *_: None)
+        return lambda: fit(model, batches, [])
 
     return {
         "one batch again and again": same,

@@ -30,8 +30,9 @@ from pipeline.running.backend import keras  # before what imports Keras itself
 from pipeline.storage import paths
 from pipeline.storage.files import load_array, writing
 from pipeline.storage.images import load_about
-from pipeline.training.batches import TrainingBatches, steps_per_epoch
-from pipeline.training.epoch import epochs as learning
+from pipeline.training.batches import TrainingBatches, batch_size_for, steps_per_epoch
+from pipeline.training.callbacks import SeedEpoch
+from pipeline.training.epoch import fit
 from pipeline.training.network import averaged_probabilities, predict_logits
 
 matplotlib.use("agg")
@@ -71,7 +72,8 @@ def _race(name: str, member: Member, predict: Predict, right: np.ndarray, budget
     images, training = paths.images(member.task), member.training
     pixels = load_array(images / f"train_{member.input}.npy")
     targets = one_hot(load_array(images / "train_labels.npy"), len(load_about(images)["classes"]))
-    rows, steps = np.arange(len(targets)), steps_per_epoch(len(targets), training.batch_size)
+    rows, batch_size = np.arange(len(targets)), batch_size_for(len(targets), training.batch_size)
+    steps = steps_per_epoch(len(targets), batch_size)
     epochs = training.epochs
     if training.schedule not in ENDLESS:
         start_seconds, step_seconds = speed(learner(member, pixels, targets))
@@ -79,14 +81,10 @@ def _race(name: str, member: Member, predict: Predict, right: np.ndarray, budget
     print(f"{name}: {epochs} epochs of {steps} steps at most", flush=True)
     keras.utils.set_random_seed(training.seed)
     trainer = new_trainer(member, epochs, steps)
-    learn = learning(trainer, pixels, targets, member.augment)
     clock = Clock(name, trainer, load_array(images / f"test_{member.input}.npy"), right, budget_seconds)
-    for epoch in range(epochs):
-        batches = TrainingBatches(pixels, targets, rows, training.batch_size, member.augment, (training.seed, epoch))
-        learn(batches, clock.steps_done)
-        clock.epoch_done()
-        if clock.is_over:
-            break
+    batches = TrainingBatches(pixels, targets, rows, batch_size, member.augment, (training.seed, 0))
+    watching = keras.callbacks.LambdaCallback(on_train_batch_end=clock.steps_done, on_epoch_end=clock.epoch_done)
+    fit(trainer, batches, [SeedEpoch(batches), watching], epochs=epochs)
     clock.judge(len(right))
     found = averaged_probabilities(trainer, clock.test, np.arange(len(right)), predict, multi_label=False)
     in_views = float((found.argmax(axis=1) == right).mean())
@@ -126,7 +124,7 @@ class Clock:
         elif keras.backend.backend() != "jax":  # whose steps have the variables to themselves until an epoch ends
             self._judge_at_mark()
 
-    def epoch_done(self) -> None:
+    def epoch_done(self, *_: object) -> None:
         """Count the time since the last steps, and judge if a mark is reached."""
         self._count()
         if not self.is_over:

@@ -24,7 +24,7 @@ from pipeline.score import solution_path
 from pipeline.storage import paths
 from pipeline.storage.files import align, load_array
 from pipeline.storage.images import load_about
-from pipeline.training.batches import steps_per_epoch
+from pipeline.training.batches import batch_size_for, steps_per_epoch
 from pipeline.training.fold import FoldJob, train_fold
 from pipeline.training.fold_jobs import key_of
 from pipeline.training.network import averaged_probabilities, size_of
@@ -94,7 +94,8 @@ def _figures(key: str, member: Member, right: np.ndarray, options: Predict) -> d
     for name, way in {"one view": Predict(), "flips": Predict(flip=True), "task's views": options}.items():
         found = averaged_probabilities(model, test, all_rows, way, multi_label=False)
         seen[name] = 100 * float((found.argmax(axis=1) == right).mean())
-    images_seen = training.epochs * steps_per_epoch(len(rows), training.batch_size) * training.batch_size
+    batch_size = batch_size_for(len(rows), training.batch_size)
+    images_seen = training.epochs * steps_per_epoch(len(rows), batch_size) * batch_size
     petaflops = 3 * size_of(member, images)["flops"] * images_seen / 1e15
     folder = paths.resume(member.task, f"{key}-record") / key_of(member, member.task)
     seconds = pd.read_csv(folder / "history.csv")["seconds"].sum()

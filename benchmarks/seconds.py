@@ -30,8 +30,9 @@ from pipeline.storage import paths
 from pipeline.storage.files import load_array
 from pipeline.storage.folds import load_folds
 from pipeline.storage.images import load_about
-from pipeline.training.batches import TrainingBatches, steps_per_epoch
-from pipeline.training.epoch import epochs
+from pipeline.training.batches import TrainingBatches, batch_size_for, steps_per_epoch
+from pipeline.training.callbacks import SeedEpoch
+from pipeline.training.epoch import fit
 from pipeline.training.network import build_model, predict_logits, size_of
 from pipeline.training.phases import compiled, phases
 from pipeline.training.seeding import copies, set_variables
@@ -79,8 +80,9 @@ def _figures(params: Params, member: Member, seeds: Iterable[int], held_out: boo
         right = right_classes(params, member.task)
         judged = np.arange(len(right))
     test = load_array(images / f"{'train' if held_out else 'test'}_{member.input}.npy")
-    steps, options = steps_per_epoch(len(rows), training.batch_size), params.tasks[member.task].predict
-    operations = 3 * size_of(member, images)["flops"] * steps * training.batch_size * training.epochs
+    batch_size, options = batch_size_for(len(rows), training.batch_size), params.tasks[member.task].predict
+    steps = steps_per_epoch(len(rows), batch_size)
+    operations = 3 * size_of(member, images)["flops"] * steps * batch_size * training.epochs
     keras.config.set_dtype_policy(dtype_policy(training.precision))
     trainer = compiled(
         build_model(member, images), training, phases(training, training.epochs)[0], steps, multi_label=False
@@ -109,21 +111,20 @@ def _timed(
     pixels = np.asarray(load_array(images / f"train_{member.input}.npy"))
     targets = one_hot(labels, len(load_about(images)["classes"]))
     untouched, started = copies(trainer.optimizer.variables), time.monotonic()
-    learn = epochs(trainer, pixels, targets, member.augment)
+    batch_size = batch_size_for(len(rows), training.batch_size)
 
-    def epoch(seed: int, number: int) -> None:
-        batches = TrainingBatches(pixels, targets, rows, training.batch_size, member.augment, (seed, 0, number))
-        learn(batches, lambda *_: None)
+    def train(seed: int, epochs: int) -> None:
+        batches = TrainingBatches(pixels, targets, rows, batch_size, member.augment, (seed, 0))
+        fit(trainer, batches, [SeedEpoch(batches)], epochs=epochs)
 
-    epoch(0, 0)
+    train(0, 1)
     compile_seconds = time.monotonic() - started
     for seed in seeds:
         keras.utils.set_random_seed(seed)
         trainer.set_weights(build_model(member, images).get_weights())
         set_variables(trainer.optimizer.variables, untouched)
         started = time.monotonic()
-        for number in range(training.epochs):
-            epoch(seed, number)
+        train(seed, training.epochs)
         yield compile_seconds, time.monotonic() - started
 
 

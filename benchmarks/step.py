@@ -30,8 +30,8 @@ from pipeline.reporting.tables import markdown
 from pipeline.storage import paths
 from pipeline.storage.files import load_array
 from pipeline.storage.images import load_about
-from pipeline.training.batches import TrainingBatches
-from pipeline.training.epoch import epochs as learning
+from pipeline.training.batches import TrainingBatches, batch_size_for
+from pipeline.training.epoch import fit
 from pipeline.training.network import build_model, size_of
 from pipeline.training.phases import compiled, phases
 
@@ -59,7 +59,8 @@ def main() -> None:
         targets = one_hot(load_array(images / "train_labels.npy"), len(load_about(images)["classes"]))
         learn = learner(member, pixels, targets)
         _, seconds = speed(learn)
-        operations = 3 * size_of(member, images)["flops"] * member.training.batch_size
+        batch_size = batch_size_for(len(targets), member.training.batch_size)
+        operations = 3 * size_of(member, images)["flops"] * batch_size
         print(f"{name}: {1000 * seconds:.2f} ms a step, {operations / seconds / 1e12:.0f} TFLOP/s", flush=True)
         rows = [{"member": "a step", "milliseconds": 1000 * seconds, "tflops": operations / seconds / 1e12}]
         if keras.backend.backend() == "jax":
@@ -71,13 +72,13 @@ def main() -> None:
 
 
 def learner(member: Member, pixels: np.ndarray, targets: np.ndarray) -> Callable[[int, Callable], None]:
-    """Return what trains a new model of the member for some steps, as the stages train it."""
-    trainer = new_trainer(member, 1, 1000)
-    learn, batch_size = learning(trainer, pixels, targets, member.augment), member.training.batch_size
+    """Return what trains a new model of the member for some steps, and calls back after each."""
+    trainer, batch_size = new_trainer(member, 1, 1000), batch_size_for(len(targets), member.training.batch_size)
 
-    def train(steps: int, done: Callable[[int, dict], None]) -> None:
+    def train(steps: int, done: Callable[[int, dict | None], None]) -> None:
         rows = np.resize(np.arange(len(targets)), steps * batch_size)
-        learn(TrainingBatches(pixels, targets, rows, batch_size, member.augment, (0, 0)), done)
+        batches = TrainingBatches(pixels, targets, rows, batch_size, member.augment, (0, 0))
+        fit(trainer, batches, [keras.callbacks.LambdaCallback(on_train_batch_end=done)])
 
     return train
 
@@ -92,7 +93,7 @@ def new_trainer(member: Member, epochs: int, steps: int) -> keras.Model:
 def speed(learn: Callable[[int, Callable], None]) -> tuple[float, float]:
     """Return the seconds of starting and compiling, and those of a step."""
     seen, started = [], time.monotonic()
-    learn(STEPS, lambda steps, _: seen.append((steps, time.monotonic() - started)))
+    learn(STEPS, lambda batch, _: seen.append((batch + 1, time.monotonic() - started)))
     (first_steps, first), (_, last) = seen[0], seen[-1]
     seconds = (last - first) / (STEPS - first_steps)
     return first - first_steps * seconds, seconds

@@ -38,7 +38,9 @@ from pipeline.readers.image_sets import Images, load_source
 from pipeline.replica import CANVAS_PIXELS, ITEMS, SUMS
 from pipeline.reporting.tables import markdown
 from pipeline.training.batches import TrainingBatches, steps_per_epoch
-from pipeline.training.joined_images import Extra, Joined, exchanged
+from pipeline.training.callbacks import SeedEpoch
+from pipeline.training.epoch import fit
+from pipeline.training.joined_images import Extra, Joined
 from pipeline.training.network import averaged_probabilities
 
 SEEDS, ITEMS_PER_CLASS, IMAGES, HELD_OUT_IMAGES = 3, 5000, 20_000, 10_000
@@ -200,11 +202,8 @@ def _trained(seen: Composed, extras: list[Extra], price_of: dict[int, int], reci
     images, targets = seen.items, one_hot(seen.classes, len(SUMS))
     for extra in extras:
         images, targets = Joined(images, extra.images), np.concatenate([targets, extra.targets])
-    for epoch in range(recipe.epochs):
-        seeds = (seed, 0, epoch)
-        chosen = exchanged(rows, len(rows), extras, seeds)
-        batches = TrainingBatches(images, targets, chosen, recipe.batch_size, recipe.augment, seeds)
-        model.fit(batches, shuffle=False, verbose=0)
+    batches = TrainingBatches(images, targets, rows, recipe.batch_size, recipe.augment, (seed, 0), extras)
+    fit(model, batches, [SeedEpoch(batches)], epochs=recipe.epochs)
     return model
 
 

@@ -12,6 +12,7 @@ from pipeline.storage import paths
 from pipeline.storage.checkpoint import digest
 from pipeline.storage.files import blame, save_json, writing
 from pipeline.storage.tuned_options import load_tuned
+from pipeline.training.batches import batch_size_for, steps_per_epoch
 from pipeline.training.fold import train_fold
 from pipeline.training.fold_jobs import fold_jobs, job_on_all_rows, key_of, summary_of
 from pipeline.training.network import size_of
@@ -28,6 +29,8 @@ def train(params: Params, key: str) -> str:
         size = size_of(member, paths.images(task))
     folder = state / key_of(member, task)
     jobs = fold_jobs(member, key, folder)
+    if member.training.batch_size is None:
+        _print_batch_size(key, len(jobs[0].training_rows))
     run_jobs(train_fold, jobs)
     if member.training.train_on_all:
         jobs.append(job_on_all_rows(member, key, folder, jobs))
@@ -42,6 +45,12 @@ def train(params: Params, key: str) -> str:
         save_json(part / "run.json", {**summary, "runs": runs})
     accuracies = [row["val_accuracy"] for row in runs if "val_accuracy" in row]
     return f"{len(jobs)} model(s) of {size['parameters']:,} parameters, validation accuracy {np.mean(accuracies):.4f}"
+
+
+def _print_batch_size(key: str, rows: int) -> None:
+    size = batch_size_for(rows)
+    steps = steps_per_epoch(rows, size)
+    print(f"{key}  batches of {size} images: {steps} steps an epoch for {rows:,} training images", flush=True)
 
 
 if __name__ == "__main__":

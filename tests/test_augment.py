@@ -45,7 +45,7 @@ def test_flip_mirrors_the_masked_and_keeps_the_rest(images):
 
 
 def test_an_alternating_flip_shows_both_sides_in_two_epochs():
-    first, second, third = (alternating(1000, (3, 0), epoch) for epoch in (0, 1, 2))
+    first, second, third = (alternating(1000, rng(3), epoch) for epoch in (0, 1, 2))
     assert (first ^ second).all()
     assert (first == third).all()
     assert 400 < first.sum() < 600
@@ -82,15 +82,30 @@ def test_a_half_pixel_lies_between_its_neighbours():
 
 
 def test_matrices_stay_within_their_options():
-    made = matrices(500, rng(), rotation_degrees=30)
+    made = matrices(500, (9, 9), rng(), rotation_degrees=30)
     angles = np.rad2deg(np.arctan2(made[:, 1, 0], made[:, 0, 0]))
     assert 25 < np.abs(angles).max() <= 30
     assert np.allclose(np.linalg.det(made[:, :, :2]), 1)
-    scales = np.sqrt(np.linalg.det(matrices(500, rng(), rescale_share=0.25)[:, :, :2]))
+    scales = np.sqrt(np.linalg.det(matrices(500, (9, 9), rng(), rescale_share=0.25)[:, :, :2]))
     assert scales.min() >= 1 / 1.25 and scales.max() <= 1.25
-    cropped = matrices(500, rng(), crop_share=0.4)
-    assert cropped[:, 0, 0].min() >= 0.6
-    assert (np.abs(cropped[:, :, 2]) <= 1 - cropped[:, 0, :1] + 1e-9).all()  # the window stays inside
+    assert matrices(500, (9, 9), rng(), crop_share=0.4)[:, 0, 0].min() >= 0.6
+
+
+@pytest.mark.parametrize("shape", [(64, 128), (128, 64), (40, 40), (1, 30), (7, 1)])
+def test_a_crop_cuts_up_to_its_share_off_each_side_and_shows_nothing_else(shape):
+    """A ramp along each side tells which places of the image the first and the last pixel come from."""
+    count, share = 300, 0.3
+    white = np.full((count, *shape, 1), 255, np.uint8)
+    assert (warp(white, matrices(count, shape, rng(), crop_share=share)) == 255).all()
+    for axis, side in enumerate(shape):
+        places = np.expand_dims(np.linspace(0, 255, side), tuple({0, 1} - {axis}))
+        ramp = np.broadcast_to(np.rint(places).astype(np.uint8), shape)[None, ..., None].repeat(count, 0)
+        cropped = warp(ramp, matrices(count, shape, rng(), crop_share=share))[..., 0].astype(float)
+        low, high = cropped.min(axis=(1, 2)), cropped.max(axis=(1, 2))
+        if side > 1:
+            cut = 1 - (high - low) / 255
+            assert -0.01 <= cut.min() < 0.02 and 0.28 < cut.max() <= share + 0.01
+            assert low.max() > 0.2 * 255 and high.min() < 0.8 * 255, "the place is random on both ends"
 
 
 def test_cutout_blackens_at_most_one_square(images):

@@ -160,12 +160,10 @@ def folds(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("way", "module"), [("on the device", "pipeline.training.epoch_jax"), ("by Python", "pipeline.training.epoch")]
-)
-def test_a_fold_on_jax_learns_and_goes_on_after_a_kill_as_if_nothing_had_happened(folds, way, module):
+@pytest.mark.parametrize(("way", "on_device"), [("on the device", True), ("by Python", False)])
+def test_a_fold_on_jax_learns_and_goes_on_after_a_kill_as_if_nothing_had_happened(folds, way, on_device):
     found = folds[way]
-    assert found["module"] == module
+    assert found["on the device"] == on_device
     assert found["losses"][-1] < found["losses"][0]
     assert found["same history"]
     assert found["same weights"]

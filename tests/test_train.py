@@ -16,6 +16,7 @@ from pipeline.storage import paths
 from pipeline.storage.files import BadInput
 from pipeline.storage.folds import load_folds
 from pipeline.storage.predictions import load_predictions
+from pipeline.training import callbacks
 from pipeline.training import fold as fit
 from tests.projects import member, to_folds, write_blobs
 
@@ -57,13 +58,13 @@ def test_every_fold_leaves_a_model_and_a_history(project):
 def test_out_of_fold_rows_come_from_models_that_did_not_see_them(project, monkeypatch):
     params = project({"m": member("blobs", training={"epochs": 1})})
     seen = {}
-    batches = fit.TrainingBatches
 
-    def noted(images, targets, rows, batch_size, augment, seeds):
-        seen.setdefault(seeds[1], set()).update(rows.tolist())
-        return batches(images, targets, rows, batch_size, augment, seeds)
+    class Noted(fit.TrainingBatches):
+        def __getitem__(self, index):
+            seen.setdefault(self.seeds[1], set()).update(self.order[index * 16 : (index + 1) * 16].tolist())
+            return super().__getitem__(index)
 
-    monkeypatch.setattr(fit, "TrainingBatches", noted)
+    monkeypatch.setattr(fit, "TrainingBatches", Noted)
     training_stage.train(params, "m")
     folds = load_folds("blobs")
     assert set(seen) == {0, 1}
@@ -93,7 +94,7 @@ def test_a_kill_before_dvc_takes_the_models_over_costs_nothing(project, monkeypa
     params = project({"m": member("blobs", training={"epochs": 1})})
     training_stage.train(params, "m")
     shutil.rmtree(paths.models("blobs", "m"))  # as DVC does before it runs the stage again
-    monkeypatch.setattr(fit, "_epoch", None)  # any further epoch would fail
+    monkeypatch.setattr(fit, "fit", None)  # any further epoch would fail
     training_stage.train(params, "m")
     assert "fold-1.keras" in models_of()
 
@@ -108,13 +109,13 @@ def train_with_kills(params, monkeypatch, epochs_between_kills):
         if saved[0] % epochs_between_kills == 0:
             raise Killed
 
-    monkeypatch.setattr(fit, "save_state", dying)
-    monkeypatch.setattr(fit, "SAVE_SECONDS", 0)
+    monkeypatch.setattr(callbacks, "save_state", dying)
+    monkeypatch.setattr(callbacks, "SAVE_SECONDS", 0)
     kills = 0
     while True:
         try:
             training_stage.train(params, "m")
-            monkeypatch.setattr(fit, "save_state", save)
+            monkeypatch.setattr(callbacks, "save_state", save)
             return kills, saved[0]
         except Killed:
             kills += 1
@@ -158,17 +159,20 @@ def test_a_killed_run_ends_as_if_nothing_had_happened(project, monkeypatch, trai
 @pytest.mark.nightly
 def test_short_epochs_are_saved_now_and_then_and_the_last_one_always(project, monkeypatch):
     params = project({"m": member("blobs", training={"epochs": 4})}, split={"count": 1})
-    epoch, save, learnt, saved = fit._epoch, resume.save_state, [], []
+    save, learnt, saved = resume.save_state, [], []
 
-    def learning(*arguments):
-        learnt.append(arguments[4])
-        if len(learnt) == 7:
-            raise Killed
-        return epoch(*arguments)
+    class Noted(callbacks.SeedEpoch):
+        def on_epoch_begin(self, epoch, logs=None):
+            learnt.append(epoch)
+            super().on_epoch_begin(epoch)
 
-    monkeypatch.setattr(fit, "SAVE_SECONDS", math.inf)
-    monkeypatch.setattr(fit, "save_state", lambda *a: (saved.append(len(a[1])), save(*a)))
-    monkeypatch.setattr(fit, "_epoch", learning)
+        def on_epoch_end(self, epoch, logs=None):
+            if len(learnt) == 7:
+                raise Killed
+
+    monkeypatch.setattr(callbacks, "SAVE_SECONDS", math.inf)
+    monkeypatch.setattr(callbacks, "save_state", lambda *a: (saved.append(len(a[1])), save(*a)))
+    monkeypatch.setattr(fit, "SeedEpoch", Noted)
     training_stage.train(params, "m")
     whole = pd.read_csv(models_of()["fold-0.csv"]).drop(columns="seconds")
     assert (learnt, saved) == ([0, 1, 2, 3], [1, 4])
@@ -204,10 +208,10 @@ def test_losses_learn(project, loss):
 
 def test_changed_options_do_not_take_up_an_old_state(project, monkeypatch):
     params = project({"m": member("blobs", training={"epochs": 3})})
-    monkeypatch.setattr(fit, "save_state", lambda *a: (resume.save_state(*a), (_ for _ in ()).throw(Killed))[0])
+    monkeypatch.setattr(callbacks, "save_state", lambda *a: (resume.save_state(*a), (_ for _ in ()).throw(Killed))[0])
     with pytest.raises(Killed):
         training_stage.train(params, "m")
-    monkeypatch.setattr(fit, "save_state", resume.save_state)
+    monkeypatch.setattr(callbacks, "save_state", resume.save_state)
     params = project({"m": member("blobs", training={"epochs": 3, "learning_rate": 1e-4})})
     training_stage.train(params, "m")
     history = pd.read_csv(models_of()["fold-0.csv"])

@@ -34,7 +34,7 @@ def augmented(
         "crop_share": options.crop_share,
     }
     if any(warps.values()):
-        batch = warp(batch, matrices(len(batch), rng, **warps))
+        batch = warp(batch, matrices(len(batch), batch.shape[1:3], rng, **warps))
     if options.brightness_share or options.contrast_share:
         batch = light(batch, options.brightness_share, options.contrast_share, rng)
     if options.erase_probability:

@@ -10,12 +10,13 @@ def flip(images: np.ndarray, mirrored: np.ndarray, axis: int = 2) -> np.ndarray:
     return out
 
 
-def alternating(count: int, seeds: tuple[int, ...], epoch: int) -> np.ndarray:
+def alternating(count: int, rng: np.random.Generator, epoch: int) -> np.ndarray:
     """Return the mask (count,) of the images to mirror: each in every other epoch, from a random first one on.
 
-    So two epochs show both sides of every image (Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024).
+    So two epochs, whose generators are equal, show both sides of every image.
+    Source: Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024.
     """
-    return (np.random.default_rng(seeds).random(count) < 0.5) ^ bool(epoch % 2)
+    return (rng.random(count) < 0.5) ^ bool(epoch % 2)
 
 
 def shift(images: np.ndarray, most_pixels: int, rng: np.random.Generator) -> np.ndarray:
@@ -36,6 +37,7 @@ def windows(images: np.ndarray, height: int, width: int, rng: np.random.Generato
 
 def matrices(
     count: int,
+    image_shape: tuple[int, int],
     rng: np.random.Generator,
     *,
     rotation_degrees: float = 0.0,
@@ -47,12 +49,15 @@ def matrices(
 
     Args:
         count: how many images.
+        image_shape: (height, width) in pixels.
         rng: the source of randomness.
         rotation_degrees: turned by up to so much either way.
         rescale_share: between 1 / (1 + share) and 1 + share times as large.
         shear_degrees: slanted by up to so much either way.
-        crop_share: of each side, up to this share is cut off, at a random place, and the rest enlarged.
+        crop_share: of each side, up to this share is cut off, at a random place, and the rest enlarged. No pixel of
+            the result lies beyond the image.
     """
+    height, width = image_shape
     angle = np.deg2rad(rng.uniform(-rotation_degrees, rotation_degrees, count))
     slant = np.tan(np.deg2rad(rng.uniform(-shear_degrees, shear_degrees, count)))
     scale = np.exp(rng.uniform(-1, 1, count) * np.log1p(rescale_share))
@@ -61,7 +66,8 @@ def matrices(
     out[:, 0, 0], out[:, 0, 1] = np.cos(angle), np.cos(angle) * slant - np.sin(angle)
     out[:, 1, 0], out[:, 1, 1] = np.sin(angle), np.sin(angle) * slant + np.cos(angle)
     out[:, :, :2] *= (kept / scale)[:, None, None]
-    out[:, :, 2] = (1 - kept)[:, None] * rng.uniform(-1, 1, (count, 2))
+    reach = np.array([width - 1, height - 1]) / max(height, width)  # of the outermost pixels from the centre
+    out[:, :, 2] = (1 - kept)[:, None] * reach * rng.uniform(-1, 1, (count, 2))
     return out
 
 

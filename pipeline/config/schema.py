@@ -154,7 +154,7 @@ class Training(Block):
     """How a member is trained."""
 
     epochs: Epochs = 10
-    batch_size: BatchSize = 128
+    batch_size: BatchSize | None = Field(None, description="null: by the number of training images")
     optimiser: Literal["sgd", "adam", "adamw", "rmsprop", "muon"] = "adamw"
     loss: Literal["cross_entropy", "nll", "binary_cross_entropy"] = Field(
         "cross_entropy", description="of one label an image"

@@ -14,8 +14,7 @@ from jax import numpy as jnp
 from features.augmentation.augment import Augment
 from pipeline.training.augmentation_jax import augmented, mixed, supports
 from pipeline.training.batches import TrainingBatches
-from pipeline.training.epoch import Learn
-from pipeline.training.seeding import reseed, seed_of, set_variables
+from pipeline.training.seeding import Purpose, seed_of, set_variables
 
 PIECE_STEPS = 100  # of an epoch, between two looks at how far it is
 MOST_SHARE_OF_MEMORY = 0.25  # of the device, for images
@@ -31,29 +30,52 @@ def room_bytes() -> float:
     return MOST_SHARE_OF_MEMORY * (jax.devices()[0].memory_stats() or {}).get("bytes_limit", 0)
 
 
-def epochs(trainer: keras.Model, images: np.ndarray, targets: np.ndarray, augment: Augment) -> Learn:
-    """Return what trains a compiled model for an epoch, in the batches' order and by their seeds."""
-    on_device = jax.device_put((images, targets))
-    program = _program(trainer, augment)
+def fit(
+    trainer: keras.Model,
+    batches: TrainingBatches,
+    callbacks: list[keras.callbacks.Callback],
+    *,
+    initial_epoch: int,
+    epochs: int,
+) -> None:
+    """Train the compiled model as `keras.Model.fit` does, in the batches' order, but by seeds of its own.
 
-    def train(batches: TrainingBatches, done: Callable[[int, dict], None]) -> dict[str, float]:
-        steps = len(batches)
-        order = jnp.asarray(batches.order[: steps * batches.batch_size].reshape(steps, -1))
-        mirrored = jnp.asarray(np.zeros(len(images), bool) if batches.mirrored is None else batches.mirrored)
-        reseed(trainer, batches.seeds)
+    Callbacks hear of the last step of each piece.
+    """
+    calls = keras.callbacks.CallbackList(callbacks, model=trainer, epochs=epochs, steps=len(batches))
+    on_device = jax.device_put((batches.images, batches.targets))
+    if getattr(trainer, "device_program", None) is None:
+        trainer.device_program = _program(trainer, batches.augment)
+    trainer.stop_training = False
+    calls.on_train_begin()
+    for epoch in range(initial_epoch, epochs):
         trainer.reset_metrics()
-        variables = _variables(trainer)
-        state = [[variable.value for variable in group] for group in variables]
-        key = random.key(seed_of(*batches.seeds))
-        for start in range(0, steps, PIECE_STEPS):
-            stop = min(start + PIECE_STEPS, steps)
-            state = jax.block_until_ready(program(state, *on_device, order, mirrored, key, start, stop))
-            done(stop - start, {})
-        for group, values in zip(variables, state, strict=True):
-            set_variables(group, values)
-        return {name: float(value) for name, value in trainer.get_metrics_result().items()}
+        calls.on_epoch_begin(epoch)
+        _epoch(trainer, batches, on_device, lambda step: calls.on_train_batch_end(step, {}))
+        calls.on_epoch_end(epoch, {name: float(value) for name, value in trainer.get_metrics_result().items()})
+        if trainer.stop_training:
+            break
+    trainer.optimizer.finalize_variable_values(trainer.trainable_variables)
+    calls.on_train_end()
 
-    return train
+
+def _epoch(
+    trainer: keras.Model,
+    batches: TrainingBatches,
+    on_device: tuple[jax.Array, jax.Array],
+    piece_done: Callable[[int], None],
+) -> None:
+    order = jnp.asarray(batches.order.reshape(len(batches), -1))
+    mirrored = jnp.asarray(np.zeros(len(batches.images), bool) if batches.mirrored is None else batches.mirrored)
+    variables = _variables(trainer)
+    state = [[variable.value for variable in group] for group in variables]
+    key = random.key(seed_of(batches.epoch_seeds, Purpose.IMAGES))
+    for start in range(0, len(batches), PIECE_STEPS):
+        stop = min(start + PIECE_STEPS, len(batches))
+        state = jax.block_until_ready(trainer.device_program(state, *on_device, order, mirrored, key, start, stop))
+        piece_done(stop - 1)
+    for group, values in zip(variables, state, strict=True):
+        set_variables(group, values)
 
 
 def _variables(trainer: keras.Model) -> list[list[keras.Variable]]:

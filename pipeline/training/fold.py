@@ -1,34 +1,41 @@
-"""One fold: a fresh model, trained epoch by epoch, its state saved on the way."""
+"""One fold: a fresh model, trained phase by phase, its state saved on the way."""
 
-import math
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
+from keras.callbacks import Callback, LambdaCallback, LearningRateScheduler
 
-from features.labels.metrics import accuracy, log_loss
-from features.labels.targets import one_hot, probabilities
+from features.labels.targets import one_hot
+from models.parts import batch_norm
 from models.parts.compiling import dtype_policy
 from pipeline.config.schema import Member
 from pipeline.running.progress import Progress
-from pipeline.storage.checkpoint import load_state, save_state
-from pipeline.storage.files import BadInput, load_array, writing
+from pipeline.storage.checkpoint import load_state
+from pipeline.storage.files import load_array, writing
 from pipeline.storage.images import load_about
-from pipeline.training.batches import TrainingBatches, steps_per_epoch
-from pipeline.training.epoch import Learn, epochs
+from pipeline.training.batches import TrainingBatches, batch_size_for
+from pipeline.training.callbacks import (
+    Backup,
+    BatchNormStatistics,
+    BestWeights,
+    EpochFigures,
+    Replay,
+    SeedEpoch,
+    ShowProgress,
+    SwapEMAWeights,
+    Validation,
+)
+from pipeline.training.epoch import fit
 from pipeline.training.generated_images import load_generated
-from pipeline.training.joined_images import Extra, Joined, exchanged
-from pipeline.training.network import build_model, predict_logits
+from pipeline.training.joined_images import Extra, Joined
+from pipeline.training.network import build_model
 from pipeline.training.phases import Phase, compiled, phases, watchers
 from pipeline.training.pseudo_labels import load_pseudo
-from pipeline.training.seeding import copies, seed_of, set_variables
-
-SAVE_SECONDS = 10  # from one save to the next: a large network's takes half as long as an epoch on a GPU
+from pipeline.training.seeding import Purpose, seed_of, set_variables
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,7 @@ class FoldJob:
     epochs: int
     title: str  # of the progress display
     folder: Path  # gets state.npz while training, history.csv and model.keras when done
+    learning_rates: tuple[float, ...] = ()  # one an epoch, in place of the schedule
 
 
 @dataclass(frozen=True)
@@ -69,29 +77,36 @@ def _data(job: FoldJob) -> FoldData:
 def train_fold(job: FoldJob, report: Callable[[dict], None] | None = None) -> None:
     """Train the job's model, unless that is done, from the last epoch that was saved on.
 
-    With `report`, which is told the figures of every epoch and may raise to end it, nothing is kept: a trial.
+    With `report`, which gets the figures of every epoch and may raise to end it, nothing is kept: a trial.
     """
     if (job.folder / "model.keras").exists():
         print(f"{job.title}  finished before, kept", flush=True)
         return
-    training = job.member.training
+    training, seeds = job.member.training, (job.member.training.seed, job.fold)
     keras.config.set_dtype_policy(dtype_policy(training.precision))
-    keras.utils.set_random_seed(seed_of(training.seed, job.fold))
+    keras.utils.set_random_seed(seed_of(seeds, Purpose.WEIGHTS))
     model, data = build_model(job.member, job.images), _data(job)
-    steps = steps_per_epoch(len(job.training_rows), training.batch_size)
-    history, groups = load_state(job.folder / "state.npz") or ([], {})
+    size = batch_size_for(len(job.training_rows), training.batch_size)
+    batches = TrainingBatches(
+        data.images, data.targets, job.training_rows, size, job.member.augment, seeds, data.extras
+    )
+    state = job.folder / "state.npz"
+    history, groups = load_state(state) or ([], {})
     if history:
         model.set_weights(groups["weights"])
-    with Progress(job.title, job.epochs, steps) as progress:
+    best = BestWeights(training.monitor, history, groups.get("best"))
+    saving = LambdaCallback(on_epoch_end=lambda *_: report(history[-1])) if report else Backup(state, best)
+    with Progress(job.title, job.epochs, len(batches)) as progress:
+        keeping = [best, saving, ShowProgress(progress, best)]
         for phase in phases(training, job.epochs):
             if len(history) < phase.stop_epoch:
-                trainer = compiled(model, training, phase, steps, data.labels.ndim == 2)
+                trainer = compiled(model, training, phase, len(batches), data.labels.ndim == 2)
                 if len(history) > phase.start_epoch:
                     set_variables(trainer.optimizer.variables, groups["optimiser"])
-                groups = _train_phase(job, data, trainer, phase, history, groups, progress, report)
+                _train_phase(job, data, trainer, batches, phase, history, keeping)
     if report:
         return
-    model.set_weights(groups["best"])
+    model.set_weights(best.weights)
     _finish(job, model, history)
 
 
@@ -99,92 +114,28 @@ def _train_phase(
     job: FoldJob,
     data: FoldData,
     trainer: keras.Model,
+    batches: TrainingBatches,
     phase: Phase,
     history: list[dict],
-    groups: dict,
-    progress: Progress,
-    report: Callable[[dict], None] | None,
-) -> dict[str, list[np.ndarray]]:
-    """Train from the first epoch that `history` lacks, which grows, and return the last state, which is saved."""
+    keeping: list[Callback],
+) -> None:
+    """Train from the first epoch that `history` lacks; the callbacks in `keeping` come after those that judge."""
     training = job.member.training
-    watching = watchers(training, trainer, history[phase.start_epoch :], phase.stop_epoch == job.epochs)
-    learn = epochs(trainer, data.images, data.targets, job.member.augment)
-    best_weights, saved_at = groups.get("best"), -math.inf
-    for epoch in range(len(history), phase.stop_epoch):
-        if trainer.stop_training:
-            break
-        row = _epoch(job, data, trainer, learn, epoch, progress)
-        history.append(row)
-        with _averaged(trainer, bool(training.ema_momentum)):
-            row |= _validate(job, data, trainer)
-            best = best_epoch(history, training.monitor) == epoch
-            if best:
-                best_weights = copies(trainer.weights)
-        for watcher in watching:
-            watcher.on_epoch_end(epoch - phase.start_epoch, row)
-        if report:
-            report(row)
-            continue
-        is_last = trainer.stop_training or epoch + 1 == phase.stop_epoch
-        if is_last or time.monotonic() - saved_at >= SAVE_SECONDS:
-            groups = {"weights": copies(trainer.weights), "optimiser": copies(trainer.optimizer.variables)}
-            groups["best"] = best_weights
-            save_state(job.folder / "state.npz", history, groups)
-            saved_at = time.monotonic()
-        progress.epoch_done(row, best)
-    return groups
-
-
-def best_epoch(history: list[dict], monitor: str) -> int:
-    """Return the epoch with the best validation figure, the first of equals; the last one where there is no figure."""
-    if monitor not in history[-1]:
-        return len(history) - 1
-    values = np.array([row[monitor] for row in history])
-    return int(values.argmax() if monitor.endswith("accuracy") else np.nan_to_num(values, nan=np.inf).argmin())
-
-
-def _epoch(job: FoldJob, data: FoldData, trainer: keras.Model, learn: Learn, epoch: int, progress: Progress) -> dict:
-    training, rows = job.member.training, job.training_rows
-    seeds = (training.seed, job.fold, epoch)
-    started = time.monotonic()
-    if data.extras:
-        rows = exchanged(rows, len(data.labels), data.extras, seeds)
-    batches = TrainingBatches(data.images, data.targets, rows, training.batch_size, job.member.augment, seeds)
-    logs = learn(batches, progress.epoch_begun())
-    if not np.isfinite(logs["loss"]):
-        raise BadInput(
-            f"{job.title}: the loss is {logs['loss']} in epoch {epoch + 1}, expected a finite number; "
-            f"lower learning_rate, now {training.learning_rate:g}"
-        )
-    return {
-        "epoch": epoch + 1,
-        "learning_rate": float(np.asarray(trainer.optimizer.learning_rate)),
-        "loss": logs["loss"],
-        "accuracy": logs["accuracy"],
-        "seconds": round(time.monotonic() - started, 3),
-    }
-
-
-def _validate(job: FoldJob, data: FoldData, trainer: keras.Model) -> dict:
-    if not len(job.validation_rows):
-        return {}
-    labels = data.labels[job.validation_rows]
-    logits = predict_logits(trainer, data.images, job.validation_rows)
-    found = probabilities(logits, multi_label=labels.ndim == 2)
-    return {"val_loss": log_loss(found, labels), "val_accuracy": accuracy(found, labels)}
-
-
-@contextmanager
-def _averaged(trainer: keras.Model, on: bool) -> Iterator[None]:
-    """Let the model hold the moving average of its weights inside the block."""
-    if not on:
-        yield
-        return
-    raw = copies(trainer.weights)
-    trainer.optimizer.finalize_variable_values(trainer.trainable_variables)
-    trainer.set_weights(copies(trainer.weights))  # on JAX they would be the optimiser's own, and `predict` frees them
-    yield
-    trainer.set_weights(raw)
+    judging = [SeedEpoch(batches), EpochFigures(job.title, training.learning_rate)]
+    if job.learning_rates:
+        judging.append(LearningRateScheduler(lambda epoch, _: job.learning_rates[epoch]))
+    if training.ema_momentum:
+        judging.append(SwapEMAWeights(trainer.trainable_variables))
+    if batch_norm.statistics(trainer):
+        judging.append(BatchNormStatistics(trainer, batches))
+    watching = []
+    if len(job.validation_rows):
+        judging.append(Validation(data.images, data.labels, job.validation_rows))
+        watching = watchers(training, is_last=phase.stop_epoch == job.epochs)
+    replay = Replay(watching, history[phase.start_epoch :])
+    if not replay.stops(trainer):
+        callbacks = [*judging, *watching, replay, *keeping]
+        fit(trainer, batches, callbacks, initial_epoch=len(history), epochs=phase.stop_epoch)
 
 
 def _finish(job: FoldJob, model: keras.Model, history: list[dict]) -> None:

@@ -11,7 +11,9 @@ from pipeline.storage import paths
 from pipeline.storage.checkpoint import digest, training_files
 from pipeline.storage.extra_digests import extra_digests
 from pipeline.storage.folds import load_folds
-from pipeline.training.fold import FoldJob, best_epoch
+from pipeline.training.batches import batch_size_for
+from pipeline.training.callbacks import best_epoch
+from pipeline.training.fold import FoldJob
 
 ALL_ROWS = "all"
 
@@ -23,6 +25,7 @@ def key_of(member: Member, task: str) -> str:
 
 
 def fold_jobs(member: Member, key: str, folder: Path) -> list[FoldJob]:
+    """Return the jobs of the member `key`, one a fold, which write below `folder`."""
     folds = load_folds(member.task)
     count = folds.max() + 1
     return [
@@ -41,16 +44,22 @@ def fold_jobs(member: Member, key: str, folder: Path) -> list[FoldJob]:
 
 
 def job_on_all_rows(member: Member, key: str, folder: Path, done: list[FoldJob]) -> FoldJob:
-    """Return the job on all rows: with nothing to validate on, for as many epochs as the folds found best.
+    """Return the job on all rows, which has nothing to validate on and repeats what scored on the folds.
 
-    A schedule that ends at zero has no early best, so there it is all the epochs.
+    `one_cycle` and `cosine` end at zero, so all epochs run. With any other schedule it is as many as the folds' best
+    epochs are on average, and with `plateau` each at the mean rate (geometric) of the folds that reached it.
     """
-    epochs = member.training.epochs
-    if member.training.schedule in ("constant", "plateau"):
-        epochs = round(np.mean([summary_of(job)["best_epoch"] for job in done]))
+    training, rates = member.training, ()
+    histories, epochs = [_history(job) for job in done], training.epochs
+    if training.schedule not in ("one_cycle", "cosine"):
+        epochs = round(np.mean([best_epoch(each, training.monitor) + 1 for each in histories]))
+    if training.schedule == "plateau":
+        reached = [[each[epoch]["learning_rate"] for each in histories if epoch < len(each)] for epoch in range(epochs)]
+        rates = tuple(float(np.exp(np.log(each).mean())) for each in reached)
+    size = batch_size_for(len(done[0].training_rows), training.batch_size)
     rows = np.concatenate([done[0].training_rows, done[0].validation_rows])
     return FoldJob(
-        member=member,
+        member=member.model_copy(update={"training": training.model_copy(update={"batch_size": size})}),
         images=paths.images(member.task),
         training_rows=np.sort(rows),
         validation_rows=np.array([], dtype=int),
@@ -58,14 +67,16 @@ def job_on_all_rows(member: Member, key: str, folder: Path, done: list[FoldJob])
         epochs=epochs,
         title=f"{key}  all rows",
         folder=folder / ALL_ROWS,
+        learning_rates=rates,
     )
 
 
 def summary_of(job: FoldJob) -> dict:
-    history = pd.read_csv(job.folder / "history.csv")
-    best = history.iloc[best_epoch(history.to_dict("records"), job.member.training.monitor)]
+    """Return a finished job's epochs, the figures of its best one, and seconds an epoch."""
+    history = _history(job)
+    best = history[best_epoch(history, job.member.training.monitor)]
     figures = {name: float(best[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy") if name in best}
-    seconds = float(history["seconds"].median())
+    seconds = float(np.median([row["seconds"] for row in history]))
     return {
         "name": job.folder.name,
         "epochs": len(history),
@@ -73,3 +84,7 @@ def summary_of(job: FoldJob) -> dict:
         **figures,
         "seconds_per_epoch": seconds,
     }
+
+
+def _history(job: FoldJob) -> list[dict]:
+    return pd.read_csv(job.folder / "history.csv").to_dict("records")

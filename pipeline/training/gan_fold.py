@@ -16,7 +16,7 @@ from pipeline.storage.files import BadInput, load_array, save_array, save_chunks
 from pipeline.storage.images import load_about
 from pipeline.training.batches import steps_per_epoch
 from pipeline.training.gan import Gan, build_gan, train_on
-from pipeline.training.seeding import copies, reseed, seed_of, set_variables
+from pipeline.training.seeding import Purpose, copies, generator, reseed, seed_of, set_variables
 
 LINES = 20  # of the log at most; a terminal also shows a bar
 
@@ -39,7 +39,7 @@ def train_gan(job: GanJob) -> None:
         print(f"{job.title}  finished before, kept", flush=True)
         return
     keras.config.set_dtype_policy("float32")
-    keras.utils.set_random_seed(seed_of(job.options.seed, job.number))
+    keras.utils.set_random_seed(seed_of((job.options.seed, job.number), Purpose.WEIGHTS))
     made = build_gan(load_about(job.images), job.options)
     history, groups = load_state(job.folder / "state.npz") or ([], {})
     for name, variables in made.groups().items():
@@ -58,12 +58,13 @@ def train_gan(job: GanJob) -> None:
 def _epoch(job: GanJob, made: Gan, epoch: int) -> dict:
     seeds, started = (job.options.seed, job.number, epoch), time.monotonic()
     reseed(made.discriminator, seeds)
-    rng = np.random.default_rng(seeds)
+    rng = generator(seeds, Purpose.BATCH)
     images, labels = (load_array(job.images / f"train_{part}.npy") for part in ("images", "labels"))
-    order, size = rng.permutation(job.rows), min(job.options.batch_size, len(job.rows))
+    size = min(job.options.batch_size, len(job.rows))
+    steps = steps_per_epoch(len(job.rows), size)
+    order = np.resize(rng.permutation(job.rows), steps * size)
     for step in (made.discriminator_step, made.generator_step):
         step.reset_metrics()
-    steps = steps_per_epoch(len(order), size)
     for index in tqdm(range(steps), desc=job.title, unit="batch", leave=False, disable=None):
         rows = np.sort(order[index * size : (index + 1) * size])  # in the disk's order
         noise = rng.standard_normal((2, size, job.options.latent_units), np.float32)
@@ -103,7 +104,7 @@ def _finish(job: GanJob, made: Gan, history: list[dict]) -> None:
 
 def _drawn(job: GanJob, generator: keras.Model, classes: np.ndarray) -> Iterator[np.ndarray]:
     """Yield the uint8 images of one class after the other."""
-    rng = np.random.default_rng((job.options.seed, job.number, job.options.epochs))
+    rng = generator((job.options.seed, job.number), Purpose.IMAGES)
     for label in classes:
         noise = rng.standard_normal((job.options.images_per_class, job.options.latent_units), np.float32)
         pixels = generator.predict([noise, np.full(len(noise), label, np.int32)], batch_size=256, verbose=0)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.training.seeding import Purpose, generator
+
 
 @dataclass(frozen=True)
 class Extra:
@@ -36,7 +38,7 @@ def exchanged(rows: np.ndarray, real: int, extras: Sequence[Extra], seeds: tuple
 
     Rows from `real` on, which is how many real images there are, stand for the extras' images in their order.
     """
-    rng = np.random.default_rng(np.random.SeedSequence(seeds, spawn_key=(1,)))
+    rng = generator(seeds, Purpose.EXCHANGE)
     counts, start = [round(extra.share * len(rows)) for extra in extras], real
     parts = [rng.permutation(rows)[sum(counts) :]]
     for extra, count in zip(extras, counts, strict=True):

@@ -1,6 +1,5 @@
-"""What trains a model: loss, optimiser, schedule and watchers, one set for each phase of the training."""
+"""What trains a model: loss, optimiser, schedule and what follows the validation, for each phase of the training."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
@@ -58,20 +57,14 @@ def compiled(model: keras.Model, training: Training, phase: Phase, steps: int, m
         jit_compile=jit_compile(),
     )
     trainer.optimizer.build(trainer.trainable_variables)
-    trainer.stop_training = False
     return trainer
 
 
-def _loss(training: Training, multi_label: bool) -> keras.losses.Loss | Callable:
+def _loss(training: Training, multi_label: bool) -> keras.losses.Loss:
+    """Return the loss; of logits, cross-entropy and negative log-likelihood are one."""
     if multi_label or training.loss == "binary_cross_entropy":
         return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=training.label_smoothing)
-    if training.loss == "nll":
-        return _negative_log_likelihood
     return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=training.label_smoothing)
-
-
-def _negative_log_likelihood(targets: keras.KerasTensor, logits: keras.KerasTensor) -> keras.KerasTensor:
-    return -ops.sum(targets * ops.log_softmax(logits), axis=-1)
 
 
 def _subset_accuracy(targets: keras.KerasTensor, logits: keras.KerasTensor) -> keras.KerasTensor:
@@ -79,20 +72,15 @@ def _subset_accuracy(targets: keras.KerasTensor, logits: keras.KerasTensor) -> k
     return ops.cast(ops.any(chosen, axis=-1) & ops.all(~chosen | (targets > 0.5), axis=-1), "float32")
 
 
-def watchers(
-    training: Training, trainer: keras.Model, history: list[dict], last_phase: bool
-) -> list[keras.callbacks.Callback]:
-    """Return Keras's own plateau and, in the last phase, early stopping callbacks.
-
-    Told the phase's epochs so far, they are where they were.
-    """
-    made = []
+def watchers(training: Training, is_last: bool) -> list[keras.callbacks.Callback]:
+    """Return Keras's callbacks for a phase that follow the validation: plateau and, in the last one, early stopping."""
     mode = "max" if training.monitor.endswith("accuracy") else "min"
-    if training.early_stopping_patience_epochs and last_phase:
+    found = []
+    if training.early_stopping_patience_epochs and is_last:
         patience = training.early_stopping_patience_epochs
-        made.append(keras.callbacks.EarlyStopping(training.monitor, patience=patience, mode=mode))
+        found.append(keras.callbacks.EarlyStopping(training.monitor, patience=patience, mode=mode))
     if training.schedule == "plateau":
-        made.append(
+        found.append(
             keras.callbacks.ReduceLROnPlateau(
                 training.monitor,
                 factor=training.plateau_factor,
@@ -101,12 +89,4 @@ def watchers(
                 mode=mode,
             )
         )
-    rate = float(ops.convert_to_numpy(trainer.optimizer.learning_rate))
-    for watcher in made:
-        watcher.set_model(trainer)
-        watcher.on_train_begin()
-        for epoch, row in enumerate(history):
-            watcher.on_epoch_end(epoch, dict(row))
-    if training.schedule == "plateau":
-        trainer.optimizer.learning_rate = rate  # which those epochs had lowered before
-    return made
+    return found

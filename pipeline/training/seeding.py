@@ -1,7 +1,37 @@
 """What makes an epoch after a restart equal to the same epoch without one: its seeds, and copies of variables."""
 
+import enum
+
 import keras
 import numpy as np
+
+
+class Purpose(enum.IntEnum):
+    """What random numbers are for; each purpose has its own stream, whatever the seeds are."""
+
+    WEIGHTS = 0
+    ORDER = 1
+    BATCH = 2
+    EXCHANGE = 3
+    FLIPS = 4
+    LAYERS = 5
+    STATISTICS = 6
+    IMAGES = 7
+
+
+def generator(seeds: tuple[int, ...], purpose: Purpose, index: int = 0) -> np.random.Generator:
+    """Return NumPy's stream for some seeds, a purpose and the index of a batch."""
+    return np.random.default_rng(_sequence(seeds, purpose, index))
+
+
+def seed_of(seeds: tuple[int, ...], purpose: Purpose, index: int = 0) -> int:
+    """Return one seed (32 bits) for several numbers and a purpose."""
+    return int(_sequence(seeds, purpose, index).generate_state(1)[0])
+
+
+def _sequence(seeds: tuple[int, ...], purpose: Purpose, index: int) -> np.random.SeedSequence:
+    """Return entropy that differs wherever an argument does; (1, 2) and (1, 2, 0) alone would give the same stream."""
+    return np.random.SeedSequence(seeds, spawn_key=(len(seeds), purpose, index))
 
 
 def reseed(model: keras.Model, seeds: tuple[int, ...]) -> None:
@@ -11,15 +41,10 @@ def reseed(model: keras.Model, seeds: tuple[int, ...]) -> None:
     again: half a second an epoch.
     """
     if keras.backend.backend() != "tensorflow":
-        keras.utils.set_random_seed(seed_of(*seeds))
+        keras.utils.set_random_seed(seed_of(seeds, Purpose.LAYERS))
     generators = [v for v in model.non_trainable_variables if "seed_generator" in v.path]
-    for index, state in enumerate(generators):
-        state.assign(np.random.SeedSequence((*seeds, index)).generate_state(2).astype(state.dtype))
-
-
-def seed_of(*parts: int) -> int:
-    """Return one seed of several numbers."""
-    return int(np.random.SeedSequence(parts).generate_state(1)[0])
+    for index, state in enumerate(generators, 1):
+        state.assign(_sequence(seeds, Purpose.LAYERS, index).generate_state(2).astype(state.dtype))
 
 
 def set_variables(variables: list, values: list[np.ndarray]) -> None:

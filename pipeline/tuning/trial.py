@@ -12,7 +12,8 @@ from pipeline.config.schema import Member
 from pipeline.running.backend import keras  # before what imports Keras itself
 from pipeline.storage import paths
 from pipeline.storage.folds import load_folds
-from pipeline.training.fold import FoldJob, best_epoch, train_fold
+from pipeline.training.callbacks import best_epoch
+from pipeline.training.fold import FoldJob, train_fold
 from pipeline.tuning.search import SCORE, TrialJob
 from pipeline.tuning.space import Space, space_of
 from pipeline.tuning.study import open_study
