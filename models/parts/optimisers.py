@@ -58,7 +58,7 @@ class LossScale(optimizers.LossScaleOptimizer):
         super().build(var_list)
         if self.inner_optimizer.use_ema:
             for variable, average in zip(var_list, self.inner_optimizer._model_variables_moving_average, strict=True):
-                average.assign(variable)
+                average.assign(ops.copy(variable))
 
     def _stateful_handle_non_finite_grads(self) -> None:
         super()._stateful_handle_non_finite_grads()

@@ -9,7 +9,7 @@ from features.augmentation.augment import Augment, augmented, mixed
 from features.augmentation.warps import alternating
 from features.images.views import view
 from pipeline.training.joined_images import Extra, Joined, exchanged
-from pipeline.training.seeding import Purpose, generator
+from pipeline.training.seeding import Purpose, stream
 
 # Keras's own threads: its other way on TensorFlow is an autotuned tf.data pipeline, whose thread sleeps for doubling
 # pauses, and an epoch's end sometimes waits until it wakes, up to a minute.
@@ -58,9 +58,9 @@ class TrainingBatches(keras.utils.PyDataset):
         if self.extras:
             real = len(self.images) - sum(len(extra.images) for extra in self.extras)
             rows = exchanged(rows, real, self.extras, self.epoch_seeds)
-        shuffled = generator(self.epoch_seeds, Purpose.ORDER).permutation(rows)
+        shuffled = stream(self.epoch_seeds, Purpose.ORDER).permutation(rows)
         self.order = np.resize(shuffled, len(self) * self.batch_size)
-        flips = generator(self.seeds, Purpose.FLIPS)
+        flips = stream(self.seeds, Purpose.FLIPS)
         self.mirrored = alternating(len(self.images), flips, epoch) if self.augment.alternating_flip else None
 
     def __len__(self) -> int:
@@ -68,7 +68,7 @@ class TrainingBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         rows = np.sort(self.order[index * self.batch_size : (index + 1) * self.batch_size])  # in the disk's order
-        rng = generator(self.epoch_seeds, Purpose.BATCH, index)
+        rng = stream(self.epoch_seeds, Purpose.BATCH, index)
         mirrored = None if self.mirrored is None else self.mirrored[rows]
         changed = augmented(self.images[rows], self.augment, rng, mirrored)
         return mixed(changed, self.targets[rows], self.augment, rng)

@@ -20,7 +20,7 @@ from pipeline.storage.checkpoint import save_state
 from pipeline.storage.files import BadInput
 from pipeline.training.batches import TrainingBatches
 from pipeline.training.network import predict_logits
-from pipeline.training.seeding import Purpose, copies, generator, reseed, set_variables
+from pipeline.training.seeding import Purpose, copies, reseed, set_variables, stream
 
 SAVE_SECONDS = 10  # from one save to the next: a large network's takes half as long as an epoch on a GPU
 STATISTICS_ROWS = 2_000  # of batch normalisation: for 60 000 rows a hundredth of an epoch's work
@@ -109,7 +109,7 @@ class BatchNormStatistics(Swap):
         """Draw the rows whose real images, as they are, the estimates are taken over."""
         super().__init__(batch_norm.statistics(model))
         self.images, self.estimated = batches.images, batch_norm.estimator(model)
-        self.rows = generator(batches.seeds, Purpose.STATISTICS).permutation(batches.rows)[:STATISTICS_ROWS]
+        self.rows = stream(batches.seeds, Purpose.STATISTICS).permutation(batches.rows)[:STATISTICS_ROWS]
 
     def put_in(self) -> None:
         """Assign the estimates."""

@@ -16,7 +16,7 @@ from pipeline.storage.files import BadInput, load_array, save_array, save_chunks
 from pipeline.storage.images import load_about
 from pipeline.training.batches import steps_per_epoch
 from pipeline.training.gan import Gan, build_gan, train_on
-from pipeline.training.seeding import Purpose, copies, generator, reseed, seed_of, set_variables
+from pipeline.training.seeding import Purpose, copies, reseed, seed_of, set_variables, stream
 
 LINES = 20  # of the log at most; a terminal also shows a bar
 
@@ -58,7 +58,7 @@ def train_gan(job: GanJob) -> None:
 def _epoch(job: GanJob, made: Gan, epoch: int) -> dict:
     seeds, started = (job.options.seed, job.number, epoch), time.monotonic()
     reseed(made.discriminator, seeds)
-    rng = generator(seeds, Purpose.BATCH)
+    rng = stream(seeds, Purpose.BATCH)
     images, labels = (load_array(job.images / f"train_{part}.npy") for part in ("images", "labels"))
     size = min(job.options.batch_size, len(job.rows))
     steps = steps_per_epoch(len(job.rows), size)
@@ -104,7 +104,7 @@ def _finish(job: GanJob, made: Gan, history: list[dict]) -> None:
 
 def _drawn(job: GanJob, generator: keras.Model, classes: np.ndarray) -> Iterator[np.ndarray]:
     """Yield the uint8 images of one class after the other."""
-    rng = generator((job.options.seed, job.number), Purpose.IMAGES)
+    rng = stream((job.options.seed, job.number), Purpose.IMAGES)
     for label in classes:
         noise = rng.standard_normal((job.options.images_per_class, job.options.latent_units), np.float32)
         pixels = generator.predict([noise, np.full(len(noise), label, np.int32)], batch_size=256, verbose=0)

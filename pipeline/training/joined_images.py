@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.training.seeding import Purpose, generator
+from pipeline.training.seeding import Purpose, stream
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def exchanged(rows: np.ndarray, real: int, extras: Sequence[Extra], seeds: tuple
 
     Rows from `real` on, which is how many real images there are, stand for the extras' images in their order.
     """
-    rng = generator(seeds, Purpose.EXCHANGE)
+    rng = stream(seeds, Purpose.EXCHANGE)
     counts, start = [round(extra.share * len(rows)) for extra in extras], real
     parts = [rng.permutation(rows)[sum(counts) :]]
     for extra, count in zip(extras, counts, strict=True):

@@ -19,7 +19,7 @@ class Purpose(enum.IntEnum):
     IMAGES = 7
 
 
-def generator(seeds: tuple[int, ...], purpose: Purpose, index: int = 0) -> np.random.Generator:
+def stream(seeds: tuple[int, ...], purpose: Purpose, index: int = 0) -> np.random.Generator:
     """Return NumPy's stream for some seeds, a purpose and the index of a batch."""
     return np.random.default_rng(_sequence(seeds, purpose, index))
 

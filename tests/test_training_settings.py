@@ -1,0 +1,292 @@
+"""What each setting of training does: steps calculated by hand in NumPy. The last test runs the others on JAX."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from pipeline.running.backend import keras  # before what imports Keras itself
+
+# isort: split
+from keras import layers, ops
+
+from features.augmentation.augment import Augment
+from models.parts import batch_norm
+from models.parts.optimisers import optimiser, schedule
+from pipeline.config.schema import Training
+from pipeline.training.batches import TrainingBatches
+from pipeline.training.callbacks import BatchNormStatistics, SeedEpoch, SwapEMAWeights
+from pipeline.training.epoch import fit
+from pipeline.training.phases import compiled, phases
+from tests.projects import ROOT, environment
+
+RATE, DECAY, MOMENTUM = 0.1, 0.5, 0.8
+
+
+def gradients(shape, count=3):
+    return list(np.random.default_rng(0).normal(size=(count, *shape)).astype("float32"))
+
+
+def moved(name, steps, name_of_variable="kernel", **options):
+    """Return where an optimiser takes a variable of ones by gradients."""
+    variable = keras.Variable(np.ones(steps[0].shape, "float32"), name=name_of_variable)
+    made = optimiser(name, RATE, **options)
+    made.build([variable])
+    for gradient in steps:
+        made.apply([ops.convert_to_tensor(gradient)], [variable])
+    return ops.convert_to_numpy(variable)
+
+
+def by_hand(update, steps, decay=0.0):
+    """Return where `update(gradient, count)` takes ones; the decay is decoupled, of the weights before the step."""
+    value = np.ones(steps[0].shape)
+    for count, gradient in enumerate(steps, 1):
+        value = value - RATE * decay * value - RATE * update(gradient.astype(float), count)
+    return value
+
+
+def nesterov():
+    state = {"m": 0.0}
+
+    def update(gradient, count):
+        state["m"] = MOMENTUM * state["m"] + gradient
+        return gradient + MOMENTUM * state["m"]
+
+    return update
+
+
+def adam():
+    state = {"m": 0.0, "v": 0.0}
+
+    def update(gradient, count):
+        state["m"] = 0.9 * state["m"] + 0.1 * gradient
+        state["v"] = 0.999 * state["v"] + 0.001 * gradient**2
+        return (state["m"] / (1 - 0.9**count)) / np.sqrt(state["v"] / (1 - 0.999**count))
+
+    return update
+
+
+def rmsprop():
+    state = {"v": 0.0}
+
+    def update(gradient, count):
+        state["v"] = 0.9 * state["v"] + 0.1 * gradient**2
+        return gradient / np.sqrt(state["v"])
+
+    return update
+
+
+def muon():
+    """Newton and Schulz's steps change singular values alone: s becomes 3.4445 s - 4.775 s^3 + 2.0315 s^5."""
+    ahead = nesterov()
+
+    def update(gradient, count):
+        rows, columns = np.prod(gradient.shape[:-1]), gradient.shape[-1]
+        left, values, right = np.linalg.svd(ahead(gradient, count).reshape(rows, columns), full_matrices=False)
+        values = values / np.sqrt((values**2).sum())
+        for _ in range(5):
+            values = 3.4445 * values - 4.775 * values**3 + 2.0315 * values**5
+        return 0.2 * np.sqrt(max(rows, columns)) * ((left * values) @ right).reshape(gradient.shape)
+
+    return update
+
+
+@pytest.mark.parametrize("decay", [0.0, DECAY])
+@pytest.mark.parametrize(
+    ("name", "update"), [("sgd", nesterov), ("adam", adam), ("adamw", adam), ("rmsprop", rmsprop), ("muon", adam)]
+)
+def test_an_optimiser_moves_a_matrix_as_calculated_by_hand(name, update, decay):
+    steps = gradients((4, 3))
+    found = moved(name, steps, momentum=MOMENTUM, weight_decay=decay)
+    assert found == pytest.approx(by_hand(update(), steps, decay), abs=1e-4)
+    untouched = moved(name, steps, "bias", momentum=MOMENTUM, weight_decay=decay)
+    assert untouched == pytest.approx(by_hand(update(), steps), abs=1e-4)
+
+
+def test_sgd_without_momentum_follows_the_gradient():
+    steps = gradients((4, 3))
+    assert moved("sgd", steps, momentum=0.0) == pytest.approx(1 - RATE * sum(steps), abs=1e-5)
+
+
+@pytest.mark.parametrize("decay", [0.0, DECAY])
+@pytest.mark.parametrize("shape", [(3, 3, 16, 8), (1, 1, 12, 20), (2, 1, 9, 18)])
+@pytest.mark.parametrize("on_a_cpu", [True, False])
+def test_muon_moves_a_convolution_as_calculated_by_hand(monkeypatch, shape, on_a_cpu, decay):
+    monkeypatch.setattr("models.parts.optimisers.is_tensorflow_on_a_cpu", lambda: on_a_cpu)
+    steps = gradients(shape)
+    found = moved("muon", steps, momentum=MOMENTUM, weight_decay=decay)
+    assert found == pytest.approx(by_hand(muon(), steps, decay), abs=2e-4)
+
+
+@pytest.mark.parametrize("rank", [2, 8])
+def test_muon_loses_no_small_direction_of_a_gradient(rank):
+    """The polynomial takes each of these singular values to between 0.6 and 1.3, or leaves what is too small."""
+    rng = np.random.default_rng(0)
+    left, right = (np.linalg.qr(rng.normal(size=(rows, rank)))[0] for rows in (36, 8))
+    gradient = ((left * 10.0 ** -np.linspace(0, 2, rank)) @ right.T).reshape(3, 3, 4 * 1, 8)
+    gradient = np.concatenate([gradient, gradient], axis=2).astype("float32")  # eight channels, which Muon takes
+    found = moved("muon", [gradient])
+    assert found == pytest.approx(by_hand(muon(), [gradient]), abs=2e-4)
+
+
+def test_schedules_count_steps():
+    made = optimiser("sgd", schedule("inverse_time", 1.0, 100, decay=0.5), momentum=0.0)
+    variable = keras.Variable(np.zeros(1, "float32"))
+    made.build([variable])
+    places = []
+    for _ in range(3):
+        made.apply([ops.ones(1)], [variable])
+        places.append(float(variable[0]))
+    assert places == pytest.approx([-1.0, -1 - 1 / 1.5, -1 - 1 / 1.5 - 1 / 2])
+
+
+LOGITS = np.array([[2.0, -1.0, 0.5], [0.0, 1.0, 3.0]])
+TARGETS = np.array([[1.0, 0, 0], [0, 1.0, 0]], "float32")
+
+
+def loss_of(multi_label=False, **settings):
+    """Return the loss of a network whose logits are its inputs."""
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, layers.Rescaling(1.0)(inputs))
+    training = Training(**settings)
+    trainer = compiled(model, training, phases(training, 1)[0], 1, multi_label)
+    return trainer.test_on_batch(LOGITS.astype("float32"), TARGETS)[0]
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_losses_of_smoothed_labels_are_those_calculated_by_hand(smoothing):
+    probabilities = np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True)
+    smoothed = TARGETS * (1 - smoothing) + smoothing / 3
+    entropy = -(smoothed * np.log(probabilities)).sum(axis=1).mean()
+    chances, halved = 1 / (1 + np.exp(-LOGITS)), TARGETS * (1 - smoothing) + smoothing / 2
+    binary = -(halved * np.log(chances) + (1 - halved) * np.log(1 - chances)).mean()
+    assert loss_of(loss="cross_entropy", label_smoothing=smoothing) == pytest.approx(entropy, rel=1e-4)
+    assert loss_of(loss="nll", label_smoothing=smoothing) == pytest.approx(entropy, rel=1e-4)
+    assert loss_of(loss="binary_cross_entropy", label_smoothing=smoothing) == pytest.approx(binary, rel=1e-4)
+    assert loss_of(multi_label=True, label_smoothing=smoothing) == pytest.approx(binary, rel=1e-4)
+
+
+def small_network():
+    images = keras.Input((4, 4, 1), dtype="uint8")
+    x = layers.Conv2D(6, 3)(layers.Rescaling(1 / 255)(images))
+    x = layers.Dropout(0.2)(layers.Activation("relu")(layers.BatchNormalization()(x)))
+    x = layers.BatchNormalization()(layers.Dense(5)(layers.Flatten()(x)))
+    return keras.Model(images, layers.Dense(3, dtype="float32")(x))
+
+
+def batches_of(rows, batch_size, augment=None):
+    rng = np.random.default_rng(0)
+    images, targets = (
+        rng.integers(0, 256, (rows, 4, 4, 1), dtype=np.uint8),
+        np.eye(3, dtype="float32")[np.arange(rows) % 3],
+    )
+    return TrainingBatches(images, targets, np.arange(rows), batch_size, augment or Augment(), (0, 0))
+
+
+class Weights(keras.callbacks.Callback):
+    """Notes the trainable weights after every step, and again when an epoch is judged."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps, self.judged = [], []
+
+    def now(self):
+        return [np.array(ops.convert_to_numpy(v)) for v in self.model.trainable_variables]
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps.append(self.now())
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.judged.append(self.now())
+
+
+def test_the_average_of_the_weights_goes_on_over_epochs_and_leaves_the_training_alone():
+    found = {}
+    for ema_momentum in (0.0, 0.7):
+        keras.utils.set_random_seed(0)
+        training = Training(optimiser="sgd", ema_momentum=ema_momentum, schedule="constant", learning_rate=0.01)
+        trainer = compiled(small_network(), training, phases(training, 3)[0], 4, False)
+        weights, batches = Weights(), batches_of(32, 8)
+        swap = [SwapEMAWeights(trainer.trainable_variables)] if ema_momentum else []
+        fit(trainer, batches, [SeedEpoch(batches), *swap, weights], epochs=3)
+        found[ema_momentum] = weights
+    averaged = found[0.7]
+    for place in range(len(averaged.steps[0])):
+        for step, plain in zip(averaged.steps, found[0.0].steps, strict=True):
+            assert np.allclose(step[place], plain[place], atol=1e-5)
+        average = averaged.steps[0][place]
+        for count, step in enumerate(averaged.steps):
+            average = 0.7 * average + 0.3 * step[place] if count else step[place]
+            if count % 4 == 3:
+                assert np.allclose(averaged.judged[count // 4][place], average, atol=1e-5)
+    assert max(np.abs(a - b).max() for a, b in zip(averaged.judged[-1], averaged.steps[-1], strict=True)) > 1e-3
+
+
+def test_statistics_of_batch_normalisation_are_those_of_all_training_rows():
+    """Of the second layer's inputs too, which come through the first one and no dropout."""
+    training, model = Training(optimiser="sgd", learning_rate=0.01), small_network()
+    trainer, batches = compiled(model, training, phases(training, 1)[0], 3, False), batches_of(90, 30)
+    before = [np.array(ops.convert_to_numpy(v)) for v in batch_norm.statistics(model)]
+
+    class Judged(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.found = [np.array(ops.convert_to_numpy(v)) for v in batch_norm.statistics(self.model)]
+            self.weights = [np.array(ops.convert_to_numpy(v)) for v in self.model.trainable_variables]
+
+    judged = Judged()
+    fit(trainer, batches, [SeedEpoch(batches), BatchNormStatistics(trainer, batches), judged], epochs=1)
+    kernel, bias, gamma, beta, dense, dense_bias, *_ = judged.weights
+    patches = np.lib.stride_tricks.sliding_window_view(batches.images[..., 0] / 255, (3, 3), axis=(1, 2))
+    x = patches.reshape(90, 2, 2, 9) @ kernel.reshape(9, 6) + bias
+    mean, variance = x.mean(axis=(0, 1, 2)), x.var(axis=(0, 1, 2))
+    assert judged.found[0] == pytest.approx(mean, abs=1e-4)
+    assert judged.found[1] == pytest.approx(variance, rel=1e-3)
+    x = np.maximum((x - mean) / np.sqrt(variance + 1e-3) * gamma + beta, 0)
+    x = x.reshape(90, -1) @ dense + dense_bias
+    assert judged.found[2] == pytest.approx(x.mean(axis=0), abs=1e-3)
+    assert judged.found[3] == pytest.approx(x.var(axis=0), rel=1e-2)
+    after = [np.array(ops.convert_to_numpy(v)) for v in batch_norm.statistics(model)]
+    assert np.abs(after[0] - judged.found[0]).max() > 0.1 * np.abs(mean).max(), "training keeps its running ones"
+    assert (after[0] != before[0]).any()
+
+
+def test_frozen_statistics_stay():
+    model = small_network()
+    for layer in model.layers:
+        layer.trainable = False
+    assert batch_norm.statistics(model) == []
+
+
+def test_an_epoch_has_every_row_and_fills_its_last_batch(monkeypatch):
+    batches = batches_of(195, 128)
+    assert len(batches) == 2
+    counts = np.bincount(batches.order, minlength=195)
+    assert counts.min() == 1 and counts.max() == 2 and counts.sum() == 256
+    first = batches.order.copy()
+    batches.begin_epoch(1)
+    assert (batches.order != first).any()
+
+
+def test_a_schedule_counts_the_steps_that_float16_leaves_out():
+    usual = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        training = Training(learning_rate=0.1, precision="mixed_float16", ema_momentum=0.5)
+        keras.utils.set_random_seed(0)
+        trainer, batches = compiled(small_network(), training, phases(training, 3)[0], 3, False), batches_of(24, 8)
+        trainer.optimizer.dynamic_scale.assign(2.0**30)  # overflows for several steps
+        fit(trainer, batches, [SeedEpoch(batches)], epochs=3)
+    finally:
+        keras.config.set_dtype_policy(usual)
+    assert float(ops.convert_to_numpy(trainer.optimizer.dynamic_scale)) < 2.0**30, "no step was left out"
+    assert int(trainer.optimizer.iterations) == 9
+    assert float(ops.convert_to_numpy(trainer.optimizer.learning_rate)) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="it is this test that runs the others there")
+def test_all_of_this_holds_on_jax():
+    inherited = {name: value for name, value in environment().items() if not name.startswith("JAX_")}
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-n", "0", __file__]
+    done = subprocess.run(command, cwd=ROOT, env={**inherited, "KERAS_BACKEND": "jax"}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
