@@ -220,7 +220,7 @@ def test_changed_options_do_not_take_up_an_old_state(project, monkeypatch):
 
 @pytest.mark.parametrize(("monitor", "kept"), [("val_loss", min), ("none", lambda losses: losses[-1])])
 def test_the_epoch_with_the_best_figure_is_kept_or_the_last_one(project, monitor, kept):
-    training = {"epochs": 6, "schedule": "constant", "learning_rate": 0.005, "monitor": monitor}
+    training = {"epochs": 6, "schedule": "constant", "learning_rate": 0.05, "monitor": monitor}
     params = project({"m": member("blobs", training=training)})
     training_stage.train(params, "m")
     predict.predict(params, "m")
