@@ -220,7 +220,7 @@ def test_changed_options_do_not_take_up_an_old_state(project, monkeypatch):
 
 @pytest.mark.parametrize(("monitor", "kept"), [("val_loss", min), ("none", lambda losses: losses[-1])])
 def test_the_epoch_with_the_best_figure_is_kept_or_the_last_one(project, monitor, kept):
-    training = {"epochs": 6, "schedule": "constant", "learning_rate": 0.05, "monitor": monitor}
+    training = {"epochs": 6, "optimiser": "sgd", "schedule": "constant", "learning_rate": 2.0, "monitor": monitor}
     params = project({"m": member("blobs", training=training)})
     training_stage.train(params, "m")
     predict.predict(params, "m")
@@ -330,8 +330,8 @@ def test_an_option_of_no_architecture_is_one_sentence(project):
 
 
 def test_a_diverging_fold_is_loud(project):
-    settings = {"optimiser": "sgd", "learning_rate": 1e30, "schedule": "constant", "epochs": 5}
-    params = project({"m": member("blobs", training=settings)})
+    settings = {"optimiser": "sgd", "learning_rate": 100, "schedule": "constant", "epochs": 20, "batch_size": 4}
+    params = project({"m": {"task": "blobs", "architecture": "feedforward", "training": settings}})
     with pytest.raises(BadInput, match=r"m  fold 1/2: the loss is (nan|inf) in epoch \d, expected a finite number"):
         training_stage.train(params, "m")
     assert not paths.models("blobs", "m").exists()
