@@ -1,20 +1,18 @@
-# VENV may name an environment that already has the packages of pyproject.toml.
+# VENV may name an environment of your own that has the packages of pyproject.toml: it is used as it is.
 VENV ?= .venv
 PYTHON ?= python3
-ENVIRONMENT := $(VENV)/.podium-installed
-INSTALL := $(VENV)/bin/python -m pip install --quiet --editable '.[test,benchmarks]'
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-.PHONY: repro download quick test test-all lint lock clean help
+.PHONY: environment repro download quick test test-all lint lock clean help
 
-repro: $(ENVIRONMENT)  ## raw files in, submissions and a table of scores out
+repro: environment  ## raw files in, submissions and a table of scores out
 	python -m pipeline repro
 	@cat report/summary.md
 
-download: $(ENVIRONMENT)  ## the files of TASK's competition, with the kaggle client
+download: environment  ## the files of TASK's competition, with the kaggle client
 	python -m submissions.download $(TASK)
 
-quick: $(ENVIRONMENT)  ## the tests that take two minutes, for use while you work
+quick: environment  ## the tests that take two minutes, for use while you work
 	pytest -m 'not slow and not nightly'
 
 test: lint  ## the checks, and the tests that take ten minutes, with coverage
@@ -23,12 +21,12 @@ test: lint  ## the checks, and the tests that take ten minutes, with coverage
 test-all: lint  ## the checks and all tests, up to 90 minutes
 	pytest
 
-lint: $(ENVIRONMENT)  ## style, format and types
+lint: environment  ## style, format and types
 	ruff check .
 	ruff format --check .
 	mypy
 
-lock: $(ENVIRONMENT)  ## the newest versions within the bounds of pyproject.toml, written to requirements.lock
+lock: environment  ## the newest versions within the bounds of pyproject.toml, written to requirements.lock
 	$(VENV)/bin/python -m pip install --quiet uv
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade --no-annotate --quiet \
 		--custom-compile-command 'make lock' --output-file requirements.lock
@@ -52,9 +50,5 @@ help:  ## this list
 		printf '  make %-10s %s\n' "$$target" "$$text"; \
 	done
 
-$(ENVIRONMENT): pyproject.toml requirements.lock
-	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	$(INSTALL) --constraint requirements.lock || { \
-		echo 'The versions of requirements.lock cannot be installed here; taking the newest.' && $(INSTALL); }
-	git rev-parse --git-dir >/dev/null 2>&1 || $(VENV)/bin/dvc config --local core.no_scm true
-	touch $@
+environment:
+	@.ci/environment $(VENV) $(PYTHON)

@@ -1,31 +1,30 @@
 """`python -m pipeline.split TASK`: write the folds of a task, once for all its members."""
 
+import numpy as np
 import pandas as pd
 
-from features.labels.folds import ClassTooSmall, assign_folds
-from pipeline.config.schema import Params
+from features.labels.folds import assign_folds, too_small
+from pipeline.config.schema import Folds, Params
 from pipeline.running.stage import run, task_of
 from pipeline.storage import paths
-from pipeline.storage.files import BadInput, load_array, writing
-from pipeline.storage.images import load_about
+from pipeline.storage.files import blame, load_array, writing
 
 
 def split(params: Params, key: str) -> str:
     """Write `folds.csv` of the task."""
     options, folder = task_of(params, key).split, paths.images(key)
     labels, groups = load_array(folder / "train_labels.npy"), load_array(folder / "train_groups.npy")
-    try:
+    with blame(folder):
         folds = assign_folds(labels, groups, options.count, options.holdout_share, options.seed)
-    except ClassTooSmall as error:
-        label = load_about(folder)["classes"][error.index]
-        raise BadInput(
-            f"{folder}: class {label!r} has {error.rows} distinct images, expected at least {error.needed} "
-            f"for tasks.{key}.split.count {options.count}"
-        ) from error
     with writing(paths.folds(key)) as part:
         pd.DataFrame({"id": load_array(folder / "train_ids.npy"), "fold": folds}).to_csv(part, index=False)
     sizes = ", ".join(str(int((folds == fold).sum())) for fold in range(options.count))
-    return f"{len(folds)} rows in {options.count} fold(s) of {sizes} validation rows"
+    return f"{len(folds)} rows in {options.count} fold(s) of {sizes} validation rows{_remark(labels, groups, options)}"
+
+
+def _remark(labels: np.ndarray, groups: np.ndarray, options: Folds) -> str:
+    rows = len(too_small(labels, groups, options.count))
+    return f"; {rows} more, of classes with too few images, train in every fold and are not scored" if rows else ""
 
 
 if __name__ == "__main__":

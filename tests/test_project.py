@@ -46,7 +46,7 @@ def test_the_workflow_runs_targets_of_make_on_every_python():
     steps = {name: [step["run"] for step in job["steps"] if "run" in step] for name, job in jobs.items()}
     assert steps == {"quick": ["make lint", "make quick"], "everything": ["make test-all"]}
     assert all(tuple(job["strategy"]["matrix"]["python"]) == PYTHONS for job in jobs.values())
-    assert PROJECT["requires-python"] == f">={PYTHONS[0]}"
+    assert PROJECT["requires-python"] == f">={PYTHONS[0]},<3.14"
 
 
 @pytest.mark.parametrize("python", PYTHONS)

@@ -1,5 +1,7 @@
 """The split of training rows into folds."""
 
+import math
+
 import numpy as np
 from iterstrat.ml_stratifiers import MultilabelStratifiedKFold, MultilabelStratifiedShuffleSplit
 from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
@@ -13,39 +15,56 @@ def assign_folds(labels: np.ndarray, groups: np.ndarray, count: int, holdout_sha
     Label sets are stratified label by label (Sechidis et al., "On the Stratification of Multi-Label Data", 2011).
 
     Rows of one group (copies of one image) share a fold, so that no copy of a validation row is trained on. With
-    `count` 1, fold 0 is a hold-out of `holdout_share` and every other row is ALWAYS_TRAINING.
+    `count` 1, fold 0 is a hold-out of `holdout_share`, but of one row a class at least, and every other row is
+    ALWAYS_TRAINING. So are the rows of a class with fewer distinct images than folds, as `too_small` names them.
 
     Args:
         labels: class indices (n,), or indicators of label sets (n, labels).
         groups: (n,), the index of the first row of each row's group.
 
     Raises:
-        ValueError: a class has fewer distinct images than folds.
+        ValueError: fewer than two classes, or no label of sets, have as many distinct images as there are folds.
     """
-    firsts = np.unique(groups)
-    if labels.ndim == 2:
-        values, sizes = np.arange(labels.shape[1]), labels[firsts].sum(axis=0)
-        k_fold, holdout = MultilabelStratifiedKFold, MultilabelStratifiedShuffleSplit
-    else:
-        values, sizes = np.unique(labels[firsts], return_counts=True)
-        k_fold, holdout = StratifiedKFold, StratifiedShuffleSplit
-    needed = max(count, 2)
-    if sizes.min() < needed:
-        scarce = values[sizes.argmin()]
-        raise ClassTooSmall(int(scarce), int(sizes.min()), needed)
+    is_sets, firsts = labels.ndim == 2, np.unique(groups)
+    firsts = np.setdiff1d(firsts, too_small(labels, groups, count))
+    classes = int(labels[firsts].any(axis=0).sum()) if is_sets else len(np.unique(labels[firsts]))
+    least = 1 if is_sets else 2
+    if classes < least:
+        raise ValueError(f"{classes} classes have {_needed(count)} distinct images or more, expected {least} for folds")
     if count == 1:
-        folds = holdout(n_splits=1, test_size=holdout_share, random_state=seed)
+        splitter = MultilabelStratifiedShuffleSplit if is_sets else StratifiedShuffleSplit
+        rows = _holdout_rows(labels[firsts], holdout_share)
+        folds = splitter(n_splits=1, test_size=rows, random_state=seed)
     else:
-        folds = k_fold(n_splits=count, shuffle=True, random_state=seed)
+        splitter = MultilabelStratifiedKFold if is_sets else StratifiedKFold
+        folds = splitter(n_splits=count, shuffle=True, random_state=seed)
     fold_of_first = np.full(len(labels), ALWAYS_TRAINING)
     for fold, (_, held_out) in enumerate(folds.split(firsts, labels[firsts])):
         fold_of_first[firsts[held_out]] = fold
     return fold_of_first[groups]
 
 
-class ClassTooSmall(ValueError):
-    """A class cannot be spread over the folds; carries the class index, for whoever knows its name."""
+def too_small(labels: np.ndarray, groups: np.ndarray, count: int) -> np.ndarray:
+    """Return the rows (k,) int64 of classes that are too small for so many folds: no share of them can be held out.
 
-    def __init__(self, index: int, rows: int, needed: int) -> None:
-        super().__init__(f"class index {index} has {rows} distinct rows, expected at least {needed}")
-        self.index, self.rows, self.needed = index, rows, needed
+    Of label sets these are the sets with such a label. Without them another label may become too small, too.
+    """
+    firsts = np.unique(groups)
+    indicators = labels if labels.ndim == 2 else np.eye(labels.max() + 1, dtype=bool)[labels]
+    is_kept = np.ones(len(firsts), bool)
+    while True:
+        sizes = indicators[firsts[is_kept]].sum(axis=0)
+        is_small = indicators[firsts][:, (sizes > 0) & (sizes < _needed(count))].any(axis=1) & is_kept
+        if not is_small.any():
+            return np.flatnonzero(~np.isin(groups, firsts[is_kept]))
+        is_kept &= ~is_small
+
+
+def _needed(count: int) -> int:
+    return max(count, 2)  # a hold-out, too, leaves one image to learn from
+
+
+def _holdout_rows(labels: np.ndarray, share: float) -> int:
+    """Return how many rows a hold-out has: the share, but of single labels as many as classes, on both sides."""
+    least = 1 if labels.ndim == 2 else len(np.unique(labels))
+    return min(max(math.ceil(share * len(labels)), least), len(labels) - least)

@@ -1,0 +1,68 @@
+"""Make's environment: one of the user's own is used as it is or refused, one that is absent is created."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.projects import ROOT
+
+
+def make(venv, python="python3"):
+    command = ["make", "environment", f"VENV={venv}", f"PYTHON={python}"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def program(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_an_environment_that_has_everything_is_used_as_it_is(tmp_path):
+    program(tmp_path / "mine/bin/python", f'exec {sys.executable} "$@"')
+    result = make(tmp_path / "mine")
+    assert result.returncode == 0, result.stderr
+    assert [path.name for path in (tmp_path / "mine").rglob("*")] == ["bin", "python"]
+
+
+def test_an_environment_that_lacks_packages_is_refused_and_left_alone(tmp_path):
+    program(tmp_path / "mine/bin/python", f'exec {sys.executable} -S "$@"')
+    result = make(tmp_path / "mine")
+    assert result.returncode != 0 and result.stdout == ""
+    assert f"make: error: {tmp_path}/mine lacks dvc, filelock, " in result.stderr
+    assert [path.name for path in (tmp_path / "mine").rglob("*")] == ["bin", "python"]
+
+
+def test_a_folder_that_is_no_environment_is_refused(tmp_path):
+    result = make(tmp_path)
+    assert result.returncode != 0 and f"make: error: {tmp_path} is not an environment" in result.stderr
+
+
+@pytest.mark.parametrize("version", ["3.10", "3.14", "2.7"])
+def test_a_python_without_tensorflow_is_refused(tmp_path, version):
+    python = program(tmp_path / "python", f"echo {version}")
+    result = make(tmp_path / "new", python)
+    assert result.returncode != 0 and not (tmp_path / "new").exists()
+    assert f"make: error: {python} is Python {version}, expected 3.11 to 3.13" in result.stderr
+
+
+def test_an_absent_environment_is_created_and_an_interrupted_one_completed(tmp_path):
+    log = tmp_path / "log"
+    pip = program(tmp_path / "pip", f'echo "$@" >> {log}; test ! -e {tmp_path}/offline')
+    python = program(
+        tmp_path / "python", f'test "$1" = -c && echo 3.12 && exit\nmkdir -p "$3/bin" && cp {pip} "$3/bin/python"'
+    )
+    (tmp_path / "offline").touch()
+    assert make(tmp_path / "new", python).returncode != 0
+    (tmp_path / "offline").unlink()
+    for _ in range(2):
+        result = make(tmp_path / "new", python)
+        assert result.returncode == 0, result.stderr
+    installs = [line for line in log.read_text().splitlines() if "install" in line]
+    assert installs == [
+        *["-m pip install --quiet --editable .[test,benchmarks] --constraint requirements.lock"],
+        *["-m pip install --quiet --editable .[test,benchmarks]"],
+        *["-m pip install --quiet --editable .[test,benchmarks] --constraint requirements.lock"],
+    ]
