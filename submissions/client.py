@@ -69,6 +69,17 @@ def _listed(row: dict) -> Listed:
     return Listed(str(row["ref"]), str(row["fileName"]), status, public, private)
 
 
+def error_of(competition: str, ref: str) -> str | None:
+    """Return Kaggle's reason for which it could not score a submission, if it gives one to this client.
+
+    Raises:
+        KaggleError: Kaggle cannot be asked, or the client is too old to ask.
+    """
+    shown = _run(competition, "submission", ref)
+    reason = re.search(r"^Error\s*:?\s+(.+?)\s*^Public Score", shown, re.MULTILINE | re.DOTALL)
+    return _without_secrets(" ".join(reason[1].split())) if reason else None
+
+
 def limits(competition: str) -> Limits:
     """Return how many submissions were made and are left."""
     found = _parsed(_run(competition, "submission-limits", "--json"))  # zeros are left out
@@ -120,7 +131,8 @@ def _run(competition: str, verb: str, *options: str, progress: bool = False) -> 
     Raises:
         KaggleError: it failed in a way that can be seen, did not end in time, or is not installed.
     """
-    command = [_binary(), "-W", "competitions", verb, "-c", competition, *options]
+    named = [] if verb == "submission" else ["-c", competition]  # that one has a number of its own
+    command = [_binary(), "-W", "competitions", verb, *named, *options]
     limit_seconds = LIMIT_SECONDS.get(verb, ANSWER_SECONDS)
     try:
         done = _watched(command) if progress else _captured(command, limit_seconds)
@@ -230,9 +242,13 @@ def _without_hint(heard: str) -> str:
 
 
 def _last_line(text: str) -> str:
-    """Return the last line that says something, shortened and without anything that may be a credential."""
+    """Return the last line that says something, see `_without_secrets`."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    line = re.sub(r"^requests\.exceptions\.\w+: ", "", lines[-1] if lines else "")  # of a traceback
+    return _without_secrets(re.sub(r"^requests\.exceptions\.\w+: ", "", lines[-1] if lines else ""))  # of a traceback
+
+
+def _without_secrets(line: str) -> str:
+    """Return a line shortened and without anything that may be a credential."""
     line = re.sub(r"(?i)\b(basic|bearer)\s+\S+", r"\1 ***", line)
     line = re.sub(r"(?<=\?)\S+|\bKGAT_\w+", "***", line)  # the signature of an address, a token
     for name in ("KAGGLE_KEY", "KAGGLE_API_TOKEN"):

@@ -11,7 +11,7 @@ import io
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 
 import numpy as np
@@ -19,6 +19,7 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from features.labels.intervals import with_bounds
+from pipeline.config.errors import one_line
 from pipeline.config.schema import Params
 from pipeline.reporting.tables import markdown
 from pipeline.running.usage import parser_of
@@ -30,7 +31,7 @@ from submissions.command import run
 
 SETTLE_SECONDS = 20  # how long a submission may take to be listed
 POLL_SECONDS = 2
-HELD = ("pending", "complete", "error")  # statuses of what Kaggle holds; the others are unknown and failed
+HELD = ("pending", "complete", "error")  # statuses of what Kaggle holds; the others are unknown, unlisted, failed
 SHOWN = ("time", "task", "commit", "out_of_fold", "public", "private", "status", "ref", "message")
 
 
@@ -52,7 +53,7 @@ class Entry:
     high: str
     message: str
     ref: str  # Kaggle's number of the submission
-    status: str  # unknown, failed, or Kaggle's own: pending, complete, error
+    status: str  # unknown, unlisted, failed, or Kaggle's own: pending, complete, error
     public: str
     private: str
 
@@ -136,8 +137,8 @@ def update(entry: Entry, held: list[Listed]) -> Entry:
     return entry if known == entry else append(known)
 
 
-def settle(entry: Entry, patience_seconds: float) -> Entry:
-    """Ask for the listing until it shows an upload of unknown outcome; `failed` if it does not in that time.
+def settle(entry: Entry, patience_seconds: float, absent: str = "unlisted") -> Entry:
+    """Ask for the listing until it shows an upload of unknown outcome; its status is `absent` if it does not in time.
 
     Raises:
         KaggleError: there is no listing; the outcome stays unknown.
@@ -154,7 +155,7 @@ def settle(entry: Entry, patience_seconds: float) -> Entry:
             if entry.status != "unknown":
                 return entry
             if last:
-                return append(replace(entry, status="failed"))
+                return append(replace(entry, status=absent))
         time.sleep(POLL_SECONDS)
 
 
@@ -175,6 +176,14 @@ def settle_all(competition: str) -> tuple[list[Entry], list[Listed]]:
     return entries, held
 
 
+def reason_of(entry: Entry) -> str:
+    """Return why Kaggle could not score an upload, in its own words where it can be asked."""
+    with suppress(KaggleError):
+        if reason := client.error_of(entry.competition, entry.ref):
+            return f"Kaggle says {one_line(reason)}"
+    return f"its page of {entry.competition} says why"
+
+
 def show(params: Params, arguments: argparse.Namespace) -> None:
     """Print the ledger, its scores up to date where Kaggle can be asked."""
     for competition in dict.fromkeys(entry.competition for entry in load() if not entry.private):
@@ -188,6 +197,9 @@ def show(params: Params, arguments: argparse.Namespace) -> None:
         print(f"no uploads in {LEDGER} yet")
         return
     print(markdown(pd.DataFrame([_shown(entry) for entry in entries])))
+    for entry in entries:
+        if entry.status == "error":
+            print(f"submission {entry.ref} was not scored: {reason_of(entry)}")
     for task in dict.fromkeys(entry.task for entry in entries):
         print(agreement([entry for entry in entries if entry.task == task]))
 

@@ -135,17 +135,23 @@ def _sent(entry: Entry, data: bytes) -> tuple[Entry, int | None]:
             left = client.submit(entry.competition, path, entry.message)
         except KaggleError as error:
             failure = error
-    patience_seconds = ledger.SETTLE_SECONDS if failure is None or failure.unclear else 0
+    is_clear = failure is not None and not failure.unclear
+    patience_seconds = 0 if is_clear else ledger.SETTLE_SECONDS
     try:
-        entry = ledger.settle(entry, patience_seconds)
+        entry = ledger.settle(entry, patience_seconds, absent="failed" if is_clear else "unlisted")
     except KaggleError as error:
         raise KaggleError(
             f"it is not known whether {entry.competition} holds {entry.upload}.csv ({failure or error}); "
             "`python -m submissions.ledger` asks again"
         ) from error
     if entry.status == "failed":
-        said = failure or "the kaggle client reported success, but Kaggle's listing does not show the submission"
-        raise KaggleError(f"not submitted: {said}")
+        raise KaggleError(f"not submitted: {failure}")
+    if entry.status == "unlisted":
+        said = failure or "the kaggle client reported success"
+        raise KaggleError(
+            f"not listed yet: Kaggle does not show {entry.upload}.csv after {patience_seconds:g} s ({said}); before "
+            "you send it again, `python -m submissions.ledger` asks once more"
+        )
     return entry, left
 
 
@@ -177,7 +183,7 @@ def _tell(entry: Entry, ensemble: provenance.Ensemble | None, left: int | None) 
     for name, told in lines.items():
         print(f"  {name:14} {told}")
     if entry.status == "error":
-        raise BadInput(f"Kaggle could not score submission {entry.ref}; its page of the competition says why")
+        raise BadInput(f"Kaggle could not score submission {entry.ref}: {ledger.reason_of(entry)}")
 
 
 def _place(competition: str, public: float) -> str:

@@ -60,6 +60,7 @@ class Kaggle:
     allowed_in_all: int = 1000
     pending_polls: int = 0
     unscorable: bool = False
+    reason: str = ""  # why it could not be scored
     hidden: bool = False  # the listing shows nothing
     leaderboard: tuple[str, ...] = ("0.99", "0.5", "0.25")
     uploads: dict[str, tuple[str, bytes]] = field(default_factory=dict)
@@ -102,6 +103,10 @@ class Kaggle:
             shown |= {"publicScore": "0.75", "privateScore": ""}
         held.polls = max(0, held.polls - 1)
         return shown
+
+    def GetSubmission(self, asked):
+        held = next(each for each in self.submissions if each.ref == asked["ref"])
+        return self._shown(held) | ({"errorDescription": self.reason} if self.reason else {})
 
     def GetLeaderboard(self, asked):
         date = "2026-01-02T03:04:05.123Z"

@@ -156,7 +156,7 @@ def test_the_plain_client_takes_the_same_file(kaggle):
     [
         ("boots", COMPETITION, "tasks has no entry 'boots'; it has shoes"),
         ("shoes", None, r"tasks.shoes.competition: missing, expected the last part of the address"),
-        ("shoes", "kaggle.com/c/x", r"tasks.shoes.competition: 'kaggle.com/c/x', expected the last part"),
+        ("shoes", "kaggle.com/c/x", r"tasks.shoes.competition: 'kaggle.com/c/x', expected "),
     ],
 )
 def test_a_task_without_a_competition_is_one_sentence(kaggle, capsys, key, competition, expected):

@@ -50,8 +50,6 @@ def test_a_failure_is_one_sentence_and_no_submission(kaggle, capsys, failure, ex
     [
         ("StartSubmissionUpload", Failure(403, RULES), "accept the rules"),
         ("CreateSubmission", Failure(400, "Submission not allowed: the deadline has passed"), "deadline has passed"),
-        ("CreateSubmission", Failure(500, "Internal server error"), "try again later"),
-        ("CreateSubmission", Failure(), "the connection broke"),
     ],
 )
 def test_a_failure_of_a_later_step_is_not_a_submission(kaggle, capsys, operation, failure, expected):
@@ -59,6 +57,17 @@ def test_a_failure_of_a_later_step_is_not_a_submission(kaggle, capsys, operation
     text = run(capsys, "shoes", status=1)
     assert text.startswith("upload: error: not submitted: ") and expected in text and text.count("\n") == 1
     assert kaggle.submissions == [] and statuses() == ["unknown", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [(Failure(500, "Internal server error"), "try again later"), (Failure(), "the connection broke")],
+)
+def test_an_unclear_failure_may_yet_be_a_submission(kaggle, capsys, failure, expected):
+    kaggle.failures["CreateSubmission"] = [failure]
+    text = run(capsys, "shoes", status=1)
+    assert text.startswith("upload: error: not listed yet: ") and expected in text and text.count("\n") == 1
+    assert kaggle.submissions == [] and statuses() == ["unknown", "unlisted"]
 
 
 def test_a_cut_connection_while_the_file_is_sent_is_mended_by_the_client(kaggle, capsys):
@@ -70,8 +79,8 @@ def test_a_cut_connection_while_the_file_is_sent_is_mended_by_the_client(kaggle,
 def test_a_connection_that_is_cut_again_and_again_is_given_up(kaggle, capsys, monkeypatch):
     monkeypatch.setitem(client.LIMIT_SECONDS, "submit", 3)
     kaggle.failures["PUT"] = [Failure()] * 50
-    assert "not submitted: Kaggle did not answer within 3 s" in run(capsys, "shoes", status=1)
-    assert kaggle.submissions == [] and statuses() == ["unknown", "failed"] and "PUT" in kaggle.log
+    assert "(Kaggle did not answer within 3 s" in run(capsys, "shoes", status=1)
+    assert kaggle.submissions == [] and statuses() == ["unknown", "unlisted"] and "PUT" in kaggle.log
 
 
 def test_a_connection_cut_after_the_submission_is_a_submission(kaggle, capsys):
@@ -93,11 +102,23 @@ def test_an_unknown_outcome_is_settled_from_the_listing_before_anything_is_sent_
 
 def test_success_that_the_listing_does_not_show_is_not_believed(kaggle, capsys):
     kaggle.hidden = True
-    assert "listing does not show the submission" in run(capsys, "shoes", status=1)
-    assert statuses() == ["unknown", "failed"]
+    text = run(capsys, "shoes", status=1)
+    assert "not listed yet: Kaggle does not show shoes-" in text and "`python -m submissions.ledger`" in text
+    assert "not submitted" not in text and statuses() == ["unknown", "unlisted"]
     kaggle.hidden = False  # it only came late
     run(capsys, command=ledger)
-    assert statuses() == ["unknown", "failed", "complete"]
+    assert statuses() == ["unknown", "unlisted", "complete"]
+
+
+def test_the_reason_of_kaggle_is_shown_where_a_submission_cannot_be_scored(kaggle, capsys):
+    kaggle.unscorable = True
+    kaggle.reason = "Evaluation Exception: Submission must have 7 rows\n\x1b[31m(found 4)"
+    said = "Kaggle says Evaluation Exception: Submission must have 7 rows \\x1b[31m(found 4)"
+    text = run(capsys, "shoes", status=1)
+    assert f"could not score submission 1000: {said}" in text and statuses() == ["unknown", "error"]
+    assert f"submission 1000 was not scored: {said}" in run(capsys, command=ledger)
+    kaggle.reason = ""
+    assert f"submission 1000 was not scored: its page of {COMPETITION} says why" in run(capsys, command=ledger)
 
 
 def test_a_server_that_never_answers_is_given_up(kaggle, capsys, monkeypatch):
