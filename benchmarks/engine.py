@@ -18,7 +18,7 @@ from pipeline.running.backend import keras  # before what imports Keras itself
 import models
 from benchmarks import results
 from features.augmentation.augment import Augment
-from features.images.views import views
+from features.augmentation.views import views
 from models.parts import wrap
 from models.parts.compiling import dtype_policy, is_tensorflow_on_a_cpu, jit_compile
 from models.parts.optimisers import optimiser, schedule

@@ -65,7 +65,7 @@ def _make_up(members: int, rows: int, classes: int) -> None:
     np.savetxt(paths.folds("made_up"), np.stack([ids, folds], axis=1), "%d", ",", header="id,fold", comments="")
     Path("params.yaml").write_text(PARAMS, encoding="utf-8")
     names = [f"member-{index}" for index in range(members)]
-    paths.ROSTER.mkdir(parents=True)
+    paths.roster("made_up").parent.mkdir(parents=True)
     save_json(paths.roster("made_up"), names)
     shared = 4.0 * np.eye(classes)[labels] + 1.2 * rng.normal(size=(rows, classes))
     for index, name in enumerate(names):

@@ -25,7 +25,7 @@ from keras import layers
 import models
 from benchmarks import results, runs
 from features.augmentation.augment import Augment
-from features.images.views import views
+from features.augmentation.views import views
 from features.labels.targets import one_hot, probabilities
 from models.parts.compiling import dtype_policy, jit_compile
 from models.parts.cost import flops

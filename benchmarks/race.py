@@ -22,7 +22,7 @@ from benchmarks import results
 from benchmarks.records import right_classes
 from benchmarks.stages import ROOT, prepared
 from benchmarks.step import learner, new_trainer, speed
-from features.images.views import views
+from features.augmentation.views import views
 from features.labels.targets import one_hot
 from pipeline.config.schema import Member, Predict
 from pipeline.reporting.tables import markdown

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import results
-from features.images.views import views
+from features.augmentation.views import views
 from pipeline.config.schema import Member, Params, Predict, load_params
 from pipeline.reporting.tables import markdown
 from pipeline.running.backend import keras  # before what imports Keras itself

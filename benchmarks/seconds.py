@@ -20,7 +20,7 @@ import pandas as pd
 from benchmarks import results
 from benchmarks.records import right_classes
 from benchmarks.stages import ROOT, prepared
-from features.images.views import views
+from features.augmentation.views import views
 from features.labels.targets import one_hot, probabilities
 from models.parts.compiling import dtype_policy
 from pipeline.config.schema import Member, Params

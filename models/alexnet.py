@@ -8,7 +8,7 @@ import keras
 from keras import layers
 
 from models.parts.layers import logits, require_size
-from models.parts.options import Activation, Count, Counts, Dropout
+from models.registry.options import Activation, Count, Counts, Dropout
 
 SPACE = {  # of tuning
     "options": {"units": [[1024, 1024], [4096, 4096], [9216, 4096, 4096]], "dropout": {"low": 0.2, "high": 0.6}},

@@ -10,7 +10,7 @@ import keras
 from keras import layers
 
 from models.parts.layers import logits, require_size
-from models.parts.options import Activation, FourCounts
+from models.registry.options import Activation, FourCounts
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 LEAST_BOTTLENECK_DEPTH = 50

@@ -12,7 +12,7 @@ import keras
 from keras import layers
 
 from models.parts.layers import convolution, dirac, halved, logits, normalised, require_size
-from models.parts.options import Activation, Dropout, Width
+from models.registry.options import Activation, Dropout, Width
 
 STEM, GROUPS = 32, (32, 64, 128)  # filters at width 1; each group halves the image, as often as it can be
 

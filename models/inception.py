@@ -10,7 +10,7 @@ import keras
 from keras import layers
 
 from models.parts.layers import logits, require_size
-from models.parts.options import Activation, Dropout, FourCounts, TwoCounts
+from models.registry.options import Activation, Dropout, FourCounts, TwoCounts
 
 SPACE = {  # of tuning
     "options": {

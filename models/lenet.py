@@ -8,7 +8,7 @@ import keras
 from keras import layers
 
 from models.parts.layers import logits
-from models.parts.options import Activation, Count, Counts
+from models.registry.options import Activation, Count, Counts
 
 LEAST_PIXELS = 32  # LeCun et al. pad their images of 28x28 to this, so that strokes at the border are seen
 

@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from models.parts.layers import logits, require_size
-from models.parts.options import Activation, Count, Dropout
+from models.registry.options import Activation, Count, Dropout
 
 SPACE = {  # of tuning
     "options": {

@@ -13,7 +13,7 @@ from keras import applications, layers
 
 from models.parts.freezing import BACKBONE
 from models.parts.layers import logits
-from models.parts.options import Dropout, File, Width
+from models.registry.options import Dropout, File, Width
 
 LEAST_PIXELS = 32  # a side, of all three
 BACKBONES = {

@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from models.parts.layers import convolution, logits, normalised, require_size
-from models.parts.options import Activation, Count, Counts, Dropout
+from models.registry.options import Activation, Count, Counts, Dropout
 
 SPACE = {  # of tuning
     "options": {

@@ -7,7 +7,7 @@ import keras
 from keras import layers
 
 from models.parts.layers import logits, require_size
-from models.parts.options import Activation, Dropout, ThreeCounts, TwoCounts
+from models.registry.options import Activation, Dropout, ThreeCounts, TwoCounts
 
 SPACE = {  # of tuning
     "options": {

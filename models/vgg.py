@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from models.parts.layers import logits
-from models.parts.options import Activation, Counts, Dropout, FiveCounts
+from models.registry.options import Activation, Counts, Dropout, FiveCounts
 
 CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 

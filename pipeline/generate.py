@@ -13,25 +13,18 @@ from pipeline.config.schema import Generate, Params
 from pipeline.reporting.samples import picture
 from pipeline.running.stage import run, task_of
 from pipeline.storage import paths
-from pipeline.storage.checkpoint import digest, source_of
+from pipeline.storage.checkpoint import digest, keep_only, source_of, training_files
 from pipeline.storage.files import BadInput, load_array, load_json, save_json, writing
 from pipeline.storage.images import load_about
 
 STATE = "generate"  # beside the members' in .resume/
-CODE = (  # dvc.yaml names the same
-    "models/parts/compiling.py",
-    "models/gan.py",
-    "pipeline/training/gan.py",
-    "pipeline/training/gan_fold.py",
-    "pipeline/training/seeding.py",
-)
 
 
 def generate(params: Params, key: str) -> str:
     """Train the task's GANs, each from where it stood, and publish their images, a picture and `about.json`.
 
-    What they made stays in `.resume` until another key takes its place: DVC runs the stage when anything in the task's
-    entry changes, since it refuses to follow a block that may be missing, and then nothing is trained again.
+    The images stay in `.resume` until data, options or code differ: when DVC runs the stage after other edits, nothing
+    is trained again.
 
     Raises:
         BadInput: the task's images have label sets.
@@ -41,6 +34,7 @@ def generate(params: Params, key: str) -> str:
         with writing(paths.generated(key)) as part:
             part.mkdir()
             save_json(part / "about.json", {"digest": None, "sets": {}})
+        _save_seconds(key, {})
         return f"no images, as tasks.{key} has no generate block"
     if load_array(paths.images(key) / "train_labels.npy").ndim == 2:
         raise BadInput(f"{paths.PARAMS}: tasks.{key}.generate: expected one label an image, not label sets")
@@ -48,18 +42,14 @@ def generate(params: Params, key: str) -> str:
     state.mkdir(parents=True, exist_ok=True)
     folder, rows = state / _key(options, key), _rows(key)
     _train(options, key, folder, rows)
-    for other in state.iterdir():
-        if other != folder:
-            shutil.rmtree(other)
+    keep_only(folder)
     count = _publish(key, folder, rows)
     return f"{count} images from {len(rows)} GAN(s)"
 
 
 def _key(options: Generate, task: str) -> str:
     """Return a hash of all that the images depend on: data, folds, options, code and library."""
-    images, root = paths.images(task), Path(__file__).parent.parent
-    files = [images / "statistics.json", images / "about.json", paths.folds(task), *(root / name for name in CODE)]
-    return digest([options.model_dump(), version("keras")], files)
+    return digest([options.model_dump(), version("keras")], training_files("gan", task))
 
 
 def _rows(task: str) -> dict[str, np.ndarray]:
@@ -86,18 +76,25 @@ def _train(options: Generate, task: str, folder: Path, rows: dict[str, np.ndarra
 
 def _publish(task: str, folder: Path, rows: dict[str, np.ndarray]) -> int:
     """Write the stage's folder and return how many images it holds."""
-    images, sets, files = paths.images(task), {}, []
+    images, files = paths.images(task), []
+    sets = {name: {"source": source_of(images, rows[name]), **load_json(folder / name / "run.json")} for name in rows}
+    _save_seconds(task, {name: generated.pop("seconds") for name, generated in sets.items()})
     with writing(paths.generated(task)) as part:
         part.mkdir()
-        for name, used in rows.items():
+        for name in rows:
             for kind in ("images", "labels"):
                 files.append(Path(shutil.copy(folder / name / f"{kind}.npy", part / f"{name}_{kind}.npy")))
-            sets[name] = {"source": source_of(images, used), **load_json(folder / name / "run.json")}
         first, labels = (load_array(part / f"fold-0_{kind}.npy") for kind in ("images", "labels"))
         picture(first, labels, load_about(images)["classes"]).save(part / "samples.png", optimize=True)
         sources = {name: each["source"] for name, each in sets.items()}
         save_json(part / "about.json", {"digest": digest([sources], files), "sets": sets})
     return sum(each["images"] for each in sets.values())
+
+
+def _save_seconds(task: str, seconds: dict[str, float]) -> None:
+    """Write how long each GAN took, apart from the images, which are the same after a repetition."""
+    with writing(paths.times(task, STATE)) as part:
+        save_json(part, {"seconds": seconds})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """`python -m pipeline.predict MEMBER`: predict out-of-fold and test probabilities, averaged over views."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +34,6 @@ def predict(params: Params, key: str) -> str:
         save_predictions(part / "oof.npz", Predictions(ids, oof, classes, folds[rows]))
         _save_tests(part, member, tests, folds, classes)
         save_json(part / "metrics.json", metrics)
-    shutil.rmtree(paths.resume(name, key), ignore_errors=True)  # the models are safe with DVC by now
     score = with_bounds(metrics["accuracy"], metrics["low"], metrics["high"])
     return f"{len(rows)} out-of-fold rows with accuracy {score}, {tests.shape[1]} test rows"
 

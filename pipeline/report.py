@@ -108,6 +108,7 @@ def _figures(task: str, name: str) -> dict:
     run_summary = load_json(paths.models(task, name) / "run.json", {"runs": list})
     metrics, scores = load_json(paths.predictions(task, name) / "metrics.json"), _scores(task)
     on_test = scores.get("members", {}).get(name, {})
+    times = load_json(paths.times(task, name), {"seconds_per_epoch": dict})
     folds = pd.DataFrame(run_summary["runs"]).mean(numeric_only=True)
     return {
         "task": task,
@@ -117,7 +118,7 @@ def _figures(task: str, name: str) -> dict:
         "parameters": run_summary["parameters"],
         "MFLOPs per image": run_summary["flops"] / 1e6,
         "epochs": folds["epochs"],
-        "seconds per epoch": folds["seconds_per_epoch"],
+        "seconds per epoch": np.mean(list(times["seconds_per_epoch"].values())),
         "training loss": folds["loss"],
         "training accuracy": folds["accuracy"],
         "validation loss": folds.get("val_loss"),

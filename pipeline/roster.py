@@ -1,24 +1,56 @@
-"""`python -m pipeline.roster`: write which members compete in each task, so that an ensemble follows a change."""
+"""`python -m pipeline.roster`: check params.yaml and write each entry with its defaults, and who competes in each task.
 
-from pipeline.config.schema import Params
+The other stages depend on these files: an edit of an entry reruns what reads it, and no command is built from a name
+that was not checked.
+"""
+
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from pipeline.config.schema import Member, Params
 from pipeline.running.stage import run
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput, save_json, writing
 
+BLOCKS = ("ingest", "prepare", "split", "predict", "ensemble", "generate")
+
 
 def roster(params: Params) -> str:
-    """Write the names of each task's members."""
+    """Write every entry of `params.yaml`, complete with its defaults, and the names of each task's members.
+
+    Raises:
+        BadInput: a task has no member.
+    """
     names = {task: [name for name, m in params.members.items() if m.task == task] for task in params.tasks}
     for task, members in names.items():
         if not members:
             raise BadInput(f"{paths.PARAMS}: tasks.{task} has no entry in members, expected at least one")
-    with writing(paths.ROSTER) as part:
-        part.mkdir()
-        for task, members in names.items():
-            save_json(part / paths.roster(task).name, members)
-            on_all = [m.training.train_on_all and m.generated_share > 0 for m in map(params.members.get, members)]
-            save_json(part / paths.all_rows(task).name, any(on_all))
+    with writing(paths.ENTRIES) as part:
+        for name, replica in params.replicas.items():
+            _save(part, paths.entry("replicas", name), replica)
+        for name, member in params.members.items():
+            _save(part, paths.entry("members", name), member)
+        for name in params.tasks:
+            _save_task(part, params, name, {member: params.members[member] for member in names[name]})
     return "; ".join(f"{task} has {', '.join(members)}" for task, members in names.items())
+
+
+def _save_task(part: Path, params: Params, key: str, members: dict[str, Member]) -> None:
+    task = params.tasks[key]
+    for block in BLOCKS:
+        _save(part, paths.entry("tasks", key, block), getattr(task, block))
+    replicas = {paths.replica(name): replica for name, replica in params.replicas.items()}
+    _save(part, paths.entry("tasks", key, "replica"), replicas.get(Path(task.ingest.folder)))
+    _save(part, paths.roster(key), list(members))
+    on_all = any(member.training.train_on_all and member.generated_share > 0 for member in members.values())
+    _save(part, paths.all_rows(key), on_all)
+
+
+def _save(part: Path, path: Path, value: BaseModel | list | bool | None) -> None:
+    place = part / path.relative_to(paths.ENTRIES)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    save_json(place, value.model_dump() if isinstance(value, BaseModel) else value)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
 """`python -m pipeline.train MEMBER`: train a model for each fold, and with `train_on_all` one more on all rows."""
 
-import shutil
-
 import numpy as np
+import pandas as pd
 
 from pipeline.config.schema import Params
 from pipeline.running.backend import keras  # noqa: F401  before what imports Keras itself
 from pipeline.running.jobs import run_jobs
 from pipeline.running.stage import member_of, run
 from pipeline.storage import paths
-from pipeline.storage.checkpoint import digest
+from pipeline.storage.checkpoint import digest, keep_only
 from pipeline.storage.files import blame, save_json, writing
+from pipeline.storage.saved_models import copy_undated
 from pipeline.storage.tuned_options import load_tuned
 from pipeline.training.batches import batch_size_for, steps_per_epoch
 from pipeline.training.fold import train_fold
@@ -19,9 +19,10 @@ from pipeline.training.network import size_of
 
 
 def train(params: Params, key: str) -> str:
-    """Train the member's folds, each from where it stood, and publish models, histories and `run.json`.
+    """Train the member's folds, each from where it stopped, and publish models, histories, `run.json` and times.
 
-    What a killed run needs stays until `predict`, which DVC runs only once it has taken these outs over.
+    Finished folds stay in `.resume` until data, options or the code that changes weights differ: DVC runs the stage
+    after other edits too, and then nothing is trained again.
     """
     task = member_of(params, key).task
     member, state = load_tuned(task, key), paths.resume(task, key)
@@ -37,12 +38,17 @@ def train(params: Params, key: str) -> str:
         run_jobs(train_fold, jobs[-1:])
     summary = {"member": key, "architecture": member.architecture, **size, "folds": digest([], [paths.folds(task)])}
     runs = [summary_of(job) for job in jobs]
+    seconds = {run["name"]: run.pop("seconds_per_epoch") for run in runs}
     with writing(paths.models(task, key)) as part:
         part.mkdir()
         for job in jobs:
-            shutil.copy(job.folder / "model.keras", part / f"{job.folder.name}.keras")
-            shutil.copy(job.folder / "history.csv", part / f"{job.folder.name}.csv")
+            copy_undated(job.folder / "model.keras", part / f"{job.folder.name}.keras")
+            history = pd.read_csv(job.folder / "history.csv").drop(columns="seconds")
+            history.to_csv(part / f"{job.folder.name}.csv", index=False)
         save_json(part / "run.json", {**summary, "runs": runs})
+    with writing(paths.times(task, key)) as part:
+        save_json(part, {"seconds_per_epoch": seconds})
+    keep_only(folder)
     accuracies = [row["val_accuracy"] for row in runs if "val_accuracy" in row]
     return f"{len(jobs)} model(s) of {size['parameters']:,} parameters, validation accuracy {np.mean(accuracies):.4f}"
 

@@ -8,8 +8,8 @@ from features.augmentation.augment import Augment, augmented, mixed
 from features.augmentation.erasing import cutout, erase
 from features.augmentation.lighting import light
 from features.augmentation.mixing import cutmix, mixup, ricap
+from features.augmentation.views import view, views
 from features.augmentation.warps import alternating, flip, matrices, shift, warp
-from features.images.views import view, views
 
 KEEPING_LABELS = [
     {"flip": True},

@@ -44,7 +44,7 @@ def _score(
         paths.predictions("t", name).mkdir(parents=True, exist_ok=True)
         one_hot = np.eye(3)[kinds[::-1]]
         save_predictions(paths.predictions("t", name) / "test.npz", Predictions(np.arange(4)[::-1], one_hot, [5, 6, 7]))
-    paths.ROSTER.mkdir(parents=True, exist_ok=True)
+    paths.roster("t").parent.mkdir(parents=True, exist_ok=True)
     paths.roster("t").write_text(json.dumps(list(members)))
     return score(Params(tasks={"t": task}, members={}, replicas=replicas), "t"), json.loads(
         paths.score("t").read_text()

@@ -2,12 +2,14 @@
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.dependencies import loaded_by, stages, unnamed
 from tests.needs import need_module
 from tests.projects import ROOT
 
@@ -115,28 +117,44 @@ def test_students_are_trained_and_predict_as_members_do():
     assert stages["tune-student"]["do"]["outs"] == stages["tune"]["do"]["outs"]
 
 
-def test_dvc_and_resuming_agree_on_what_weights_depend_on():
-    import yaml
-
-    from pipeline.storage.checkpoint import CODE
-
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    named = {stage: {dep for dep in stages[stage]["do"]["deps"] if dep.endswith(".py")} for stage in ("tune", "train")}
-    assert named["train"] == {"models/${item.architecture}.py", *CODE}
-    assert named["tune"] == {*named["train"], "pipeline/tuning/space.py"}
+@pytest.mark.parametrize("stage", stages())
+def test_a_stage_depends_on_all_code_that_it_can_load(stage):
+    assert unnamed(stage) == set()
 
 
-def test_dvc_and_resuming_agree_on_what_generated_images_depend_on():
-    import yaml
+@pytest.mark.parametrize("stage", ["ingest", "ensemble", "tune"])
+def test_what_a_stage_loads_is_among_what_it_can_load(stage):
+    code = (
+        f"import sys, pipeline.{stage}; print(*(getattr(m, '__file__', None) for m in sys.modules.values()), sep='\\n')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    files = {Path(line) for line in done.stdout.splitlines() if line.startswith(f"{ROOT}/") and "/.venv/" not in line}
+    code_files = {path for path in files if len(ast.parse(path.read_text()).body) > 1}
+    assert code_files and code_files <= loaded_by(ROOT / "pipeline" / f"{stage}.py")
 
-    from pipeline.generate import CODE
 
-    deps = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["generate"]["do"]["deps"]
-    assert {dep for dep in deps if dep.endswith(".py")} == {
-        "pipeline/generate.py",
-        "pipeline/reporting/samples.py",
-        *CODE,
+def test_a_message_or_a_new_architecture_is_no_reason_to_train_again():
+    from pipeline.storage.checkpoint import training_files
+
+    files = {path.relative_to(ROOT) for path in training_files("fast", "t") if path.is_absolute()}
+    assert {path.parts[:2] for path in files} == {
+        *(("features", room) for room in ("augmentation", "labels")),
+        *(("models", name) for name in ("fast.py", "parts")),
+        ("pipeline", "training"),
     }
+    for stage in ("tune", "train"):
+        code = [name for name in stages()[stage]["deps"] if name.startswith("models/")]
+        assert set(code) == {"models/__init__.py", "models/${item.architecture}.py", "models/parts", "models/registry"}
+
+
+def test_an_architecture_is_a_file(tmp_path):
+    shutil.copytree(ROOT / "models", tmp_path / "models")
+    shutil.copy(tmp_path / "models/fast.py", tmp_path / "models/faster.py")
+    code = "import models; from models.registry.signatures import options_of\n"
+    code += "print(*options_of('faster'), *models.ARCHITECTURES)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.split()[:2] == ["width", "activation"] and "faster" in done.stdout.split()
+    assert "gan" not in done.stdout.split()
 
 
 def test_only_score_reads_the_answers():

@@ -50,9 +50,30 @@ def test_every_fold_leaves_a_model_and_a_history(project):
     history = pd.read_csv(models_of()["fold-0.csv"])
     assert list(history["epoch"]) == [1, 2, 3, 4, 5]
     assert history["loss"].iloc[-1] < history["loss"].iloc[0]
-    assert {"learning_rate", "accuracy", "val_loss", "val_accuracy", "seconds"} <= set(history)
+    assert {"learning_rate", "accuracy", "val_loss", "val_accuracy"} <= set(history)
+    seconds = json.loads(paths.times("blobs", "m").read_text())["seconds_per_epoch"]
+    assert set(seconds) == {"fold-0", "fold-1", "fold-2"} and min(seconds.values()) > 0
+
+
+def test_a_repetition_leaves_the_same_files_and_nothing_is_trained_twice(project, monkeypatch, capsys):
+    params = project({"m": member("blobs", training={"epochs": 1})}, split={"count": 2})
+    training_stage.train(params, "m")
+    first = {name: path.read_bytes() for name, path in models_of().items()}
     predict.predict(params, "m")
-    assert not paths.resume("blobs", "m").exists()
+    capsys.readouterr()
+    shutil.rmtree(paths.models("blobs", "m"))
+    training_stage.train(params, "m")
+    assert capsys.readouterr().out.count("finished before, kept") == 2
+    assert {name: path.read_bytes() for name, path in models_of().items()} == first
+    shutil.rmtree(paths.resume("blobs", "m"))
+    training_stage.train(params, "m")
+    assert {name: path.read_bytes() for name, path in models_of().items()} == first
+
+
+def test_only_the_last_options_keep_their_folds(project):
+    for epochs in (1, 2):
+        training_stage.train(project({"m": member("blobs", training={"epochs": epochs})}, split={"count": 1}), "m")
+    assert len(list(paths.resume("blobs", "m").iterdir())) == 1
 
 
 def test_out_of_fold_rows_come_from_models_that_did_not_see_them(project, monkeypatch):
@@ -83,7 +104,7 @@ def test_folds_side_by_side_are_the_same_folds(project, monkeypatch):
     training_stage.train(params, "m")
     for fold, before in enumerate(alone):
         history = pd.read_csv(models_of()[f"fold-{fold}.csv"])
-        assert np.allclose(history.drop(columns="seconds"), before.drop(columns="seconds"), atol=1e-3)
+        assert np.allclose(history, before, atol=1e-3)
 
 
 class Killed(BaseException):
@@ -143,12 +164,12 @@ def test_a_killed_run_ends_as_if_nothing_had_happened(project, monkeypatch, trai
     predict.predict(params, "m")
     whole = load_predictions(paths.predictions("blobs", "m") / "oof.npz")
     whole_test = load_predictions(paths.predictions("blobs", "m") / "test.npz")
-    histories = [pd.read_csv(models_of()[f"fold-{fold}.csv"]).drop(columns="seconds") for fold in (0, 1)]
+    histories = [pd.read_csv(models_of()[f"fold-{fold}.csv"]) for fold in (0, 1)]
     kills, epochs = train_with_kills(params, monkeypatch, 3)
     assert kills >= 3
     assert epochs == sum(run["epochs"] for run in json.loads(models_of()["run.json"].read_text())["runs"])
     for fold, history in enumerate(histories):
-        assert np.allclose(pd.read_csv(models_of()[f"fold-{fold}.csv"]).drop(columns="seconds"), history, atol=1e-5)
+        assert np.allclose(pd.read_csv(models_of()[f"fold-{fold}.csv"]), history, atol=1e-5)
     predict.predict(params, "m")
     resumed = load_predictions(paths.predictions("blobs", "m") / "oof.npz")
     assert np.allclose(resumed.probabilities, whole.probabilities, atol=1e-5)
@@ -174,14 +195,14 @@ def test_short_epochs_are_saved_now_and_then_and_the_last_one_always(project, mo
     monkeypatch.setattr(callbacks, "save_state", lambda *a: (saved.append(len(a[1])), save(*a)))
     monkeypatch.setattr(fit, "SeedEpoch", Noted)
     training_stage.train(params, "m")
-    whole = pd.read_csv(models_of()["fold-0.csv"]).drop(columns="seconds")
+    whole = pd.read_csv(models_of()["fold-0.csv"])
     assert (learnt, saved) == ([0, 1, 2, 3], [1, 4])
     shutil.rmtree(paths.resume("blobs", "m"))
     with pytest.raises(Killed):
         training_stage.train(params, "m")
     training_stage.train(params, "m")
     assert learnt[4:] == [0, 1, 2, 1, 2, 3]
-    assert np.allclose(pd.read_csv(models_of()["fold-0.csv"]).drop(columns="seconds"), whole, atol=1e-5)
+    assert np.allclose(pd.read_csv(models_of()["fold-0.csv"]), whole, atol=1e-5)
 
 
 @pytest.mark.nightly
@@ -191,12 +212,12 @@ def test_a_killed_transfer_goes_on_in_its_phase(project, monkeypatch):
     entry = {"architecture": "pretrained", "options": {"weights": None, "width": 0.25}, "normalise": "unit"}
     params = project({"m": {"task": "blobs", **entry, "training": training}}, split={"count": 1})
     training_stage.train(params, "m")
-    whole = pd.read_csv(models_of()["fold-0.csv"]).drop(columns="seconds")
+    whole = pd.read_csv(models_of()["fold-0.csv"])
     assert np.allclose(whole["learning_rate"], [0.1, 0.2, 0.2])
     assert np.ptp(whole["loss"]) > 1e-3
     shutil.rmtree(paths.resume("blobs", "m"))
     assert train_with_kills(params, monkeypatch, 1) == (3, 3)
-    assert np.allclose(pd.read_csv(models_of()["fold-0.csv"]).drop(columns="seconds"), whole, atol=1e-5)
+    assert np.allclose(pd.read_csv(models_of()["fold-0.csv"]), whole, atol=1e-5)
 
 
 @pytest.mark.parametrize("loss", ["nll", "binary_cross_entropy"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, create_model
 
-from models.parts.signatures import options_of
+from models.registry.signatures import options_of
 from pipeline.config.errors import quoted
 from pipeline.config.parsing import parse, unknown_key
 from pipeline.config.tree import Fault, Path

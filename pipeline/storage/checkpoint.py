@@ -6,6 +6,7 @@ deletes, in a folder named by a hash of all that the result depends on.
 
 import hashlib
 import json
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,37 +16,8 @@ import numpy as np
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput, reading, writing
 
-CODE = (  # what trained weights depend on beside the architecture's own file; dvc.yaml names the same
-    "features/augmentation/augment.py",
-    "features/augmentation/erasing.py",
-    "features/augmentation/lighting.py",
-    "features/labels/metrics.py",
-    "features/augmentation/mixing.py",
-    "features/augmentation/options.py",
-    "features/labels/targets.py",
-    "features/augmentation/warps.py",
-    "models/parts/batch_norm.py",
-    "models/parts/compiling.py",
-    "models/parts/freezing.py",
-    "models/parts/grid.py",
-    "models/parts/layers.py",
-    "models/parts/options.py",
-    "models/parts/optimisers.py",
-    "models/parts/sums.py",
-    "models/parts/wrap.py",
-    "pipeline/training/augmentation_jax.py",
-    "pipeline/training/batches.py",
-    "pipeline/training/callbacks.py",
-    "pipeline/training/epoch.py",
-    "pipeline/training/fold.py",
-    "pipeline/training/generated_images.py",
-    "pipeline/training/joined_images.py",
-    "pipeline/training/network.py",
-    "pipeline/training/epoch_jax.py",
-    "pipeline/training/pseudo_labels.py",
-    "pipeline/training/seeding.py",
-    "pipeline/training/phases.py",
-)
+ROOT = Path(__file__).parent.parent.parent
+ROOMS = ("models/parts", "features/augmentation", "features/labels", "pipeline/training")  # whose code changes weights
 
 
 def digest(values: Sequence, files: Sequence[Path]) -> str:
@@ -62,10 +34,18 @@ def source_of(images: Path, rows: np.ndarray) -> str:
 
 
 def training_files(architecture: str, task: str) -> list[Path]:
-    """Return the files that what is trained depends on: data, folds and code."""
-    images, root = paths.images(task), Path(__file__).parent.parent.parent
+    """Return the files that what is trained depends on: data, folds, and the code that changes weights."""
+    images = paths.images(task)
     data = [images / "statistics.json", images / "about.json", paths.folds(task)]
-    return [*data, root / "models" / f"{architecture}.py", *(root / name for name in CODE)]
+    rooms = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
+    return [*data, ROOT / "models" / f"{architecture}.py", *rooms]
+
+
+def keep_only(folder: Path) -> None:
+    """Delete what other options or other code left beside `folder`."""
+    for other in folder.parent.iterdir():
+        if other != folder:
+            shutil.rmtree(other)
 
 
 def save_state(path: Path, history: list[dict], groups: dict[str, list[np.ndarray]]) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 PARAMS = Path("params.yaml")
-ROSTER = Path("artifacts/roster")
+ENTRIES = Path("artifacts/entries")
 SUMMARY = Path("report/summary.md")
 ABLATIONS = Path("ablations")
 LEDGER = Path("submissions/ledger.csv")
@@ -61,6 +61,11 @@ def models(task: str, member: str) -> Path:
     return Path("artifacts", task, "members", member)
 
 
+def times(task: str, member: str) -> Path:
+    """JSON: how long a member's epochs took, apart from its models, which are the same after a repetition."""
+    return Path("artifacts", task, "times", f"{member}.json")
+
+
 def predictions(task: str, member: str) -> Path:
     """Folder: out-of-fold and test probabilities of a member."""
     return Path("artifacts", task, "predictions", member)
@@ -81,14 +86,19 @@ def score(task: str) -> Path:
     return Path("artifacts", task, "score.json")
 
 
+def entry(part: str, key: str, block: str = "") -> Path:
+    """JSON: an entry of a part of params.yaml, or a task's block, with its defaults filled in."""
+    return ENTRIES / part / (f"{key}/{block}.json" if block else f"{key}.json")
+
+
 def roster(task: str) -> Path:
     """JSON: the names of the members that compete for a place in the task's ensemble."""
-    return ROSTER / f"{task}.json"
+    return entry("tasks", task, "members")
 
 
 def all_rows(task: str) -> Path:
     """JSON: whether a member of the task wants generated images for a model on all rows."""
-    return ROSTER / f"{task}.all_rows.json"
+    return entry("tasks", task, "all_rows")
 
 
 def resume(task: str, member: str) -> Path:

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 
 from features.augmentation.augment import Augment, augmented, mixed
+from features.augmentation.views import view
 from features.augmentation.warps import alternating
-from features.images.views import view
 from pipeline.training.joined_images import Extra, Joined, exchanged
 from pipeline.training.seeding import Purpose, stream
 

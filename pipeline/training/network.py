@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 import models
-from features.images.views import views
+from features.augmentation.views import views
 from features.labels.targets import probabilities
 from models.parts import wrap
 from models.parts.compiling import jit_compile

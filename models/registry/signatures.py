@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from models.parts import options
+from models.registry import options
 
 
 @cache

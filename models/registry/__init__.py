@@ -1,0 +1,1 @@
+"""What the architectures take, without Keras."""
