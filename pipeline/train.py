@@ -10,7 +10,7 @@ from pipeline.running.stage import member_of, run
 from pipeline.storage import paths
 from pipeline.storage.checkpoint import digest, keep_only
 from pipeline.storage.files import blame, save_json, writing
-from pipeline.storage.saved_models import copy_undated
+from pipeline.storage.saved_models import copy_canonical
 from pipeline.storage.tuned_options import load_tuned
 from pipeline.training.batches import batch_size_for, steps_per_epoch
 from pipeline.training.fold import train_fold
@@ -42,7 +42,7 @@ def train(params: Params, key: str) -> str:
     with writing(paths.models(task, key)) as part:
         part.mkdir()
         for job in jobs:
-            copy_undated(job.folder / "model.keras", part / f"{job.folder.name}.keras")
+            copy_canonical(job.folder / "model.keras", part / f"{job.folder.name}.keras")
             history = pd.read_csv(job.folder / "history.csv").drop(columns="seconds")
             history.to_csv(part / f"{job.folder.name}.csv", index=False)
         save_json(part / "run.json", {**summary, "runs": runs})

@@ -83,6 +83,7 @@ def train_fold(job: FoldJob, report: Callable[[dict], None] | None = None) -> No
         print(f"{job.title}  finished before, kept", flush=True)
         return
     training, seeds = job.member.training, (job.member.training.seed, job.fold)
+    keras.utils.clear_session()  # layers are named alike, whatever was built before in this process
     keras.config.set_dtype_policy(dtype_policy(training.precision))
     keras.utils.set_random_seed(seed_of(seeds, Purpose.WEIGHTS))
     model, data = build_model(job.member, job.images), _data(job)
