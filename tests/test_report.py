@@ -28,9 +28,10 @@ def params(tmp_path, monkeypatch):
 
 
 def write_results() -> None:
-    run = {"epochs": 3, "seconds_per_epoch": 0.51, "loss": 0.1, "accuracy": 0.9, "val_loss": 0.2, "val_accuracy": 0.8}
+    run = {"epochs": 3, "loss": 0.1, "accuracy": 0.9, "val_loss": 0.2, "val_accuracy": 0.8}
     size = {"architecture": "fast", "layers": 8, "parameters": 1234, "flops": 2e6}
     write(paths.models("shoes", "shoes-a") / "run.json", {**size, "runs": [run]})
+    write(paths.times("shoes", "shoes-a"), {"seconds_per_epoch": {"fold-0": 0.51}})
     means = {"precision": 1.0, "recall": 1.0, "f1": 1.0, "roc_auc": None}
     write(paths.predictions("shoes", "shoes-a") / "metrics.json", {"rows": 110, "accuracy": 1.0, **SURE, **means})
     write(paths.ensemble("shoes") / "ensemble.json", {"method": "mean", "honest_accuracy": 1.0, **SURE})

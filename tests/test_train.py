@@ -56,14 +56,14 @@ def test_every_fold_leaves_a_model_and_a_history(project):
 
 
 def test_a_repetition_leaves_the_same_files_and_nothing_is_trained_twice(project, monkeypatch, capsys):
-    params = project({"m": member("blobs", training={"epochs": 1})}, split={"count": 2})
+    params = project({"m": member("blobs", training={"epochs": 1})}, split={"count": 1})
     training_stage.train(params, "m")
     first = {name: path.read_bytes() for name, path in models_of().items()}
     predict.predict(params, "m")
     capsys.readouterr()
     shutil.rmtree(paths.models("blobs", "m"))
     training_stage.train(params, "m")
-    assert capsys.readouterr().out.count("finished before, kept") == 2
+    assert capsys.readouterr().out.count("finished before, kept") == 1
     assert {name: path.read_bytes() for name, path in models_of().items()} == first
     shutil.rmtree(paths.resume("blobs", "m"))
     training_stage.train(params, "m")
