@@ -1,16 +1,22 @@
-"""Members made one: each calibrated by its temperature, then averaged by weight or combined by a stacked regression."""
+"""Members made one: calibrated fold models, averaged by weight or combined by a stacked regression.
+
+Whatever is fitted on out-of-fold rows, which show each fold's models alone, is applied to each fold's models alone. The
+mean over the folds comes last. It is a mean of logits, so that a threshold of one model suits it too, and it is surer
+than a mean of probabilities, as it should be: it is right more often (`benchmarks/calibration.py`).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize, minimize_scalar
-from scipy.special import softmax
+from scipy.optimize import minimize
+from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression
 
+from features.calibration import calibrated_models, calibrated_rows
 from features.labels.metrics import LEAST_PROBABILITY
+from features.labels.targets import as_binary, from_binary
 
-MOST_TEMPERATURE = 20.0
 METHODS = ("mean", "greedy", "convex", "stacking")
 LEAST_BAG = 4  # members, below which a bag would be too poor
 
@@ -26,33 +32,27 @@ class Greedy:
 
 @dataclass(frozen=True)
 class Blend:
-    """The calibrated members' average by weight."""
+    """The members' average by weight."""
 
-    temperatures: np.ndarray  # (members,)
     weights: np.ndarray  # (members,), summing to one
 
-    def __call__(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return the blended probabilities float32 (n, classes) of (members, n, classes)."""
-        return self.combine(calibrated(probabilities, self.temperatures))
-
-    def combine(self, members: np.ndarray) -> np.ndarray:
-        """Return the same of members that are calibrated already."""
+    def __call__(self, members: np.ndarray) -> np.ndarray:
+        """Return the blended probabilities float32 (n, classes) of calibrated members (members, n, classes)."""
         return np.tensordot(self.weights.astype(members.dtype), members, axes=1).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A multinomial logistic regression on the calibrated members' logits."""
+    """A multinomial logistic regression on the members' logits."""
 
-    temperatures: np.ndarray  # (members,)
     regression: LogisticRegression
+    members: int
 
-    def __call__(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return the stacked probabilities float32 (n, classes) of (members, n, classes)."""
-        return self.combine(calibrated(probabilities, self.temperatures))
+    def __call__(self, members: np.ndarray) -> np.ndarray:
+        """Return the stacked probabilities float32 (n, classes) of calibrated members (members, n, classes).
 
-    def combine(self, members: np.ndarray) -> np.ndarray:
-        """Return the same of members that are calibrated already; a class that the fit had no row of gets none."""
+        A class that the fit had no row of gets none.
+        """
         out = np.zeros(members.shape[1:], np.float32)
         out[:, self.regression.classes_] = self.regression.predict_proba(_features(members))
         return out
@@ -60,67 +60,87 @@ class Stack:
     @property
     def weights(self) -> np.ndarray:
         """Each member's share (members,) of the coefficients' absolute sum."""
-        sizes = np.abs(self.regression.coef_).sum(axis=0).reshape(len(self.temperatures), -1).sum(axis=1)
+        sizes = np.abs(self.regression.coef_).sum(axis=0).reshape(self.members, -1).sum(axis=1)
         return sizes / sizes.sum() if sizes.any() else np.full(len(sizes), 1 / len(sizes))
 
 
-def calibrate(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Return probabilities (n, classes) as if the logits had been divided by `temperature`."""
-    return softmax(_logs(probabilities) / temperature, axis=1)
+@dataclass(frozen=True)
+class Ensemble:
+    """A blend with the temperatures of the models that it combines."""
+
+    temperatures: np.ndarray  # (members, folds)
+    blend: Blend | Stack
+    label_sets: bool = False  # every label of an image is then a row of its own to the blend, absent or present
+
+    def of_rows(self, members: np.ndarray, folds: np.ndarray) -> np.ndarray:
+        """Return probabilities float32 (n, classes) of training rows.
+
+        Args:
+            members: out-of-fold probabilities (members, n, classes).
+            folds: (n,), whose model each row's probabilities come from.
+        """
+        if not self.label_sets:
+            return self.blend(calibrated_rows(members, self.temperatures, folds))
+        count = members.shape[2]
+        each_label = calibrated_rows(as_binary(members), self.temperatures, np.repeat(folds, count))
+        return from_binary(self.blend(each_label), count)
+
+    def of_models(self, members: Sequence[np.ndarray]) -> tuple[np.ndarray, float | None]:
+        """Return probabilities float32 (n, classes) of test rows, and what averaging the folds gained, see `averaged`.
+
+        Args:
+            members: each one's (folds, n, classes), or (1, n, classes) where one model learnt from all rows.
+        """
+        count = members[0].shape[2]
+        rows = [as_binary(each) for each in members] if self.label_sets else members
+        calibrated = [calibrated_models(*each) for each in zip(rows, self.temperatures, strict=True)]
+        folds = range(max(map(len, calibrated)))
+        ensembles = np.stack([self.blend(np.stack([each[fold % len(each)] for each in calibrated])) for fold in folds])
+        mean, gain = averaged(ensembles)
+        return from_binary(mean, count) if self.label_sets else mean, gain if len(folds) > 1 else None
 
 
-def calibrated(probabilities: np.ndarray, temperatures: np.ndarray) -> np.ndarray:
-    """Return the members' probabilities (members, n, classes), each calibrated by its temperature."""
-    return np.stack([calibrate(each, t) for each, t in zip(probabilities, temperatures.tolist(), strict=True)])
+def averaged(models: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the mean of models by their logits, and by how much its log-loss is below the models' mean log-loss.
 
+    That gain is exact and needs no labels: the mean of logits is normalised by a factor that does not depend on the
+    class, and its logarithm is the gain (Heskes, "Selecting weighting factors in logarithmic opinion pools", 1998).
 
-def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Return the temperature with the least log-loss (Guo et al., "On Calibration of Modern Neural Networks", 2017).
+    Args:
+        models: probabilities (models, n, classes) of the same rows.
 
-    Below one it sharpens what label smoothing and averaged views made too modest, so that members can be compared.
+    Returns:
+        probabilities float32 (n, classes), and the mean gain over the rows, at least 0.
     """
-    logs, bound = _logs(probabilities), np.log(MOST_TEMPERATURE)
-    logs -= logs.max(axis=1, keepdims=True)  # so that no row of exponentials sums to zero
-    true = logs[np.arange(len(labels)), labels]
-    found = minimize_scalar(
-        lambda log_t: np.mean(np.log(np.exp(logs / np.exp(log_t)).sum(axis=1)) - true / np.exp(log_t)),
-        bounds=(-bound, bound),
-        method="bounded",
-        options={"xatol": 1e-3},
-    )
-    return float(np.exp(found.x))
-
-
-def _logs(probabilities: np.ndarray) -> np.ndarray:
-    return np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+    logs = np.log(np.maximum(models, LEAST_PROBABILITY)).mean(axis=0, dtype=np.float64)
+    normalisers = logsumexp(logs, axis=1, keepdims=True)
+    return np.exp(logs - normalisers).astype(np.float32), float(-normalisers.mean())
 
 
 def fit_blends(
-    probabilities: np.ndarray, labels: np.ndarray, methods: Sequence[str], greedy: Greedy
+    members: np.ndarray, labels: np.ndarray, methods: Sequence[str], greedy: Greedy
 ) -> dict[str, Blend | Stack]:
-    """Return the ensemble of each method, all of the same members calibrated first.
+    """Return the blend of each method, all of the same calibrated members.
 
     Args:
-        probabilities: (members, n, classes).
+        members: calibrated probabilities (members, n, classes).
         labels: class indices (n,).
         methods: of METHODS: `mean`; `greedy`, selection with replacement on log-loss (Caruana et al., "Ensemble
             selection from libraries of models", 2004); `convex`, the weights with the least log-loss; `stacking`
             (Wolpert, "Stacked generalization", 1992).
         greedy: settings of that method.
     """
-    temperatures = np.array([fit_temperature(each, labels) for each in probabilities])
-    members = calibrated(probabilities, temperatures)
     true = members[:, np.arange(len(labels)), labels]  # (members, n)
     made: dict[str, Blend | Stack] = {}
     for method in methods:
         if method == "mean":
-            made[method] = Blend(temperatures, np.full(len(members), 1 / len(members)))
+            made[method] = Blend(np.full(len(members), 1 / len(members)))
         elif method == "greedy":
-            made[method] = Blend(temperatures, _bagged(true, greedy))
+            made[method] = Blend(_bagged(true, greedy))
         elif method == "convex":
-            made[method] = Blend(temperatures, _convex(true))
+            made[method] = Blend(_convex(true))
         else:
-            made[method] = Stack(temperatures, _regression(members, labels))
+            made[method] = Stack(_regression(members, labels), len(members))
     return made
 
 

@@ -1,20 +1,26 @@
 """What an ensemble is worth on rows that none of its fitting saw: neither weights, nor temperatures, nor the choice.
 
-A part (a fold) is scored by an ensemble that was fitted on the other parts. Where the method is chosen, too, the choice
-for a part is made on the others alone, by scores for which yet another part was left out.
+A part (a fold) is scored by an ensemble that was fitted on the other parts; the temperature of the part's own models is
+then the mean of the others'. Where the method is chosen, too, the choice for a part is made on the others alone, by
+scores for which yet another part was left out.
+
+An out-of-fold score judges one fold's models. The submission averages those of all folds, which no training row can
+judge, as each has trained most of the models. `features.ensembling.averaged` says what that is worth in log-loss.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import joblib
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from features.ensembling import METHODS, Blend, Greedy, Stack, calibrated, fit_blends
+from features.calibration import calibrated_rows, fit_temperatures
+from features.ensembling import METHODS, Blend, Ensemble, Greedy, Stack, fit_blends
 from features.labels.intervals import bounds
 from features.labels.metrics import accuracy, log_loss
+from features.labels.targets import as_binary, from_binary
 
 AUTO = "auto"
 DEALT_PARTS = 5
@@ -30,28 +36,41 @@ class Honest:
     """An ensemble and what it is worth."""
 
     method: str  # the chosen one, where that was left open
-    blend: Blend | Stack  # fitted on all rows
+    ensemble: Ensemble  # fitted on all rows
     probabilities: np.ndarray  # float32 (n, classes), each part's from an ensemble that was fitted on the others
     scores: dict[str, dict[str, float]]  # honest accuracy, its 95 % interval and log-loss of every method tried
 
 
-def honest_blend(
-    probabilities: np.ndarray, labels: np.ndarray, parts: np.ndarray, method: str, greedy: Greedy
+def honest_ensemble(
+    probabilities: np.ndarray, labels: np.ndarray, folds: np.ndarray, method: str, greedy: Greedy
 ) -> Honest:
     """Return the ensemble with its honest probabilities.
 
     Args:
         probabilities: out of fold (members, n, classes).
-        labels: class indices (n,).
-        parts: (n,), the fold of each row; with fewer than three the rows are dealt out to five.
+        labels: class indices (n,), or indicators of label sets (n, classes).
+        folds: (n,), whose model each row's probabilities come from; with fewer than three the rows are dealt out to
+            five parts.
         method: of METHODS, or `auto`: the one with the best honest accuracy, of equals the one with the least log-loss.
         greedy: settings of that method.
     """
-    parts = dealt(parts)
+    _, folds = np.unique(folds, return_inverse=True)
+    if labels.ndim == 1:
+        return _honest(probabilities, labels, folds, dealt(folds), method, greedy)
+    count = labels.shape[1]
+    each_label = (np.repeat(rows, count) for rows in (folds, dealt(folds)))
+    made = _honest(as_binary(probabilities), labels.reshape(-1).astype(int), *each_label, method, greedy)
+    ensemble = replace(made.ensemble, label_sets=True)
+    return replace(made, ensemble=ensemble, probabilities=from_binary(made.probabilities, count))
+
+
+def _honest(
+    probabilities: np.ndarray, labels: np.ndarray, folds: np.ndarray, parts: np.ndarray, method: str, greedy: Greedy
+) -> Honest:
     methods = METHODS if method == AUTO else (method,)
     depth = 2 if method == AUTO else 1
     left_out = [frozenset(each) for size in range(depth + 1) for each in combinations(range(parts.max() + 1), size)]
-    fits = _fit_all(probabilities, labels, parts, left_out, methods, greedy)
+    fits = _fit_all(probabilities, labels, folds, parts, left_out, methods, greedy)
     made = {name: _assembled(fits, parts, name) for name in methods}
     scores = {name: _scores(each, labels) for name, each in made.items()}
     chosen, honest = _best(scores), made[methods[0]]
@@ -60,7 +79,8 @@ def honest_blend(
         for part in range(parts.max() + 1):
             rows = parts == part
             honest[rows] = made[_choice(fits, labels, parts, part, methods)][rows]
-    return Honest(chosen, fits[frozenset()].blends[chosen], honest, scores)
+    everything = fits[frozenset()]
+    return Honest(chosen, Ensemble(everything.temperatures, everything.blends[chosen]), honest, scores)
 
 
 def dealt(folds: np.ndarray) -> np.ndarray:
@@ -73,6 +93,7 @@ def dealt(folds: np.ndarray) -> np.ndarray:
 class _Fit:
     """Ensembles fitted without some parts, and what they say about these."""
 
+    temperatures: np.ndarray  # (members, folds)
     blends: dict[str, Blend | Stack]
     said: dict[tuple[str, int], np.ndarray]  # (method, part): probabilities float32 (rows of the part, classes)
 
@@ -80,6 +101,7 @@ class _Fit:
 def _fit_all(
     probabilities: np.ndarray,
     labels: np.ndarray,
+    folds: np.ndarray,
     parts: np.ndarray,
     left_out: Sequence[LeftOut],
     methods: Sequence[str],
@@ -87,12 +109,11 @@ def _fit_all(
 ) -> dict[LeftOut, _Fit]:
     def fit(without: LeftOut) -> _Fit:
         seen = ~np.isin(parts, list(without))
-        blends = fit_blends(probabilities[:, seen], labels[seen], methods, greedy)
-        said: dict[tuple[str, int], np.ndarray] = {}
-        for part in without:
-            members = calibrated(probabilities[:, parts == part], blends[methods[0]].temperatures)
-            said |= {(name, part): blend.combine(members) for name, blend in blends.items()}
-        return _Fit(blends, said)
+        temperatures = fit_temperatures(probabilities, labels, folds, seen)
+        members = calibrated_rows(probabilities, temperatures, folds)
+        blends = fit_blends(members[:, seen], labels[seen], methods, greedy)
+        said = {(name, part): blend(members[:, parts == part]) for part in without for name, blend in blends.items()}
+        return _Fit(temperatures, blends, said)
 
     with threadpool_limits(1):  # the threads are used here, a fit each
         fits = joblib.Parallel(n_jobs=THREADS, prefer="threads")(joblib.delayed(fit)(each) for each in left_out)

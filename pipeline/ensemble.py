@@ -1,23 +1,26 @@
 """`python -m pipeline.ensemble TASK`: combine the task's members, and measure a score that none of it was fitted on."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from features.ensembling import Greedy
-from features.honesty import Honest, dealt, error_correlation, gain_interval, honest_blend
+from features.honesty import Honest, dealt, error_correlation, gain_interval, honest_ensemble
 from features.labels.intervals import bounds, with_bounds
 from features.labels.metrics import hits, log_loss, mean_average_precision, set_hits, set_scores
-from features.labels.targets import as_binary, from_binary
 from features.labels.thresholds import choose, fit_thresholds, honest_choice
-from pipeline.config.schema import Ensemble, Params
+from pipeline.config.schema import Params
 from pipeline.running.stage import run, task_of
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput, load_array, load_json, save_json, writing
 from pipeline.storage.folds import load_folds
 from pipeline.storage.images import load_about
-from pipeline.storage.predictions import Predictions, load_aligned, save_predictions
+from pipeline.storage.predictions import (
+    Predictions,
+    load_aligned,
+    load_test_models,
+    save_predictions,
+)
 
 
 def ensemble(params: Params, key: str) -> str:
@@ -27,66 +30,47 @@ def ensemble(params: Params, key: str) -> str:
     rows = np.flatnonzero(folds >= 0)
     ids, test_ids = load_array(folder / "train_ids.npy")[rows], load_array(folder / "test_ids.npy")
     labels, folds = load_array(folder / "train_labels.npy")[rows], folds[rows]
-    oof, test = _stack(key, members, "oof", ids, classes, folds), _stack(key, members, "test", test_ids, classes)
-    made = _blended(oof, labels, folds, options)
+    oof = np.stack([_out_of_fold(key, member, ids, classes, folds, labels.ndim == 2) for member in members])
+    tests = [load_test_models(paths.predictions(key, each), test_ids, classes, labels.ndim == 2) for each in members]
+    made = honest_ensemble(oof, labels, folds, options.method, Greedy(options.rounds, options.bags, options.seed))
+    test, gain = made.ensemble.of_models(tests)
     summary = _summary(made, members, oof, labels, folds, options.seed)
+    summary["averaging_gain_in_log_loss"] = gain
     if labels.ndim == 2:
         summary["sets"] = _of_sets(made, oof, labels, folds, classes)
     with writing(paths.ensemble(key)) as part:
         part.mkdir()
         save_predictions(part / "oof.npz", Predictions(ids, made.probabilities, classes, folds))
-        save_predictions(part / "test.npz", Predictions(test_ids, _applied(made, test, labels), classes))
+        save_predictions(part / "test.npz", Predictions(test_ids, test, classes))
         save_json(part / "ensemble.json", summary)
     return _told(summary)
 
 
-def _blended(oof: np.ndarray, labels: np.ndarray, folds: np.ndarray, options: Ensemble) -> Honest:
-    """Return the ensemble; of label sets, every label of an image is a row of its own to it, absent or present."""
-    greedy = Greedy(options.rounds, options.bags, options.seed)
-    if labels.ndim == 1:
-        return honest_blend(oof, labels, folds, options.method, greedy)
-    count, parts = labels.shape[1], np.repeat(dealt(folds), labels.shape[1])
-    made = honest_blend(as_binary(oof), labels.reshape(-1).astype(int), parts, options.method, greedy)
-    return replace(made, probabilities=from_binary(made.probabilities, count))
+def _out_of_fold(
+    key: str, member: str, ids: np.ndarray, classes: list, folds: np.ndarray, label_sets: bool
+) -> np.ndarray:
+    """Return a member's out-of-fold probabilities, float32 (n, classes), in the order of `ids`.
 
-
-def _applied(made: Honest, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return the ensemble's probabilities float32 (n, classes) of the members' (members, n, classes)."""
-    if labels.ndim == 1:
-        return made.blend(probabilities)
-    return from_binary(made.blend(as_binary(probabilities)), labels.shape[1])
+    Raises:
+        BadInput: its ids, classes or `folds` (n,) are others than the task's, or its rows are no probabilities.
+    """
+    path = paths.predictions(key, member) / "oof.npz"
+    made = load_aligned(path, ids, classes, label_sets)
+    if made.folds is None or (made.folds != folds).any():
+        raise BadInput(f"{path}: made with other folds than those of {paths.folds(key)}; rerun stages train, predict")
+    return made.probabilities
 
 
 def _of_sets(made: Honest, oof: np.ndarray, labels: np.ndarray, folds: np.ndarray, classes: list) -> dict[str, Any]:
     """Return the thresholds for test rows, and scores of label sets by thresholds that were fitted on other rows."""
     at_least_one = _never_empty(labels)
-    thresholds = fit_thresholds(_applied(made, oof, labels), labels)
+    thresholds = fit_thresholds(made.ensemble.of_rows(oof, folds), labels)
     return {
         **set_scores(honest_choice(made.probabilities, labels, dealt(folds), at_least_one), labels),
         "mean_average_precision": mean_average_precision(made.probabilities, labels),
         "at_least_one": at_least_one,
         "thresholds": {str(name): float(value) for name, value in zip(classes, thresholds, strict=True)},
     }
-
-
-def _stack(
-    key: str, members: list[str], split: str, ids: np.ndarray, classes: list, folds: np.ndarray | None = None
-) -> np.ndarray:
-    """Return every member's probabilities, float32 (members, rows, classes), in the order of `ids`.
-
-    Raises:
-        BadInput: the ids, the classes or the `folds` (rows,) of a member are others than the task's.
-    """
-    stacked = []
-    for member in members:
-        path = paths.predictions(key, member) / f"{split}.npz"
-        made = load_aligned(path, ids, classes)
-        if folds is not None and (made.folds is None or (made.folds != folds).any()):
-            raise BadInput(
-                f"{path}: made with other folds than those of {paths.folds(key)}; rerun stages train, predict"
-            )
-        stacked.append(made.probabilities)
-    return np.stack(stacked)
 
 
 def _never_empty(labels: np.ndarray) -> bool:
@@ -118,12 +102,12 @@ def _summary(
     return {
         "method": made.method,
         "methods": made.scores,
-        "weights": dict(zip(members, made.blend.weights.tolist(), strict=True)),
-        "temperatures": dict(zip(members, made.blend.temperatures.tolist(), strict=True)),
+        "weights": dict(zip(members, made.ensemble.blend.weights.tolist(), strict=True)),
+        "temperatures": dict(zip(members, made.ensemble.temperatures.tolist(), strict=True)),
         "honest_accuracy": score,
         **bounds(score, len(labels)),
         "honest_log_loss": log_loss(made.probabilities, labels),
-        "optimistic_accuracy": float(_right_as_fitted(_applied(made, oof, labels), labels).mean()),
+        "optimistic_accuracy": float(_right_as_fitted(made.ensemble.of_rows(oof, folds), labels).mean()),
         "best_member": {"name": members[best], "accuracy": best_score, **bounds(best_score, len(labels))},
         "gain_over_best_member": gain_interval(right_together, right[best], seed),
         "error_correlation": dict(zip(members, error_correlation(~right), strict=True)),

@@ -13,7 +13,7 @@ from pipeline.storage.checkpoint import source_of
 from pipeline.storage.files import load_array, save_json, writing
 from pipeline.storage.folds import check_folds, load_folds
 from pipeline.storage.images import load_about
-from pipeline.storage.predictions import SOURCES, Predictions, save_predictions
+from pipeline.storage.predictions import SOURCES, Predictions, fold_test, save_predictions
 from pipeline.storage.tuned_options import load_tuned
 from pipeline.training.fold_jobs import ALL_ROWS
 from pipeline.training.network import averaged_probabilities, load_model
@@ -47,7 +47,7 @@ def _save_tests(part: Path, member: Member, tests: np.ndarray, folds: np.ndarray
     folder = paths.images(member.task)
     sets = {"test.npz": (tests.mean(axis=0), np.arange(len(folds)))}
     if not member.training.train_on_all:
-        sets |= {f"test_fold-{fold}.npz": (each, np.flatnonzero(folds != fold)) for fold, each in enumerate(tests)}
+        sets |= {fold_test(fold): (each, np.flatnonzero(folds != fold)) for fold, each in enumerate(tests)}
     ids = load_array(folder / "test_ids.npy")
     for name, (found, _) in sets.items():
         save_predictions(part / name, Predictions(ids, found, classes))

@@ -77,7 +77,7 @@ def load_answers(params: Params, key: str, columns: pd.Index) -> Answers:
     if not path.exists():
         raise BadInput(f"{path}: missing, so Kaggle alone can grade a submission of {key}")
     solution, separator = read_csv(path), task_of(params, key).ingest.train.label_separator
-    classes = load_predictions(paths.ensemble(key) / "test.npz").classes
+    classes = load_predictions(paths.ensemble(key) / "test.npz", separator is not None).classes
     with blame(path):
         missing = [name for name in columns if name not in solution]
         if missing:
@@ -118,7 +118,7 @@ def summary(graded: dict, answers: Answers) -> str:
 
 def _of_sets(key: str, labels: np.ndarray, answers: Answers) -> dict[str, float]:
     """Return the scores of label sets on all rows that count, and of the probabilities behind them."""
-    test = load_predictions(paths.ensemble(key) / "test.npz")
+    test = load_predictions(paths.ensemble(key) / "test.npz", label_sets=True)
     counts = answers.usage != "Ignored" if answers.usage is not None else np.full(len(labels), True)
     chosen, true = (indicators(each[counts], test.classes, answers.separator) for each in (labels, answers.labels))
     found = test.probabilities[align(answers.ids, test.ids)][counts]
@@ -128,7 +128,7 @@ def _of_sets(key: str, labels: np.ndarray, answers: Answers) -> dict[str, float]
 def _member_score(key: str, name: str, answers: Answers) -> dict:
     """Return the score of one member by itself on all rows that count, with its 95 % interval."""
     path = paths.predictions(key, name) / "test.npz"
-    made = load_predictions(path)
+    made = load_predictions(path, answers.separator is not None)
     with blame(path):
         rows = align(answers.ids, made.ids)
     names = np.array(made.classes).astype(str)

@@ -31,7 +31,7 @@ def made_of(params: Params, key: str) -> tuple[pd.DataFrame, pd.DataFrame, list]
     """Return the submission that the ensemble makes, the sample submission, both as text, and the task's classes."""
     task = task_of(params, key).ingest
     sample_path, test_path = Path(task.folder, task.sample_submission), paths.ensemble(key) / "test.npz"
-    sample, test = read_csv(sample_path), load_predictions(test_path)
+    sample, test = read_csv(sample_path), load_predictions(test_path, task.train.label_separator is not None)
     with blame(sample_path):
         sample_ids = tidy(sample.iloc[:, 0].to_numpy())
     with blame(f"{test_path} against {sample_path}"):

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from features.ensembling import METHODS, Greedy, calibrate, fit_blends, fit_temperature
+from features.calibration import calibrate, fit_temperature, fit_temperatures
+from features.ensembling import METHODS, Blend, Ensemble, Greedy, averaged, fit_blends
 from features.labels.metrics import accuracy, log_loss
 
 
@@ -15,7 +16,17 @@ def members_of(skills, n=600, classes=4, seed=0):
 
 
 def fitted(probabilities, labels, method, **greedy):
-    return fit_blends(probabilities, labels, [method], Greedy(**greedy))[method]
+    """Return an ensemble of members of one fold."""
+    temperatures = fit_temperatures(probabilities, labels, np.zeros(len(labels), int))
+    members = np.stack([calibrate(p, t) for p, t in zip(probabilities, temperatures[:, 0], strict=True)])
+    return Fitted(temperatures, fit_blends(members, labels, [method], Greedy(**greedy))[method])
+
+
+class Fitted(Ensemble):
+    weights = property(lambda self: self.blend.weights)
+
+    def __call__(self, probabilities):
+        return self.of_rows(probabilities, np.zeros(probabilities.shape[1], int))
 
 
 @pytest.mark.parametrize("method", ["greedy", "convex", "stacking"])
@@ -40,7 +51,7 @@ def test_convex_weights_are_the_best_that_there_are():
     least = log_loss(blend(probabilities), labels)
     rng = np.random.default_rng(0)
     for weights in rng.dirichlet(np.ones(3), 200):
-        other = type(blend)(blend.temperatures, weights)
+        other = Fitted(blend.temperatures, Blend(weights))
         assert log_loss(other(probabilities), labels) > least - 1e-5
 
 
@@ -98,3 +109,57 @@ def test_certain_and_wrong_rows_stay_finite(method, classes):
     assert blended.dtype == np.float32
     assert np.isfinite(blended).all()
     assert np.allclose(blended.sum(axis=1), 1, atol=1e-6)
+
+
+def test_each_model_is_calibrated_by_its_own_rows_before_they_are_averaged():
+    """Two folds' models, one of them sharpened: the submission is the mean of what each was before."""
+    (probabilities,), labels = members_of([2.0], n=8000)
+    folds = np.arange(8000) % 2
+    distorted = np.where(folds[:, None] == 1, calibrate(probabilities, 1 / 4), probabilities)[None]
+    temperatures = fit_temperatures(distorted, labels, folds)
+    assert temperatures[0, 1] / temperatures[0, 0] == pytest.approx(4, rel=0.1)
+    ensemble = Ensemble(temperatures, Blend(np.ones(1)))
+    new = np.stack([probabilities[:10], calibrate(probabilities[10:20], 1 / 4)])[None]
+    each = calibrate(probabilities[:10], temperatures[0, 0]), calibrate(new[0, 1], temperatures[0, 1])
+    expected = np.sqrt(each[0] * each[1])
+    test, gain = ensemble.of_models(list(new))
+    assert np.allclose(test, expected / expected.sum(axis=1, keepdims=True), atol=1e-6) and gain > 0
+    alone, gain = ensemble.of_models([new[0, :1]])  # one model on all rows: the mean of the temperatures
+    assert np.allclose(alone, calibrate(new[0, 0], np.sqrt(temperatures.prod())), atol=1e-6) and gain is None
+
+
+def test_averaging_gains_what_the_log_loss_loses_whatever_the_labels_are():
+    rng = np.random.default_rng(0)
+    models, labels = softmax(rng.normal(size=(4, 50, 3)), axis=2), rng.integers(0, 3, 50)
+    mean, gain = averaged(models)
+    assert gain == pytest.approx(np.mean([log_loss(each, labels) for each in models]) - log_loss(mean, labels))
+    assert averaged(models[:1])[1] == pytest.approx(0) and np.allclose(averaged(models[:1])[0], models[0])
+
+
+def test_a_threshold_of_one_model_suits_the_mean_of_label_sets():
+    """One of three models is sure of the label, the others are further below the threshold in log-odds."""
+    models = np.array([0.02, 0.02, 0.5])[:, None, None]
+    mean, _ = Ensemble(np.ones((1, 3)), Blend(np.ones(1)), label_sets=True).of_models([models])
+    odds = (0.02 / 0.98) ** (2 / 3)
+    assert mean == pytest.approx(odds / (1 + odds)) and mean < 0.1 < models.mean()
+
+
+def test_a_fold_without_rows_has_the_mean_of_the_others_temperatures():
+    probabilities, labels = members_of([3.0, 1.0], n=900)
+    folds = np.arange(900) % 3
+    known = fit_temperatures(probabilities, labels, folds)
+    without = fit_temperatures(probabilities, labels, folds, folds != 1)
+    assert np.array_equal(without[:, [0, 2]], known[:, [0, 2]])
+    assert without[:, 1] == pytest.approx(np.sqrt(known[:, 0] * known[:, 2]))
+
+
+def test_rows_that_are_all_right_do_not_make_a_model_certain():
+    probabilities = np.tile([0.9, 0.05, 0.05], (110, 1))
+    temperature = fit_temperature(probabilities, np.zeros(110, int))
+    assert 0.2 < temperature < 0.8
+    logs = np.log(probabilities[0])
+    lower, found, higher = (
+        110 * np.log(np.exp((logs - logs[0]) / t).sum()) + np.log(t) ** 2 / 2
+        for t in (0.97 * temperature, temperature, 1.03 * temperature)
+    )
+    assert found < min(lower, higher)  # log-loss less the logarithm of a standard normal density

@@ -4,7 +4,7 @@ from scipy.special import softmax
 
 from features import honesty
 from features.ensembling import METHODS, Greedy, fit_blends
-from features.honesty import error_correlation, gain_interval, honest_blend
+from features.honesty import error_correlation, gain_interval, honest_ensemble
 from features.labels.metrics import accuracy
 from tests.test_ensembling import members_of
 
@@ -16,63 +16,69 @@ def test_the_optimistic_score_rises_on_noise_and_the_honest_one_does_not(method,
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 300)
     noise = softmax(rng.normal(size=(200, 300, 2)), axis=2)
-    made = honest_blend(noise, labels, np.arange(300) % 3, method, Greedy())
+    made = honest_ensemble(noise, labels, np.arange(300) % 3, method, Greedy())
     more_frequent = max(labels.mean(), 1 - labels.mean())
     assert accuracy(made.probabilities, labels) < more_frequent + 0.03
-    optimistic = accuracy(made.blend(noise), labels)
+    optimistic = accuracy(made.ensemble.of_rows(noise, np.arange(300) % 3), labels)
     assert optimistic > 0.6 if rises else optimistic < 0.6  # stacking's penalty holds noise down, and auto sees that
 
 
 @pytest.mark.parametrize("method", ["greedy", "auto"])
 def test_a_part_is_scored_by_what_was_fitted_without_it(monkeypatch, method):
     probabilities, labels = members_of([2.0, 1.0, 1.5], n=200)
-    parts = np.arange(200) % 4
-    members = np.concatenate([probabilities, np.zeros((1, *probabilities.shape[1:]))])
-    members[-1] = parts[:, None]  # not probabilities: they tell which rows a fit has seen
+    sizes = [13, 27, 53, 107]  # no two sets of parts have as many rows
     seen = []
 
-    def noted(given, given_labels, methods, greedy):
-        seen.append(set(np.unique(given[-1]).astype(int)))
-        return fit_blends(given[:-1], given_labels, methods, greedy)
-
-    def calibrated(given, temperatures):
-        return given[: len(temperatures)]
+    def noted(members, given_labels, methods, greedy):
+        seen.append(len(given_labels))
+        return fit_blends(members, given_labels, methods, greedy)
 
     monkeypatch.setattr(honesty, "fit_blends", noted)
-    monkeypatch.setattr(honesty, "calibrated", calibrated)
-    honest_blend(members, labels, parts, method, Greedy())
-    everything = {0, 1, 2, 3}
-    expected = [everything, *(everything - {k} for k in range(4))]
+    honest_ensemble(probabilities, labels, np.repeat(range(4), sizes), method, Greedy())
+    expected = [200, *(200 - size for size in sizes)]
     if method == "auto":
-        expected += [everything - {k, j} for k in range(4) for j in range(k)]
-    assert sorted(map(sorted, seen)) == sorted(map(sorted, expected))
+        expected += [200 - sizes[k] - sizes[j] for k in range(4) for j in range(k)]
+    assert sorted(seen) == sorted(expected)
 
 
 def test_the_labels_of_a_part_do_not_reach_its_own_probabilities():
     probabilities, labels = members_of([2.0, 1.0, 1.5], n=240)
     parts = np.arange(240) % 4
     changed = np.where(parts == 1, (labels + 1) % 4, labels)
-    before = honest_blend(probabilities, labels, parts, "auto", Greedy()).probabilities
-    after = honest_blend(probabilities, changed, parts, "auto", Greedy()).probabilities
+    before = honest_ensemble(probabilities, labels, parts, "auto", Greedy()).probabilities
+    after = honest_ensemble(probabilities, changed, parts, "auto", Greedy()).probabilities
     assert np.array_equal(before[parts == 1], after[parts == 1])
     assert not np.array_equal(before[parts != 1], after[parts != 1])
+
+
+def test_label_sets_are_scored_by_what_other_images_taught():
+    rng = np.random.default_rng(0)
+    labels = (rng.random((120, 3)) < 0.4).astype(np.uint8)
+    members = np.clip(labels + rng.normal(0, 0.6, (2, 120, 3)), 0.01, 0.99).astype(np.float32)
+    folds = np.arange(120) % 2  # so few that rows are dealt out, an image's labels together
+    changed = labels.copy()
+    changed[0] = 1 - changed[0]
+    before, after = (honest_ensemble(members, each, folds, "convex", Greedy()) for each in (labels, changed))
+    assert before.probabilities.shape == (120, 3) and before.ensemble.temperatures.shape == (2, 2)
+    assert np.array_equal(before.probabilities[0], after.probabilities[0])
+    assert not np.array_equal(before.probabilities[1:], after.probabilities[1:])
 
 
 def test_auto_takes_the_best_honest_method():
     probabilities, labels = members_of([3.0, 3.0], n=900)
     probabilities[1] = probabilities[1][:, [1, 0, 2, 3]]  # which only stacking sees through
-    made = honest_blend(probabilities, labels, np.arange(900) % 3, "auto", Greedy())
+    made = honest_ensemble(probabilities, labels, np.arange(900) % 3, "auto", Greedy())
     assert made.method == "stacking"
     assert set(made.scores) == set(METHODS)
     assert accuracy(made.probabilities, labels) == made.scores["stacking"]["accuracy"]
-    alone = honest_blend(probabilities, labels, np.arange(900) % 3, "stacking", Greedy())
+    alone = honest_ensemble(probabilities, labels, np.arange(900) % 3, "stacking", Greedy())
     assert np.array_equal(alone.probabilities, made.probabilities)
 
 
 @pytest.mark.parametrize("parts", [np.zeros(600, int), np.arange(600) % 2])
 def test_few_parts_are_dealt_out(parts):
     probabilities, labels = members_of([2.0, 2.0])
-    made = honest_blend(probabilities, labels, parts, "auto", Greedy())
+    made = honest_ensemble(probabilities, labels, parts, "auto", Greedy())
     assert np.allclose(made.probabilities.sum(1), 1, atol=1e-5)
     assert accuracy(made.probabilities, labels) > max(accuracy(each, labels) for each in probabilities)
 

@@ -62,6 +62,11 @@ def test_thresholds_have_the_best_f1_of_all(rows):
     assert f1(found) == pytest.approx(max(f1(t) for t in np.arange(-1, 18) / 16))
 
 
+def test_a_label_without_rows_is_chosen_for_none_of_them():
+    p = np.array([[0.2], [0.7]])
+    assert 0.7 < fit_thresholds(p, np.zeros((2, 1), int))[0] < 1
+
+
 def test_an_empty_set_gets_its_nearest_label():
     p, thresholds = np.array([[0.2, 0.3, 0.1], [0.9, 0.1, 0.1]]), np.array([0.5, 0.9, 0.2])
     assert choose(p, thresholds, at_least_one=False).sum() == 1

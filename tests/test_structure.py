@@ -164,7 +164,7 @@ def test_only_score_reads_the_answers():
 
 def test_test_images_are_read_by_ingest_prepare_predict_and_for_students_alone():
     readers = {path.stem for path in modules("pipeline") if re.search(r"""["']test["'_]""", path.read_text())}
-    assert readers == {"ingest", "prepare", "predict", "pseudo_labels", "ensemble", "replica"}
+    assert readers == {"ingest", "prepare", "predict", "pseudo_labels", "ensemble", "predictions", "replica"}
     users = {path.stem for path in modules("pipeline") if "pipeline.training.pseudo_labels" in path.read_text()}
     assert users == {"fold", "tune"}
 

@@ -6,6 +6,8 @@ import numpy as np
 def fit_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return the threshold (labels,) of each label with the best F1 on these rows, half-way between two of them.
 
+    A label that no row has is chosen for none of these rows.
+
     Args:
         probabilities: (n, labels).
         labels: indicators (n, labels).
@@ -16,6 +18,8 @@ def fit_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def _threshold(probabilities: np.ndarray, labels: np.ndarray) -> float:
     order = np.argsort(-probabilities, kind="stable")
     ranked = probabilities[order].astype(np.float64)
+    if not labels.any():
+        return float((1 + ranked[0]) / 2)
     f1 = 2 * np.cumsum(labels[order]) / (np.arange(1, len(order) + 1) + labels.sum())
     ends = np.append(ranked[:-1] > ranked[1:], True)  # equal probabilities are chosen together or not at all
     last = int(np.where(ends, f1, -1).argmax())

@@ -1,13 +1,17 @@
 """Probabilities with the ids of their rows: what members and ensembles hand on."""
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pipeline.storage.files import BadInput, align, blame, load_json, reading, writing
 
 SOURCES = "sources.json"  # in a member's folder
+FOLD_TEST = re.compile(r"test_fold-(\d+)\.npz")
+ROUNDING = 1e-3  # by which a row of float32, averaged over views, may miss one
 
 
 @dataclass(frozen=True)
@@ -33,29 +37,98 @@ def save_predictions(path: Path, predictions: Predictions) -> None:
         )
 
 
-def load_predictions(path: Path) -> Predictions:
+def load_predictions(path: Path, label_sets: bool = False) -> Predictions:
     """Return what `save_predictions` wrote.
 
+    Args:
+        path: the file.
+        label_sets: whether rows are sets of labels. If not, each row sums to one.
+
     Raises:
-        BadInput: the file is not such an npz.
+        BadInput: the file is not such an npz, arrays do not fit each other, or a row is no probabilities.
     """
     with reading(path, "a predictions file"), np.load(path, allow_pickle=False) as arrays:
-        return Predictions(arrays["ids"], arrays["probabilities"], arrays["classes"].tolist(), arrays.get("folds"))
+        made = Predictions(arrays["ids"], arrays["probabilities"], arrays["classes"].tolist(), arrays.get("folds"))
+    with blame(path):
+        _check_shapes(made)
+        _check_rows(made, label_sets)
+    return made
 
 
-def load_aligned(path: Path, ids: np.ndarray, classes: list) -> Predictions:
+def _check_shapes(predictions: Predictions) -> None:
+    ids, probabilities, classes = predictions.ids, predictions.probabilities, predictions.classes
+    if ids.ndim != 1 or not isinstance(classes, list) or probabilities.shape != (len(ids), len(classes)):
+        columns = len(classes) if isinstance(classes, list) else 1
+        raise ValueError(
+            f"probabilities of shape {probabilities.shape}, expected {(ids.size, columns)}, a row for each id and a "
+            "column for each class"
+        )
+    if probabilities.dtype.kind != "f":
+        raise ValueError(f"probabilities are of type {probabilities.dtype}, expected float32")
+    if predictions.folds is not None and predictions.folds.shape != ids.shape:
+        raise ValueError(f"folds of shape {predictions.folds.shape}, expected {ids.shape}, one an id")
+
+
+def _check_rows(predictions: Predictions, label_sets: bool) -> None:
+    probabilities = predictions.probabilities
+    legal = (probabilities >= 0) & (probabilities <= 1 + ROUNDING)  # false for NaN
+    if not legal.all():
+        row, column = np.argwhere(~legal)[0]
+        raise ValueError(
+            f"id {predictions.ids[row]} has probability {probabilities[row, column]:g} of class "
+            f"{predictions.classes[column]}, expected a number within 0..1"
+        )
+    sums = probabilities.sum(axis=1)
+    wrong = np.abs(sums - 1) > ROUNDING
+    if not label_sets and wrong.any():
+        row = wrong.argmax()
+        raise ValueError(f"the probabilities of id {predictions.ids[row]} sum to {sums[row]:.4f}, expected 1")
+
+
+def load_aligned(path: Path, ids: np.ndarray, classes: list, label_sets: bool = False) -> Predictions:
     """Return what `save_predictions` wrote, in the order of `ids`.
 
     Raises:
         BadInput: the file's ids or classes are others, or it is no such file.
     """
-    made = load_predictions(path)
+    made = load_predictions(path, label_sets)
     if made.classes != classes:
-        raise BadInput(f"{path}: classes {made.classes}, expected those of the task, {classes}")
+        raise BadInput(f"{path}: {_difference(made.classes, classes)}; rerun the stage that makes it")
     with blame(path):
         order = align(ids, made.ids)
     folds = None if made.folds is None else made.folds[order]
     return replace(made, ids=ids, probabilities=made.probabilities[order], folds=folds)
+
+
+def _difference(classes: list, expected: list) -> str:
+    if len(classes) != len(expected):
+        return f"{len(classes)} classes, expected the {len(expected)} of the task"
+    column, theirs, ours = next((i, a, b) for i, (a, b) in enumerate(zip(classes, expected, strict=True)) if a != b)
+    return f"class {column} (counted from 0) is {_short(theirs)}, expected {_short(ours)} as in the task"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}..."
+
+
+def load_test_models(folder: Path, ids: np.ndarray, classes: list, label_sets: bool) -> np.ndarray:
+    """Return the test probabilities of each of a member's models, in the order of `ids`.
+
+    Returns:
+        float32 (folds, n, classes), or (1, n, classes) where one model learnt from all rows.
+
+    Raises:
+        BadInput: ids or classes of a file are others, or it is no such file.
+    """
+    numbers = sorted(int(found[1]) for path in folder.iterdir() if (found := FOLD_TEST.fullmatch(path.name)))
+    names = [fold_test(number) for number in numbers] or ["test.npz"]
+    return np.stack([load_aligned(folder / name, ids, classes, label_sets).probabilities for name in names])
+
+
+def fold_test(fold: int) -> str:
+    """Return the name of the file with the test probabilities of one fold's model."""
+    return f"test_fold-{fold}.npz"
 
 
 def load_sources(folder: Path) -> dict[Path, str]:

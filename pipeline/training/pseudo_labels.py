@@ -55,8 +55,9 @@ def _folder(member: Member) -> Path:
 def _labels(member: Member, images: Path, path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Return soft labels float32 (n, classes) of the test images, and the rows of which the teacher is sure enough."""
     ids, classes = load_array(images / "test_ids.npy"), load_about(images)["classes"]
-    found, least = load_aligned(path, ids, classes).probabilities, member.pseudo_labels.least_confidence
-    sure = confidence(found, multi_label=load_array(images / "train_labels.npy").ndim == 2)
+    label_sets, least = load_array(images / "train_labels.npy").ndim == 2, member.pseudo_labels.least_confidence
+    found = load_aligned(path, ids, classes, label_sets).probabilities
+    sure = confidence(found, label_sets)
     if sure.max() < least:
         raise BadInput(f"{path}: the surest image has confidence {sure.max():.4f}, expected one with {least:g} or more")
     return found, np.flatnonzero(sure >= least)
