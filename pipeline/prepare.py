@@ -52,9 +52,10 @@ def prepare(params: Params, key: str) -> str:
     for warning in audited["warnings"]:
         print(f"prepare: warning: {paths.images(key) / 'audit.json'}: {warning}", file=sys.stderr, flush=True)
     copies = audited["duplicates_within_train"]["rows"]
+    warned = f", {len(audited['warnings'])} warning(s) above" if audited["warnings"] else ""
     black = items and items.get("black")
     noise = f", pixels up to {black} count as black between items" if black else ""
-    return f"images of {'x'.join(map(str, shape))}{noise}, {copies} training images have a copy among them"
+    return f"images of {'x'.join(map(str, shape))}{noise}, {copies} training images have a copy among them{warned}"
 
 
 def _reshape(arrays: Path, folder: Path, task: Prepare) -> None:
@@ -185,6 +186,19 @@ def _warnings(report: dict[str, Any]) -> list[str]:
         for split in SPLITS
         if share("unlocated_items", split) > UNLOCATED_SHARE
     ]
+    made += [
+        f"{constant['rows']} of the {split} images show one colour only, for example id {constant['examples'][0]}"
+        for split, constant in report["constant_images"].items()
+        if constant["rows"]
+    ]
+    conflicts = report["conflicting_labels"]
+    if conflicts["groups"]:
+        ids, labels = (conflicts["examples"][0][name] for name in ("ids", "labels"))
+        other = next(index for index, label in enumerate(labels) if label != labels[0])
+        made.append(
+            f"{conflicts['groups']} training images occur with several labels, in {conflicts['rows']} rows, for "
+            f"example id {ids[0]} with {labels[0]} and id {ids[other]} with {labels[other]}"
+        )
     train, test = (share("known_items", split) for split in SPLITS)
     if train - test > KNOWN_SHARE:
         made.append(

@@ -111,13 +111,19 @@ def test_the_digest_knows_every_part_of_the_training_data(name):
     assert made("statistics.json")["digest"] != before
 
 
-def test_the_audit_finds_what_is_wrong():
+def test_the_audit_finds_what_is_wrong_and_says_so(capsys):
     train, test = some(6), some(3)
     train[3], train[5], test[1] = train[0], train[0], train[0]
     train[2], test[2] = 17, 0
     arrays(train, test, labels=[0, 1, 1, 0, 1, 1])
-    assert "3 training images have a copy" in run()
+    assert run().endswith("3 training images have a copy among them, 3 warning(s) above")
     found = made("audit.json")
+    assert found["warnings"] == [
+        "1 of the train images show one colour only, for example id r2",
+        "1 of the test images show one colour only, for example id 102",
+        "1 training images occur with several labels, in 3 rows, for example id r0 with 5 and id r5 with 6",
+    ]
+    assert capsys.readouterr().err.count("prepare: warning: artifacts/t/images/audit.json: ") == 3
     assert found["rows"] == {"train": 6, "test": 3}
     assert found["balance"] == {"5": 2, "6": 4}
     assert found["duplicates_within_train"] == {"groups": 1, "rows": 3, "examples": [["r0", "r3", "r5"]]}
@@ -164,14 +170,14 @@ def test_images_whose_items_are_not_located_are_told_of(capsys):
     train = np.zeros((300, 10, 20, 1), np.uint8)
     train[:, 1:4, 1:4], train[:, 5:8, 12:15] = 100, 200
     train[7, 5:8, 12:15], train[9, 0, 19] = 0, 50
-    arrays(train, train[:4])
+    arrays(train, train[:4], labels=[0] * 300)
     run(items={"count": 2, "size_pixels": [4, 4], "prices": [1, 2]})
     assert made("audit.json")["unlocated_items"] == {
         "train": {"rows": 2, "rows_lacking_items": 1, "rows_with_pixels_in_no_item": 1, "examples": ["r7", "r9"]},
         "test": {"rows": 0, "rows_lacking_items": 0, "rows_with_pixels_in_no_item": 0, "examples": []},
     }
     assert "warning" not in capsys.readouterr().err  # fewer than one in a hundred
-    arrays(train[:100], train[:4])
+    arrays(train[:100], train[:4], labels=[0] * 100)
     run(items={"count": 2, "size_pixels": [4, 4], "prices": [1, 2]})
     assert capsys.readouterr().err == (
         "prepare: warning: artifacts/t/images/audit.json: in 2.0% of the train images items could not be located; "
@@ -185,11 +191,11 @@ def test_test_items_that_no_training_image_shows_are_told_of(capsys):
     train[7, 5:8, 12:15] = 150
     test = train[:4].copy()
     test[0, 1:4, 1:4] = 99
-    arrays(train, np.concatenate([train[:30], test[:1]]))
+    arrays(train, np.concatenate([train[:30], test[:1]]), labels=[0] * 300)
     run(items={"count": 2, "size_pixels": [4, 4], "prices": [1, 2]})
     assert made("audit.json")["known_items"] == {"train": {"rows": 299}, "test": {"rows": 30}}
     assert made("audit.json")["warnings"] == [] and capsys.readouterr().err == ""
-    arrays(train, test)
+    arrays(train, test, labels=[0] * 300)
     run(items={"count": 2, "size_pixels": [4, 4], "prices": [1, 2]})
     (warning,) = made("audit.json")["warnings"]
     assert warning == (
