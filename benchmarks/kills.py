@@ -1,0 +1,229 @@
+"""Does a run that is killed again and again end with the files of one that was left alone?
+
+    nice python -m benchmarks.kills FOLDER [--kills 100] [--seed 0]
+
+Each round makes the tiny project of `faults.yaml` anew and runs `python -m pipeline repro` until it is done, killed
+KILLS_A_STAGE times while each stage runs: at a moment, with a signal and at a target (dvc alone, the stage alone, or
+the whole process group) that are drawn by the seed. FOLDER keeps a line for each kill (`kills.jsonl`); the same
+command goes on with the next round.
+
+A round passes if nothing outlives a kill for more than LINGER_SECONDS, each kill repeats at most one epoch, or 10 s of
+shorter ones, and at most one trial, and the files are at the end those of an undisturbed run, but for times.
+"""
+
+import argparse
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import psutil
+
+from benchmarks import tiny_project
+from benchmarks.results import write
+
+EPOCHS = 6
+KILLS_A_STAGE = 2
+LINGER_SECONDS = 20
+RUN_SECONDS = 1800
+SAVE_SECONDS = 10  # of epochs that may be repeated
+SIGNALS = ("SIGKILL", "SIGTERM", "SIGINT")
+TARGETS = ("dvc", "stage", "group")
+STAGE_LINE = re.compile(r"^Running stage '([^']+)'", re.MULTILINE)
+EPOCH_LINE = re.compile(r"^(\S.*?) +epoch +(\d+)/\d+ .*?\| ([\d.]+) s", re.MULTILINE)
+
+
+def start(project: Path) -> subprocess.Popen:
+    """Start `repro` in a session of its own, with its output at the end of `log`."""
+    with (project.parent / "log").open("a") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "pipeline", "repro"],
+            cwd=project,
+            env=tiny_project.environment(),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # even if the harness runs in background
+        )
+
+
+def stages_so_far(project: Path, since: int = 0) -> list[str]:
+    """Return the stages that have begun since a byte of the log."""
+    return STAGE_LINE.findall((project.parent / "log").read_bytes()[since:].decode(errors="replace"))
+
+
+def undisturbed(folder: Path) -> dict:
+    """Return the seconds of each stage and the contents at the end of a run without kills, which `folder` keeps."""
+    kept = folder / "undisturbed.json"
+    if not kept.exists():
+        project = folder / "undisturbed" / "project"
+        shutil.rmtree(project.parent, ignore_errors=True)
+        tiny_project.make(project, EPOCHS)
+        process, begun = start(project), {}
+        while process.poll() is None:
+            for stage in stages_so_far(project):
+                begun.setdefault(stage, time.monotonic())
+            time.sleep(0.02)
+        if process.returncode:
+            raise RuntimeError((project.parent / "log").read_text()[-3000:])
+        times = [*begun.values(), time.monotonic()]
+        seconds = {stage: later - now for stage, now, later in zip(begun, times, times[1:], strict=False)}
+        kept.write_text(json.dumps({"seconds": seconds, "contents": tiny_project.contents(project)}))
+    return json.loads(kept.read_text())
+
+
+def killed_round(folder: Path, number: int, reference: dict, draw: random.Random, budget: int) -> list[dict]:
+    """Return a row for each kill of a round, the last one with what was wrong with the round."""
+    project = folder / f"round-{number}" / "project"
+    shutil.rmtree(project.parent, ignore_errors=True)
+    tiny_project.make(project, EPOCHS)
+    plan = [stage for stage in reference["seconds"] for _ in range(KILLS_A_STAGE)]
+    rows: list[dict] = []
+    while True:
+        log = project.parent / "log"
+        since = log.stat().st_size if log.exists() else 0
+        process, kill = start(project), None
+        if plan and len(rows) < budget:
+            kill = killed_at(project, process, since, plan, reference["seconds"], draw)
+        if kill is None:
+            break
+        rows.append({"round": number, "seed_stage": kill.pop("planned"), **kill, "wrong": []})
+        if not all_ended(process.pid):
+            rows[-1]["wrong"].append(f"a process lives {LINGER_SECONDS} s after the kill")
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    status = process.wait(RUN_SECONDS)
+    rows[-1]["wrong"] += wrong_at_the_end(project, status, reference, rows)
+    return rows
+
+
+def killed_at(
+    project: Path, process: subprocess.Popen, since: int, plan: list[str], seconds: dict, draw: random.Random
+) -> dict | None:
+    """Wait for the next planned stage that runs, and for a moment drawn by its seconds, kill, and return what was done.
+
+    None: the run came to its end before.
+    """
+    while process.poll() is None:
+        running = stages_so_far(project, since)[-1:]
+        while plan and running and list(seconds).index(plan[0]) < list(seconds).index(running[0]):
+            plan.pop(0)  # it ended in a run that was to be killed in it
+        if running and plan and running[0] == plan[0]:
+            break
+        if not plan:
+            return None
+        time.sleep(0.02)
+    else:
+        return None
+    stage, name, target = plan.pop(0), draw.choice(SIGNALS), draw.choice(TARGETS)
+    after = draw.random() * seconds[stage]
+    time.sleep(after)
+    at = (stages_so_far(project, since) or [stage])[-1]
+    if process.poll() is not None or not send(process.pid, getattr(signal, name), target):
+        plan.insert(0, stage)
+        return None if process.poll() is not None else killed_at(project, process, since, plan, seconds, draw)
+    return {"planned": stage, "stage": at, "seconds": round(after, 2), "signal": name, "target": target}
+
+
+def send(pid: int, number: int, target: str) -> bool:
+    """Send a signal, and return whether its target was there."""
+    try:
+        if target == "group":
+            os.killpg(pid, number)
+            return True
+        processes = [psutil.Process(pid)]
+        if target == "stage":
+            children = processes[0].children(recursive=True)
+            processes = [child for child in children if "pipeline." in " ".join(child.cmdline())][:1]
+        for process in processes:
+            process.send_signal(number)
+        return bool(processes)
+    except (psutil.NoSuchProcess, ProcessLookupError):
+        return False
+
+
+def all_ended(group: int) -> bool:
+    """Return whether all processes of a group end within LINGER_SECONDS, but for a dvc that runs on."""
+    until = time.monotonic() + LINGER_SECONDS
+    while time.monotonic() < until:
+        try:
+            alive = [each for each in psutil.process_iter() if os.getpgid(each.pid) == group and each.is_running()]
+            if not [each for each in alive if each.status() != psutil.STATUS_ZOMBIE]:
+                return True
+        except (psutil.NoSuchProcess, ProcessLookupError):
+            pass
+        time.sleep(0.1)
+    return False
+
+
+def wrong_at_the_end(project: Path, status: int, reference: dict, rows: list[dict]) -> list[str]:
+    """Return what is wrong with a round that has come to its end."""
+    log = (project.parent / "log").read_text(errors="replace")
+    if status:
+        return [f"status {status}: {log[-600:]}"]
+    now, wrong = tiny_project.contents(project), []
+    names = sorted(n for n in now.keys() | reference["contents"].keys() if now.get(n) != reference["contents"].get(n))
+    if names:
+        wrong.append(f"other contents: {', '.join(names)}")
+    wrong += [f"a traceback: {part[-300:]}" for part in log.split("Traceback")[1:]]
+    epochs = pd.DataFrame(EPOCH_LINE.findall(log), columns=["title", "epoch", "seconds"])
+    again = epochs[epochs.duplicated(["title", "epoch"])]
+    rows[-1]["epochs_again"], rows[-1]["epoch_seconds_again"] = len(again), float(again["seconds"].astype(float).sum())
+    trained = [row for row in rows if row["stage"].partition("@")[0] in ("generate", "train", "train-student")]
+    if len(again) > len(trained) and rows[-1]["epoch_seconds_again"] > SAVE_SECONDS * len(trained):
+        wrong.append(f"{len(again)} epochs were repeated in {len(trained)} kills")
+    study = json.loads((project / "artifacts/tiny/studies/tiny-tuned/study.json").read_text())
+    rows[-1]["trials_again"] = study["trials"]["given up"]
+    if study["trials"]["given up"] > sum(row["stage"] == "tune@tiny-tuned" for row in rows):
+        wrong.append(f"{study['trials']['given up']} trials were repeated")
+    return wrong
+
+
+def counts(rows: list[dict]) -> list[dict]:
+    """Return a row of results for each target and signal, and one for all."""
+    table = pd.DataFrame(rows)
+    table["failed"] = [bool(wrong) for wrong in table["wrong"]]
+    parts = [(f"{target} {name}", part) for (target, name), part in table.groupby(["target", "signal"])]
+    return [
+        {"task": "tiny", "member": name, "kills": len(part), "failed": int(part["failed"].sum())}
+        | {f"{kind}_again": int(part[f"{kind}_again"].sum()) for kind in ("epochs", "trials")}
+        for name, part in [*parts, ("all", table)]
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--publish", action="store_true", help="write the counts into benchmarks/results/")
+    arguments = parser.parse_args()
+    folder = arguments.folder.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "kills.jsonl"
+    rows = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    reference = undisturbed(folder)
+    while len(rows) < arguments.kills:
+        number = rows[-1]["round"] + 1 if rows else 0
+        draw = random.Random(f"{arguments.seed} {number}")
+        new = killed_round(folder, number, reference, draw, arguments.kills - len(rows))
+        with log.open("a") as file:
+            file.writelines(f"{json.dumps(row)}\n" for row in new)
+        rows += new
+        print(*(json.dumps(row) for row in new), sep="\n", flush=True)
+        if not any(row["wrong"] for row in new):
+            shutil.rmtree(folder / f"round-{number}")
+    print(pd.DataFrame(counts(rows)).to_string(index=False))
+    if arguments.publish:
+        print(write("kills", counts(rows)))
+
+
+if __name__ == "__main__":
+    main()
