@@ -12,7 +12,7 @@ from features.labels.thresholds import choose, fit_thresholds, honest_choice
 from pipeline.config.schema import Params
 from pipeline.running.stage import run, task_of
 from pipeline.storage import paths
-from pipeline.storage.files import BadInput, load_array, load_json, save_json, writing
+from pipeline.storage.files import BadInput, blame, load_array, load_json, save_json, writing
 from pipeline.storage.folds import load_folds
 from pipeline.storage.images import load_about
 from pipeline.storage.predictions import (
@@ -32,7 +32,8 @@ def ensemble(params: Params, key: str) -> str:
     labels, folds = load_array(folder / "train_labels.npy")[rows], folds[rows]
     oof = np.stack([_out_of_fold(key, member, ids, classes, folds, labels.ndim == 2) for member in members])
     tests = [load_test_models(paths.predictions(key, each), test_ids, classes, labels.ndim == 2) for each in members]
-    made = honest_ensemble(oof, labels, folds, options.method, Greedy(options.rounds, options.bags, options.seed))
+    with blame(f"{paths.folds(key)}, whose held-out rows the ensemble is fitted on"):
+        made = honest_ensemble(oof, labels, folds, options.method, Greedy(options.rounds, options.bags, options.seed))
     test, gain = made.ensemble.of_models(tests)
     summary = _summary(made, members, oof, labels, folds, options.seed)
     summary["averaging_gain_in_log_loss"] = gain

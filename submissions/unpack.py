@@ -1,6 +1,7 @@
 """An archive of a competition's files to a folder of them, and that folder's files to where the user has them."""
 
 import filecmp
+import lzma
 import shutil
 import zipfile
 import zlib
@@ -34,14 +35,28 @@ def _extract(archive: Path, folder: Path) -> None:
     folder.mkdir(parents=True)
     try:
         with zipfile.ZipFile(archive) as opened:
+            _check_space(archive, folder, opened)
             for member in opened.infolist():
                 name = PurePosixPath(member.filename.replace("\\", "/"))
                 if name.is_absolute() or ".." in name.parts or ":" in member.filename:
                     raise ValueError(f"{archive.name} holds {member.filename!r}, which leads out of its folder")
                 if name.parts[:1] != ("__MACOSX",):
                     opened.extract(member, folder)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError) as error:
         raise ValueError(f"{archive.name} is not readable as zip ({error})") from error
+    except OSError as error:
+        if error.errno is not None:  # bz2 has none where its data are broken
+            raise
+        raise ValueError(f"{archive.name} is not readable as zip ({error})") from error
+
+
+def _check_space(archive: Path, folder: Path, opened: zipfile.ZipFile) -> None:
+    needed, free = sum(member.file_size for member in opened.infolist()), shutil.disk_usage(folder).free
+    if needed > free:
+        gib = [f"{size / 2**30:.1f}" for size in (needed, free)]
+        raise ValueError(
+            f"{archive.name} unpacks to {gib[0]} GiB, expected no more than the {gib[1]} GiB that are free"
+        )
 
 
 def _merge(source: Path, target: Path) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from filelock import FileLock
@@ -160,6 +161,12 @@ def test_a_cut_download_goes_on_where_it_was(kaggle, capsys):
 def test_a_broken_archive_leaves_nothing(kaggle, capsys, data, expected):
     kaggle.archive = ("zip", data)
     assert expected in run(capsys, status=1)
+    assert not TARGET.exists() and remains() == []
+
+
+def test_an_archive_that_unpacks_to_more_than_the_disk_holds_is_refused(kaggle, capsys, monkeypatch):
+    monkeypatch.setattr(unpack.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
+    assert "unpacks to 0.0 GiB, expected no more than the 0.0 GiB that are free" in run(capsys, status=1)
     assert not TARGET.exists() and remains() == []
 
 

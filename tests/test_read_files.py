@@ -217,3 +217,10 @@ def test_an_excel_workbook_is_no_mere_zip(tmp_path):
         archive.writestr("xl/workbook.xml", "")
     with pytest.raises(BadInput, match=r"a\.csv: an Excel workbook, .*save it as CSV"):
         read(tmp_path / "a.csv")
+
+
+def test_numbers_that_overflow_are_refused_without_a_warning(tmp_path, recwarn):
+    np.save(tmp_path / "a.npy", np.full((2, 2, 2), 1e308))
+    with pytest.raises(BadInput, match=r"a\.npy: image 0 .*is not a whole number"):
+        read(tmp_path / "a.npy", scale=255.0)
+    assert not recwarn.list

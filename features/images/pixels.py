@@ -39,7 +39,8 @@ def to_pixels(
 
 
 def _scaled(values: np.ndarray, scale: float) -> np.ndarray:
-    return values if scale == 1 else np.round(values * np.float64(scale))
+    with np.errstate(all="ignore"):  # what overflows or is no number is named by the caller
+        return values if scale == 1 else np.round(values * np.float64(scale))
 
 
 def _first_bad(values: np.ndarray) -> tuple[int, ...] | None:

@@ -2,10 +2,10 @@
 
 import gzip
 import hashlib
+import math
 import os
 import shutil
 import urllib.request
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
+from pipeline.readers.compressed import check_ratio, check_regular, whole
 from pipeline.storage.files import BadInput, writing
 
 SIDE_PIXELS = 28
@@ -99,20 +100,22 @@ def read_idx(path: Path, rank: int) -> np.ndarray:
         BadInput: no gzip, another element type or rank, or more or fewer bytes than its header says.
         FileNotFoundError: no such file.
     """
-    try:
-        with gzip.open(path) as file:
-            data = file.read()
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise BadInput(f"{path}: not a whole gzip file ({error})") from error
     start = 4 + 4 * rank  # the magic number, then a size an axis, all 32-bit big-endian
     magic = bytes([0, 0, UNSIGNED_BYTES, rank])
-    if len(data) < start or data[:4] != magic:
-        raise BadInput(f"{path}: starts with {data[:4].hex()}, expected {magic.hex()}, an idx file of rank {rank}")
-    shape = np.frombuffer(data[4:start], ">u4").astype(int)
-    if len(data) - start != shape.prod():
+    check_regular(path)
+    with whole(path), gzip.open(path) as file:
+        head = file.read(start)
+        if len(head) < start or head[:4] != magic:
+            raise BadInput(f"{path}: starts with {head[:4].hex()}, expected {magic.hex()}, an idx file of rank {rank}")
+        shape = np.frombuffer(head[4:], ">u4").astype(int)
+        size = math.prod(shape.tolist())
+        check_ratio(path, size, path.stat().st_size)
+        data = file.read(size + 1)  # to its end, but no bomb
+    if len(data) != size:
+        more = "or more " if len(data) > size else ""
         sizes = "x".join(map(str, shape))
-        raise BadInput(f"{path}: holds {len(data) - start} values, expected {shape.prod()} ({sizes})")
-    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+        raise BadInput(f"{path}: holds {len(data)} {more}values, expected {size} ({sizes})")
+    return np.frombuffer(data, np.uint8).reshape(shape)
 
 
 def _downloaded(name: str) -> Path:
