@@ -30,9 +30,18 @@ WAYS = {
             "erase_probability": 0.2,
             "mixup_alpha": 0.2,
         },
-        "training": {"epochs": 4, "optimiser": "muon", "ema_momentum": 0.8},
+        "training": {"epochs": 4, "optimiser": "muon", "ema_momentum": 0.8, "label_smoothing": 0.1},
     },
-    "by Python": {"augment": {"ricap_beta": 0.3}, "training": {"epochs": 3, "optimiser": "sgd"}},
+    "by Python": {
+        "augment": {"ricap_beta": 0.3},
+        "training": {
+            "epochs": 4,
+            "schedule": "plateau",
+            "plateau_patience_epochs": 1,
+            "early_stopping_patience_epochs": 3,
+            "ema_momentum": 0.8,
+        },
+    },
 }
 
 

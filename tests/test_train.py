@@ -18,6 +18,9 @@ from pipeline.storage.folds import load_folds
 from pipeline.storage.predictions import load_predictions
 from pipeline.training import callbacks
 from pipeline.training import fold as fit
+from pipeline.training.batches import batch_size_for, steps_per_epoch
+from pipeline.training.fold_jobs import fold_jobs, job_on_all_rows
+from pipeline.training.seeding import Purpose, seed_of, stream
 from tests.projects import member, to_folds, write_blobs
 
 pytestmark = pytest.mark.slow
@@ -169,12 +172,12 @@ def test_a_killed_run_ends_as_if_nothing_had_happened(project, monkeypatch, trai
     assert kills >= 3
     assert epochs == sum(run["epochs"] for run in json.loads(models_of()["run.json"].read_text())["runs"])
     for fold, history in enumerate(histories):
-        assert np.allclose(pd.read_csv(models_of()[f"fold-{fold}.csv"]), history, atol=1e-5)
+        assert pd.read_csv(models_of()[f"fold-{fold}.csv"]).equals(history)
     predict.predict(params, "m")
     resumed = load_predictions(paths.predictions("blobs", "m") / "oof.npz")
-    assert np.allclose(resumed.probabilities, whole.probabilities, atol=1e-5)
+    assert (resumed.probabilities == whole.probabilities).all()
     resumed_test = load_predictions(paths.predictions("blobs", "m") / "test.npz")
-    assert np.allclose(resumed_test.probabilities, whole_test.probabilities, atol=1e-5)
+    assert (resumed_test.probabilities == whole_test.probabilities).all()
 
 
 @pytest.mark.nightly
@@ -260,6 +263,72 @@ def test_early_stopping_stops(project):
     params = project({"m": member("blobs", training={**settings, "monitor": "val_accuracy"})})
     training_stage.train(params, "m")
     assert len(pd.read_csv(models_of()["fold-0.csv"])) < 10
+
+
+HISTORIES = {  # of two folds: learning rates, and validation losses, of which the third and the fifth are the best
+    0: ([1e-2, 1e-2, 1e-3, 1e-4], [0.5, 0.4, 0.3, 0.6]),
+    1: ([4e-2, 1e-2, 1e-2, 1e-2, 1e-3, 1e-4], [0.5, 0.4, 0.5, 0.4, 0.1, 0.6]),
+}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "epochs", "rates"),
+    [
+        ("plateau", 4, [2e-2, 1e-2, 10**-2.5, 1e-3]),  # geometric means over the folds that reached the epoch
+        ("constant", 4, []),
+        ("inverse_time", 4, []),
+        ("one_cycle", 9, []),
+        ("cosine", 9, []),
+    ],
+)
+def test_the_model_on_all_rows_repeats_what_the_folds_did(project, tmp_path, schedule, epochs, rates):
+    training = {"epochs": 9, "schedule": schedule, "train_on_all": True, "batch_size": None}
+    params = project({"m": member("blobs", training=training)})
+    jobs = fold_jobs(params.members["m"], "m", tmp_path)
+    for job, (learning_rates, losses) in zip(jobs, HISTORIES.values(), strict=True):
+        job.folder.mkdir()
+        table = {"epoch": range(1, len(losses) + 1), "learning_rate": learning_rates, "val_loss": losses}
+        pd.DataFrame(table).to_csv(job.folder / "history.csv", index=False)
+    job = job_on_all_rows(params.members["m"], "m", tmp_path, jobs)
+    assert job.epochs == epochs
+    assert list(job.learning_rates) == pytest.approx(rates)
+    assert len(job.training_rows) == 60
+    assert job.member.training.batch_size == batch_size_for(len(jobs[0].training_rows))
+    if rates:
+        fit.train_fold(job)
+        history = pd.read_csv(job.folder / "history.csv")
+        assert history["learning_rate"].tolist() == pytest.approx(rates)
+
+
+@pytest.mark.parametrize(("rows", "steps"), [(2, (1, 1)), (160, (10, 20)), (1_000, (20, 40)), (60_000, (400, 500))])
+def test_a_batch_size_that_is_left_out_gives_a_sensible_number_of_steps(rows, steps):
+    size = batch_size_for(rows)
+    assert steps[0] <= steps_per_epoch(rows, size) <= steps[1]
+    assert batch_size_for(rows, 100) == 100
+
+
+def test_the_chosen_batch_size_is_shown(project, capsys):
+    params = project({"m": member("blobs", training={"epochs": 1, "batch_size": None})}, split={"count": 1})
+    training_stage.train(params, "m")
+    assert "m  batches of 16 images: 3 steps an epoch for 48 training images\n" in capsys.readouterr().out
+
+
+def test_a_plateau_lowers_the_rate_after_its_patience_and_never_below_its_least(project, monkeypatch):
+    """The losses stay, so each epoch after the first one counts."""
+    monkeypatch.setattr(callbacks, "log_loss", lambda *_: 1.0)
+    settings = {"schedule": "plateau", "plateau_patience_epochs": 2, "plateau_factor": 0.1, "epochs": 8}
+    settings |= {"learning_rate": 1e-2, "minimum_learning_rate": 3e-4}
+    params = project({"m": member("blobs", training=settings)}, split={"count": 1})
+    assert train_with_kills(params, monkeypatch, 3)[0] >= 2
+    rates = pd.read_csv(models_of()["fold-0.csv"])["learning_rate"]
+    assert rates.tolist() == pytest.approx([1e-2] * 3 + [1e-3] * 2 + [3e-4] * 3)
+
+
+def test_every_purpose_and_every_epoch_has_its_own_random_numbers():
+    seeds = [(1, 2), (1, 2, 0), (1, 2, 0, 0), (0, 1, 2), (1, 2, 1)]
+    keys = [(seed, purpose, index) for seed in seeds for purpose in Purpose for index in (0, 1)]
+    assert len({stream(*key).bytes(16) for key in keys}) == len(keys)
+    assert len({seed_of(*key) for key in keys}) == len(keys)
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
