@@ -22,7 +22,7 @@ from pipeline.training.fold_jobs import fold_jobs
 from tests.projects import member, to_folds, write_blobs
 
 WAYS = {
-    "on the device": {
+    "on_device": {
         "augment": {
             "flip": True,
             "alternating_flip": True,
@@ -32,7 +32,7 @@ WAYS = {
         },
         "training": {"epochs": 4, "optimiser": "muon", "ema_momentum": 0.8, "label_smoothing": 0.1},
     },
-    "by Python": {
+    "by_python": {
         "augment": {"ricap_beta": 0.3},
         "training": {
             "epochs": 4,

@@ -160,7 +160,7 @@ def folds(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("way", "on_device"), [("on the device", True), ("by Python", False)])
+@pytest.mark.parametrize(("way", "on_device"), [("on_device", True), ("by_python", False)])
 def test_a_fold_on_jax_learns_and_goes_on_after_a_kill_as_if_nothing_had_happened(folds, way, on_device):
     found = folds[way]
     assert found["on the device"] == on_device
