@@ -36,6 +36,7 @@ ROOT = Path(__file__).parents[1]
 SCOPE = ("features", "models", "pipeline/training")
 SEED, MUTANTS, MOST_IN_A_FILE = 0, 400, 60
 SECONDS_OF_TESTS = 60  # by the seconds that they take alone
+LEARNING_SECONDS = 1800  # that a file of tests may take
 LEAST_SECONDS, PATIENCE = 60, 10  # a mutant's tests may take so many times as long as without it, and at least so long
 PRELOADED = "tensorflow keras jax sklearn.ensemble scipy.ndimage pandas optuna hypothesis pytest psutil PIL.Image yaml"
 # Tests of whole commands in processes of their own, which no coverage sees, and tests of other packages.
@@ -214,11 +215,11 @@ def _pytest(arguments: list[str], plugins: tuple = ()) -> int:
     )
 
 
-def _forked(tree: Path, work: Callable[[], int], limit_seconds: float) -> int | None:
+def _forked(tree: Path, work: Callable[[], int], limit_seconds: float, may_cache: bool = False) -> int | None:
     """Return the exit status of the work in a fork that lives in the tree, or None where it took too long."""
     child = os.fork()
     if child == 0:
-        _become_child(tree, work)
+        _become_child(tree, work, may_cache)
     ends = time.monotonic() + limit_seconds
     while time.monotonic() < ends:
         ended, status = os.waitpid(child, os.WNOHANG)
@@ -230,7 +231,8 @@ def _forked(tree: Path, work: Callable[[], int], limit_seconds: float) -> int | 
     return None
 
 
-def _become_child(tree: Path, work: Callable[[], int]) -> None:
+def _become_child(tree: Path, work: Callable[[], int], may_cache: bool) -> None:
+    """Run the work as a process of the tree; bytecode is cached for code without a mutation alone."""
     status = 70
     try:
         os.setsid()
@@ -238,8 +240,8 @@ def _become_child(tree: Path, work: Callable[[], int]) -> None:
         log = os.open(tree.parent / "child.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        os.environ |= {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
-        sys.dont_write_bytecode = True
+        os.environ |= {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "" if may_cache else "1"}
+        sys.dont_write_bytecode = not may_cache
         sys.path[:] = [str(tree), *(path for path in sys.path if Path(path or ".").resolve() != ROOT)]
         for name in [name for name in sys.modules if name.partition(".")[0] in PROJECT]:
             del sys.modules[name]
@@ -263,7 +265,7 @@ class Tests:
             kept = folder / f"{file.stem}-{digest}.json"
             if not kept.exists():
                 print(f"what {file.stem} runs", flush=True)
-                _forked(tree, lambda file=file, kept=kept: _learn(tree, file, kept), 1800)
+                _forked(tree, lambda file=file, kept=kept: _learn(tree, file, kept), LEARNING_SECONDS, may_cache=True)
             if kept.exists():
                 self._add(json.loads(kept.read_text(encoding="utf-8")))
 
