@@ -159,6 +159,15 @@ def test_what_could_not_be_located_is_known():
     assert lacking.tolist() == [1, 4] and dropped.tolist() == [2, 3]
 
 
+@pytest.mark.parametrize("count", [1, 255])
+def test_one_to_255_items_are_located(count):
+    image = np.zeros((1, 40, 80, 1), np.uint8)
+    places = np.unravel_index(np.arange(count), (16, 16))
+    image[0, 2 * places[0], 2 * places[1]] = 1 + np.arange(count)[:, None] % 255
+    crops = crop_items(image, count, (1, 1))
+    assert crops[0].ravel().tolist() == list(range(1, count + 1))
+
+
 def test_full_noise_at_full_size():
     rng = np.random.default_rng(3)
     images = (rng.integers(0, 256, (3, *CANVAS, 1)) * (rng.random((3, *CANVAS, 1)) < 0.3)).astype(np.uint8)
