@@ -80,6 +80,17 @@ def test_speckles_join_the_nearest_item():
     assert [set(np.unique(crop)) for crop in crops] == [{0, 1, 100}, {0, 2, 200}]
 
 
+@pytest.mark.parametrize("turns", range(4))
+@pytest.mark.parametrize(("row", "nearest"), [(12, 100), (17, 200)])
+def test_a_speckle_that_fits_both_items_joins_the_nearest(row, nearest, turns):
+    image = np.zeros((60, 60), np.uint8)
+    image[10:20, 10:20] = 100
+    image[30:40, 14:24] = 200
+    image[10 + row, 17] = 7
+    crops = crop_items(np.rot90(image, turns)[None, ..., None], 2, (28, 28))[0]
+    assert [set(np.unique(crop)) for crop in crops if 7 in crop] == [{0, 7, nearest}]
+
+
 def test_two_speckles_that_touch_are_shared_out():
     image = np.zeros((1, 60, 60, 1), np.uint8)
     image[0, 0:28, 0:10] = 100
