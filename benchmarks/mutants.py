@@ -30,6 +30,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock
+
 from benchmarks import results
 
 ROOT = Path(__file__).parents[1]
@@ -81,7 +83,8 @@ def main(arguments: list[str] | None = None) -> None:
             print(f"time is over, {len(waiting) - number + 1} mutants are left")
             break
         row = _row(tree, mutant, tests) | {"commit": commit}
-        results.write("mutants", [row])
+        with FileLock(options.folder.absolute().parent / "mutants.lock"):  # several runs may share the table
+            results.write("mutants", [row])
         print(
             f"{number}/{len(waiting)} {row['member']} {row['status']} {row['seconds']:.0f} s {row['diff']}", flush=True
         )
