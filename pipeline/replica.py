@@ -12,7 +12,7 @@ from pipeline.config.schema import Params, Replica
 from pipeline.readers.image_sets import Images, Source, load_source
 from pipeline.running.stage import run
 from pipeline.storage import paths
-from pipeline.storage.files import BadInput, blame, writing
+from pipeline.storage.files import BadInput, blame, save_json, writing
 
 # The form of the price-sum competition, and how many rows its competitors got.
 CANVAS_PIXELS = (64, 128)  # height, width
@@ -37,7 +37,9 @@ def replica(params: Params, key: str) -> str:
     with writing(paths.replica(key)) as folder, blame(f"{paths.PARAMS}: replicas.{key}"):
         folder.mkdir()
         train_rows, test_rows = FORMS[options.form](folder, options, source, rng)
-    return f"{train_rows} training and {test_rows} test images in {paths.replica(key)}"
+        save_json(folder / paths.REPLICA_SOURCE, {"source": options.source, "is_original": source.is_original})
+    others = "" if source.is_original else f", of other images than {options.source}'s: no published score compares"
+    return f"{train_rows} training and {test_rows} test images in {paths.replica(key)}{others}"
 
 
 def _fashion(folder: Path, options: Replica, source: Source, rng: np.random.Generator) -> tuple[int, int]:

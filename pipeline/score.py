@@ -20,6 +20,7 @@ from submissions.rules.label_sets import indicators
 from submissions.rules.published import Result, place, published, told
 
 SOLUTION = "solution.csv"
+OTHER_IMAGES = "no published score is shown, because the images are others than those that the source's name stands for"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def score(params: Params, key: str) -> str:
     results, private = rivals(params, key), graded["private"]["score"]
     if not results or private is None:
         _save(key, {"metric": "accuracy", **graded, "members": members})
-        return summary(graded, answers)
+        return summary(graded, answers) + (f"; {OTHER_IMAGES}" if has_other_images(params, key) else "")
     standing = {"place_among_published": place(private, results)}
     _save(key, {"metric": "accuracy", **graded, "members": members, **standing})
     return f"{summary(graded, answers)}; {told(private, results)}"
@@ -103,10 +104,21 @@ def graded_as_kaggle(labels: np.ndarray, answers: Answers) -> dict:
 
 
 def rivals(params: Params, key: str) -> list[Result]:
-    """Return the published results that a score of this task compares with; none where it is no such replica."""
+    """Return the published results that a score of this task compares with.
+
+    There are none where the task is no such replica, or was made of other images than its source's name says.
+    """
     folder = Path(task_of(params, key).ingest.folder)
     made = next((replica for name, replica in params.replicas.items() if paths.replica(name) == folder), None)
-    return [] if made is None else published(made.form, made.source, made.pool)
+    if made is None or has_other_images(params, key):
+        return []
+    return published(made.form, made.source, made.pool)
+
+
+def has_other_images(params: Params, key: str) -> bool:
+    """Return whether a task is a replica that was made of other images than its source's name says."""
+    path = Path(task_of(params, key).ingest.folder, paths.REPLICA_SOURCE)
+    return path.exists() and not load_json(path).get("is_original", False)
 
 
 def summary(graded: dict, answers: Answers) -> str:

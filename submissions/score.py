@@ -14,7 +14,16 @@ from pipeline.config.schema import Params
 from pipeline.readers.submissions import read_csv
 from pipeline.running.stage import task_of
 from pipeline.running.usage import parser_of
-from pipeline.score import Answers, graded_as_kaggle, load_answers, predicted, rivals, summary
+from pipeline.score import (
+    OTHER_IMAGES,
+    Answers,
+    graded_as_kaggle,
+    has_other_images,
+    load_answers,
+    predicted,
+    rivals,
+    summary,
+)
 from pipeline.storage.files import BadInput, blame
 from submissions.command import run
 from submissions.rules.check import check_labels
@@ -38,6 +47,8 @@ def score(params: Params, arguments: argparse.Namespace) -> None:
     results, private = rivals(params, key), graded["private"]["score"]
     if results and private is not None:
         print(f"private score: {told(private, results)}; {lines(results)}")
+    elif has_other_images(params, key):
+        print(f"no medals: {OTHER_IMAGES}")
     else:
         print("no medals: no published result is of the same images as this task, or no row is private")
     if arguments.other is not None:

@@ -1,6 +1,8 @@
 """Stage `replica`: a competition's own files, balanced, seeded, whole or not there at all."""
 
 import gzip
+import hashlib
+import json
 import pickle
 import subprocess
 import sys
@@ -38,7 +40,7 @@ def _items_of(folder: Path, name: str) -> set[bytes]:
 
 def test_price_sum_has_the_competitions_files():
     folder = _make(form="price_sum", train_rows=92, test_rows=20)
-    names = ["ExampleSubmissionRandom.csv", "Test.pkl", "Train.pkl", "TrainLabels.csv", "solution.csv"]
+    names = ["ExampleSubmissionRandom.csv", "Test.pkl", "Train.pkl", "TrainLabels.csv", "solution.csv", "source.json"]
     assert sorted(path.name for path in folder.iterdir()) == names
     train, test = (pickle.loads(Path(folder, name).read_bytes()) for name in ("Train.pkl", "Test.pkl"))
     assert (train.shape, test.shape, train.dtype) == ((92, 64, 128), (20, 64, 128), np.uint8)
@@ -153,8 +155,25 @@ def test_fashion_mnist_from_a_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("FASHION_MNIST_DIR", str(tmp_path))
     folder = _make(form="fashion", source="fashion-mnist")
     assert pd.read_csv(folder / "train.csv")["Label"].value_counts().to_dict() == dict.fromkeys(range(10), 2)
+    assert json.loads((folder / "source.json").read_text()) == {"source": "fashion-mnist", "is_original": False}
     composed = _make("p", form="price_sum", source="fashion-mnist", train_rows=9, test_rows=9)
     assert len(pickle.loads((composed / "Test.pkl").read_bytes())) == 9
+
+
+def test_the_content_says_whether_images_are_the_original_whatever_the_compression(tmp_path, monkeypatch):
+    _write_fashion_mnist(tmp_path, 20)
+    monkeypatch.setenv("FASHION_MNIST_DIR", str(tmp_path))
+    source = sources.load_source("fashion-mnist")
+    assert not source.is_original
+    release = []
+    for name in sources.FASHION_MNIST_SHA256:
+        data = gzip.decompress((tmp_path / name).read_bytes())
+        release.append(hashlib.md5(data).hexdigest())
+        (tmp_path / name).unlink()
+        (tmp_path / name).with_suffix("").write_bytes(data)
+    monkeypatch.setattr(sources, "FASHION_MNIST_RELEASES", (tuple(release),))
+    plain = sources.load_source("fashion-mnist")
+    assert plain.is_original and np.array_equal(plain.train.pixels, source.train.pixels)
 
 
 @pytest.mark.parametrize(

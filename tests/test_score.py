@@ -145,6 +145,15 @@ def test_other_images_or_other_pools_have_no_place(replica):
     assert "place" not in raw
 
 
+def test_other_images_under_the_name_have_no_place_and_one_line_says_so():
+    Path("data/replica/r").mkdir(parents=True)
+    Path("data/replica/r/source.json").write_text('{"source": "fashion-mnist", "is_original": false}')
+    replica = Replica(form="fashion", source="fashion-mnist")
+    made, result = _score("Id,Label\n0,5\n1,6\n2,5\n3,6\n", folder="data/replica/r", r=replica)
+    assert "; place" not in made and "place_among_published" not in result
+    assert "no published score is shown, because the images are others" in made
+
+
 def test_of_equal_scores_the_earlier_goes_first():
     results = published("price_sum", "fashion-mnist", "shared")
     assert [place(score, results) for score in (0.98, 0.979, 0.97, 0.965, 0.9, 0.5)] == [1, 2, 2, 3, 3, 5]

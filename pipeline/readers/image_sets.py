@@ -25,6 +25,21 @@ FASHION_MNIST_SHA256 = {
     "t10k-images-idx3-ubyte.gz": "f2c28c03f07ada41c65308a91e7e591a3fce072aacaa91c787264c9fa758dd56",
     "t10k-labels-idx1-ubyte.gz": "a4e30b0f7dbcd9573c86b027d506e72c7aed23791636b39dd0107165441ca65a",
 }
+# MD5 of the idx files, not compressed: training images and labels, test images and labels.
+FASHION_MNIST_RELEASES = (
+    (
+        "f4a8712d7a061bf5bd6d2ca38dc4d50a",  # as on Zalando's page
+        "9018921c3c673c538a1fc5bad174d6f9",
+        "8181f5470baa50b63fa0f6fddb340f0a",
+        "15d484375f8d13e6eb1aabb0c3f46965",
+    ),
+    (
+        "b2be5f69ef2f686f3e180c02078c3f6b",  # in the files with FASHION_MNIST_SHA256
+        "e90d7cb27e9d7835cbe0f50d602d9846",
+        "949be36899d105f6bd0b02f1204bd299",
+        "6f819a0b4e91f54baf8d48761a4ac66f",
+    ),
+)
 TIMEOUT_SECONDS = 30
 UNSIGNED_BYTES = 0x08  # the element type in an idx header
 
@@ -44,6 +59,7 @@ class Source:
     train: Images
     test: Images
     price_of: dict[int, int]  # of the labels that have one
+    is_original: bool = True  # whether the images are those that the name stands for
 
 
 def load_source(name: str) -> Source:
@@ -78,11 +94,25 @@ def _bilinear(large: int, small: int) -> np.ndarray:
 
 def _fashion_mnist() -> Source:
     folder = os.environ.get("FASHION_MNIST_DIR")
-    paths = [Path(folder, name) if folder else _downloaded(name) for name in FASHION_MNIST_SHA256]
-    return Source(
-        _images(paths[0], paths[1]),
-        _images(paths[2], paths[3]),
-        {label: label + 1 for label in range(5)},
+    paths = [_in_folder(Path(folder, name)) if folder else _downloaded(name) for name in FASHION_MNIST_SHA256]
+    train, test = _images(paths[0], paths[1]), _images(paths[2], paths[3])
+    prices = {label: label + 1 for label in range(5)}
+    return Source(train, test, prices, is_original=_idx_md5s(train, test) in FASHION_MNIST_RELEASES)
+
+
+def _in_folder(path: Path) -> Path:
+    """Return the path of a gzipped idx file, or, where only that exists, of the plain one."""
+    plain = path.with_suffix("")
+    return plain if plain.exists() and not path.exists() else path
+
+
+def _idx_md5s(*parts: Images) -> tuple[str, ...]:
+    """Return the MD5 of each part's images and labels as idx files."""
+    arrays = [array for part in parts for array in (part.pixels, part.labels.astype(np.uint8))]
+    headers = [bytes([0, 0, UNSIGNED_BYTES, each.ndim]) + np.array(each.shape, ">u4").tobytes() for each in arrays]
+    return tuple(
+        hashlib.md5(header + each.tobytes(), usedforsecurity=False).hexdigest()
+        for header, each in zip(headers, arrays, strict=True)
     )
 
 
@@ -94,7 +124,7 @@ def _images(pixels_path: Path, labels_path: Path) -> Images:
 
 
 def read_idx(path: Path, rank: int) -> np.ndarray:
-    """Return the array, uint8 of that rank, of a gzipped idx file.
+    """Return the array, uint8 of that rank, of an idx file, gzipped or plain.
 
     Raises:
         BadInput: no gzip, another element type or rank, or more or fewer bytes than its header says.
@@ -103,7 +133,7 @@ def read_idx(path: Path, rank: int) -> np.ndarray:
     start = 4 + 4 * rank  # the magic number, then a size an axis, all 32-bit big-endian
     magic = bytes([0, 0, UNSIGNED_BYTES, rank])
     check_regular(path)
-    with whole(path), gzip.open(path) as file:
+    with whole(path), gzip.open(path) if path.suffix else path.open("rb") as file:
         head = file.read(start)
         if len(head) < start or head[:4] != magic:
             raise BadInput(f"{path}: starts with {head[:4].hex()}, expected {magic.hex()}, an idx file of rank {rank}")
