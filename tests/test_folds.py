@@ -1,9 +1,15 @@
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.labels.folds import ALWAYS_TRAINING, assign_folds, too_small
+from pipeline import split
+from pipeline.storage.folds import load_folds
+from tests.projects import member, to_folds, write_blobs
 
 
 @settings(max_examples=50)
@@ -73,3 +79,17 @@ def test_one_label_may_make_another_too_rare():
 def test_folds_need_classes_to_be_scored_on(labels):
     with pytest.raises(ValueError, match=r"[01] classes have 3 distinct images or more, expected [12]"):
         assign_folds(np.array(labels), np.arange(len(labels)), 3, 0.2, 0)
+
+
+def test_split_counts_the_rows_that_are_not_scored(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_blobs(Path("raw"))
+    table = pd.read_csv("raw/train.csv")
+    table.loc[5, "Label"] = 7
+    table.to_csv("raw/train.csv", index=False)
+    params = to_folds({"blobs-fast": member("blobs")})
+    assert split.split(params, "blobs").endswith(
+        "; 1 more, of classes with too few images, train in every fold and are not scored"
+    )
+    folds = load_folds("blobs")
+    assert folds[5] == ALWAYS_TRAINING and (folds >= 0).sum() == len(table) - 1
