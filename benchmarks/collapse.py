@@ -18,7 +18,7 @@ from pipeline.reporting.tables import markdown
 from pipeline.running.backend import keras  # before what imports Keras itself
 from pipeline.storage import paths
 from pipeline.storage.files import load_array
-from pipeline.storage.folds import load_folds
+from pipeline.storage.task_data import TaskData
 
 IMAGES = 500
 
@@ -28,7 +28,7 @@ def main() -> None:
     members = load_params(paths.PARAMS).members
     for key in sys.argv[1:]:
         task, input_ = members[key].task, members[key].input
-        rows = np.flatnonzero(load_folds(task) == 0)[:IMAGES]
+        rows = np.flatnonzero(TaskData(task).folds == 0)[:IMAGES]
         images = load_array(paths.images(task) / f"train_{input_}.npy")[rows]
         model = keras.saving.load_model(paths.models(task, key) / "fold-0.keras")
         table = _table(model, images)

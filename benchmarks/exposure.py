@@ -19,9 +19,8 @@ from pipeline.config.schema import load_params
 from pipeline.reporting.tables import markdown
 from pipeline.storage import paths
 from pipeline.storage.files import load_array
-from pipeline.storage.folds import load_folds
-from pipeline.storage.images import load_about
 from pipeline.storage.predictions import load_aligned
+from pipeline.storage.task_data import TaskData
 
 OFTEN = 3  # times, from which on nothing is counted apart
 
@@ -30,7 +29,7 @@ def main() -> None:
     """Print a row for each number of times."""
     params, key = load_params(paths.PARAMS), sys.argv[1]
     task = params.members[key].task
-    folds, (train, test) = load_folds(task), _items(task)
+    folds, (train, test) = TaskData(task).folds, _items(task)
     times = np.full(len(train), -1)
     for fold in range(folds.max() + 1):
         times[folds == fold] = _times(train[folds != fold], train[folds == fold])
@@ -58,7 +57,7 @@ def _wrong(task: str, key: str, rows: str, labels: np.ndarray, judged: np.ndarra
     """Return whether the member is wrong about each row that is judged."""
     images = paths.images(task)
     ids = load_array(images / f"{'train' if rows == 'oof' else rows}_ids.npy")[judged]
-    made = load_aligned(paths.predictions(task, key) / f"{rows}.npz", ids, load_about(images)["classes"])
+    made = load_aligned(paths.predictions(task, key) / f"{rows}.npz", ids, TaskData(task).classes)
     return made.probabilities.argmax(axis=1) != labels[judged]
 
 

@@ -29,7 +29,7 @@ from pipeline.reporting.tables import markdown
 from pipeline.running.backend import keras  # before what imports Keras itself
 from pipeline.storage import paths
 from pipeline.storage.files import load_array, writing
-from pipeline.storage.images import load_about
+from pipeline.storage.task_data import TaskData
 from pipeline.training.batches import TrainingBatches, batch_size_for, steps_per_epoch
 from pipeline.training.callbacks import SeedEpoch
 from pipeline.training.epoch import fit
@@ -71,7 +71,7 @@ def _race(name: str, member: Member, predict: Predict, right: np.ndarray, budget
     """Train for the budget and return minutes and accuracy at every mark, the last one on all test rows."""
     images, training = paths.images(member.task), member.training
     pixels = load_array(images / f"train_{member.input}.npy")
-    targets = one_hot(load_array(images / "train_labels.npy"), len(load_about(images)["classes"]))
+    targets = one_hot(load_array(images / "train_labels.npy"), len(TaskData(member.task).classes))
     rows, batch_size = np.arange(len(targets)), batch_size_for(len(targets), training.batch_size)
     steps = steps_per_epoch(len(targets), batch_size)
     epochs = training.epochs

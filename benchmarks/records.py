@@ -23,7 +23,7 @@ from pipeline.running.backend import keras  # before what imports Keras itself
 from pipeline.score import solution_path
 from pipeline.storage import paths
 from pipeline.storage.files import align, load_array
-from pipeline.storage.images import load_about
+from pipeline.storage.task_data import TaskData
 from pipeline.training.batches import batch_size_for, steps_per_epoch
 from pipeline.training.fold import FoldJob, train_fold
 from pipeline.training.fold_jobs import key_of
@@ -61,8 +61,8 @@ def right_classes(params: Params, task: str) -> np.ndarray:
     """Return the class index of every test row."""
     solution = pd.read_csv(solution_path(params, task))
     ids, classes = (
-        load_array(paths.images(task) / "test_ids.npy"),
-        load_about(paths.images(task))["classes"],
+        TaskData(task).test_ids,
+        TaskData(task).classes,
     )
     labels = solution.iloc[:, 1].to_numpy()[align(ids, solution.iloc[:, 0].to_numpy())]
     return np.array([classes.index(label) for label in labels.tolist()])
@@ -73,7 +73,6 @@ def trained(member: Member, name: str, rows: np.ndarray) -> keras.Model:
     folder = paths.resume(member.task, name) / key_of(member, member.task)
     job = FoldJob(
         member=member,
-        images=paths.images(member.task),
         training_rows=rows,
         validation_rows=np.array([], dtype=int),
         fold=0,
@@ -96,7 +95,7 @@ def _figures(key: str, member: Member, right: np.ndarray, options: Predict) -> d
         seen[name] = 100 * float((found.argmax(axis=1) == right).mean())
     batch_size = batch_size_for(len(rows), training.batch_size)
     images_seen = training.epochs * steps_per_epoch(len(rows), batch_size) * batch_size
-    petaflops = 3 * size_of(member, images)["flops"] * images_seen / 1e15
+    petaflops = 3 * size_of(member)["flops"] * images_seen / 1e15
     folder = paths.resume(member.task, f"{key}-record") / key_of(member, member.task)
     seconds = pd.read_csv(folder / "history.csv")["seconds"].sum()
     return {**seen, "minutes": seconds / 60, "PFLOP": petaflops}

@@ -17,7 +17,7 @@ import pandas as pd
 from benchmarks import results
 from pipeline.config.schema import load_params
 from pipeline.storage import paths
-from pipeline.storage.folds import load_folds
+from pipeline.storage.task_data import TaskData
 
 SCORES = {
     "out-of-fold accuracy": "out of fold",
@@ -54,7 +54,7 @@ def _training(line: dict[str, Any]) -> dict[str, Any]:
     """Return what the training of a member was and took; nothing for an ensemble."""
     if pd.isna(line.get("MFLOPs per image")):
         return {}
-    folds, member = load_folds(line["task"]), load_params(paths.PARAMS).members[line["member"]]
+    folds, member = TaskData(line["task"]).folds, load_params(paths.PARAMS).members[line["member"]]
     validated = np.bincount(folds[folds >= 0])
     images = (len(folds) - validated).sum() * line["epochs"]
     return {

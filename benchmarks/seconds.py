@@ -28,8 +28,7 @@ from pipeline.reporting.tables import markdown
 from pipeline.running.backend import keras  # before what imports Keras itself
 from pipeline.storage import paths
 from pipeline.storage.files import load_array
-from pipeline.storage.folds import load_folds
-from pipeline.storage.images import load_about
+from pipeline.storage.task_data import TaskData
 from pipeline.training.batches import TrainingBatches, batch_size_for, steps_per_epoch
 from pipeline.training.callbacks import SeedEpoch
 from pipeline.training.epoch import fit
@@ -72,7 +71,7 @@ def _rows(params: Params, name: str, table: pd.DataFrame, judged: str) -> list[d
 
 
 def _figures(params: Params, member: Member, seeds: Iterable[int], held_out: bool) -> Iterator[dict[str, float]]:
-    images, folds = paths.images(member.task), load_folds(member.task)
+    images, folds = paths.images(member.task), TaskData(member.task).folds
     labels, training = load_array(images / "train_labels.npy"), member.training
     rows = np.flatnonzero(folds != 0) if held_out else np.arange(len(labels))
     judged, right = np.flatnonzero(folds == 0), labels[folds == 0]
@@ -82,11 +81,9 @@ def _figures(params: Params, member: Member, seeds: Iterable[int], held_out: boo
     test = load_array(images / f"{'train' if held_out else 'test'}_{member.input}.npy")
     batch_size, options = batch_size_for(len(rows), training.batch_size), params.tasks[member.task].predict
     steps = steps_per_epoch(len(rows), batch_size)
-    operations = 3 * size_of(member, images)["flops"] * steps * batch_size * training.epochs
+    operations = 3 * size_of(member)["flops"] * steps * batch_size * training.epochs
     keras.config.set_dtype_policy(dtype_policy(training.precision))
-    trainer = compiled(
-        build_model(member, images), training, phases(training, training.epochs)[0], steps, multi_label=False
-    )
+    trainer = compiled(build_model(member), training, phases(training, training.epochs)[0], steps, multi_label=False)
     for seed, (compile_seconds, seconds) in zip(seeds, _timed(trainer, member, rows, labels, seeds), strict=True):
         seen = [
             probabilities(predict_logits(trainer, test, judged, *view), False)
@@ -109,7 +106,7 @@ def _timed(
     """Train the model anew by each seed; yield what a first epoch took, and the seconds of the seed's epochs."""
     training, images = member.training, paths.images(member.task)
     pixels = np.asarray(load_array(images / f"train_{member.input}.npy"))
-    targets = one_hot(labels, len(load_about(images)["classes"]))
+    targets = one_hot(labels, len(TaskData(member.task).classes))
     untouched, started = copies(trainer.optimizer.variables), time.monotonic()
     batch_size = batch_size_for(len(rows), training.batch_size)
 
@@ -121,7 +118,7 @@ def _timed(
     compile_seconds = time.monotonic() - started
     for seed in seeds:
         keras.utils.set_random_seed(seed)
-        trainer.set_weights(build_model(member, images).get_weights())
+        trainer.set_weights(build_model(member).get_weights())
         set_variables(trainer.optimizer.variables, untouched)
         started = time.monotonic()
         train(seed, training.epochs)

@@ -19,8 +19,10 @@ import numpy as np
 import pandas as pd
 
 from pipeline.running.backend import keras  # before what imports Keras itself
+from pipeline.storage.task_data import TaskData
 
 # isort: split
+
 from benchmarks import results
 from benchmarks.stages import ROOT, prepared
 from features.labels.targets import one_hot
@@ -29,7 +31,6 @@ from pipeline.config.schema import Member
 from pipeline.reporting.tables import markdown
 from pipeline.storage import paths
 from pipeline.storage.files import load_array
-from pipeline.storage.images import load_about
 from pipeline.training.batches import TrainingBatches, batch_size_for
 from pipeline.training.epoch import fit
 from pipeline.training.network import build_model, size_of
@@ -56,11 +57,11 @@ def main() -> None:
         member = params.members[name]
         images = paths.images(member.task)
         pixels = load_array(images / f"train_{member.input}.npy")
-        targets = one_hot(load_array(images / "train_labels.npy"), len(load_about(images)["classes"]))
+        targets = one_hot(load_array(images / "train_labels.npy"), len(TaskData(member.task).classes))
         learn = learner(member, pixels, targets)
         _, seconds = speed(learn)
         batch_size = batch_size_for(len(targets), member.training.batch_size)
-        operations = 3 * size_of(member, images)["flops"] * batch_size
+        operations = 3 * size_of(member)["flops"] * batch_size
         print(f"{name}: {1000 * seconds:.2f} ms a step, {operations / seconds / 1e12:.0f} TFLOP/s", flush=True)
         rows = [{"member": "a step", "milliseconds": 1000 * seconds, "tflops": operations / seconds / 1e12}]
         if keras.backend.backend() == "jax":
@@ -86,7 +87,7 @@ def learner(member: Member, pixels: np.ndarray, targets: np.ndarray) -> Callable
 def new_trainer(member: Member, epochs: int, steps: int) -> keras.Model:
     """Return a new model of the member, compiled for so many epochs of so many steps."""
     keras.config.set_dtype_policy(dtype_policy(member.training.precision))
-    model = build_model(member, paths.images(member.task))
+    model = build_model(member)
     return compiled(model, member.training, phases(member.training, epochs)[0], steps, multi_label=False)
 
 

@@ -54,7 +54,7 @@ def ablate(params: Params, key: str, setting: str, values: list[str]) -> pd.Data
     with blame(f"{paths.PARAMS}: members.{key}"):
         variants = {value: _varied(member, setting, value) for value in values}
         for variant in variants.values():
-            size_of(variant, paths.images(variant.task))
+            size_of(variant)
     return pd.DataFrame([{setting: value, **_figures(key, f"{setting} {value}", v)} for value, v in variants.items()])
 
 

@@ -12,37 +12,36 @@ from features.labels.thresholds import choose, fit_thresholds, honest_choice
 from pipeline.config.schema import Params
 from pipeline.running.stage import run, task_of
 from pipeline.storage import paths
-from pipeline.storage.files import BadInput, blame, load_array, load_json, save_json, writing
-from pipeline.storage.folds import load_folds
-from pipeline.storage.images import load_about
+from pipeline.storage.files import BadInput, blame, load_json, save_json, writing
 from pipeline.storage.predictions import (
     Predictions,
     load_aligned,
     load_test_models,
     save_predictions,
 )
+from pipeline.storage.task_data import TaskData
 
 
 def ensemble(params: Params, key: str) -> str:
     """Write the ensemble's weights, temperatures and scores, `oof.npz` and `test.npz`."""
-    options, members, folder = task_of(params, key).ensemble, load_json(paths.roster(key), list), paths.images(key)
-    folds, classes = load_folds(key), load_about(folder)["classes"]
-    rows = np.flatnonzero(folds >= 0)
-    ids, test_ids = load_array(folder / "train_ids.npy")[rows], load_array(folder / "test_ids.npy")
-    labels, folds = load_array(folder / "train_labels.npy")[rows], folds[rows]
-    oof = np.stack([_out_of_fold(key, member, ids, classes, folds, labels.ndim == 2) for member in members])
-    tests = [load_test_models(paths.predictions(key, each), test_ids, classes, labels.ndim == 2) for each in members]
+    options, members, data = task_of(params, key).ensemble, load_json(paths.roster(key), list), TaskData(key)
+    rows = np.flatnonzero(data.folds >= 0)
+    ids, labels, folds = data.train_ids[rows], data.labels[rows], data.folds[rows]
+    classes, label_sets = data.classes, data.has_label_sets
+    oof = np.stack([_out_of_fold(key, member, ids, classes, folds, label_sets) for member in members])
+    folders = [paths.predictions(key, member) for member in members]
+    tests = [load_test_models(folder, data.test_ids, classes, label_sets) for folder in folders]
     with blame(f"{paths.folds(key)}, whose held-out rows the ensemble is fitted on"):
         made = honest_ensemble(oof, labels, folds, options.method, Greedy(options.rounds, options.bags, options.seed))
     test, gain = made.ensemble.of_models(tests)
     summary = _summary(made, members, oof, labels, folds, options.seed)
     summary["averaging_gain_in_log_loss"] = gain
-    if labels.ndim == 2:
+    if label_sets:
         summary["sets"] = _of_sets(made, oof, labels, folds, classes)
     with writing(paths.ensemble(key)) as part:
         part.mkdir()
         save_predictions(part / "oof.npz", Predictions(ids, made.probabilities, classes, folds))
-        save_predictions(part / "test.npz", Predictions(test_ids, test, classes))
+        save_predictions(part / "test.npz", Predictions(data.test_ids, test, classes))
         save_json(part / "ensemble.json", summary)
     return _told(summary)
 

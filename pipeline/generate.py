@@ -13,9 +13,9 @@ from pipeline.config.schema import Generate, Params
 from pipeline.reporting.samples import picture
 from pipeline.running.stage import run, task_of
 from pipeline.storage import paths
-from pipeline.storage.checkpoint import digest, keep_only, source_of, training_files
+from pipeline.storage.checkpoint import digest, keep_only, training_files
 from pipeline.storage.files import BadInput, load_array, load_json, save_json, writing
-from pipeline.storage.images import load_about
+from pipeline.storage.task_data import TaskData
 
 STATE = "generate"  # beside the members' in .resume/
 
@@ -36,7 +36,7 @@ def generate(params: Params, key: str) -> str:
             save_json(part / "about.json", {"digest": None, "sets": {}})
         _save_seconds(key, {})
         return f"no images, as tasks.{key} has no generate block"
-    if load_array(paths.images(key) / "train_labels.npy").ndim == 2:
+    if TaskData(key).has_label_sets:
         raise BadInput(f"{paths.PARAMS}: tasks.{key}.generate: expected one label an image, not label sets")
     state = paths.resume(key, STATE)
     state.mkdir(parents=True, exist_ok=True)
@@ -54,9 +54,7 @@ def _key(options: Generate, task: str) -> str:
 
 def _rows(task: str) -> dict[str, np.ndarray]:
     """Return the training rows of each GAN: those of each fold's models, and all where a model on all wants images."""
-    from pipeline.storage.folds import load_folds  # with scikit-learn, a second that a task without GANs need not wait
-
-    folds = load_folds(task)
+    folds = TaskData(task).folds
     rows = {f"fold-{fold}": np.flatnonzero(folds != fold) for fold in range(folds.max() + 1)}
     return rows | ({"all": np.arange(len(folds))} if load_json(paths.all_rows(task), bool) else {})
 
@@ -68,7 +66,7 @@ def _train(options: Generate, task: str, folder: Path, rows: dict[str, np.ndarra
     from pipeline.training.gan_fold import GanJob, train_gan
 
     jobs = [
-        GanJob(options, paths.images(task), rows[name], number, f"{task}  generate {name}", folder / name)
+        GanJob(options, task, rows[name], number, f"{task}  generate {name}", folder / name)
         for number, name in enumerate(rows)
     ]
     run_jobs(train_gan, jobs)
@@ -76,8 +74,8 @@ def _train(options: Generate, task: str, folder: Path, rows: dict[str, np.ndarra
 
 def _publish(task: str, folder: Path, rows: dict[str, np.ndarray]) -> int:
     """Write the stage's folder and return how many images it holds."""
-    images, files = paths.images(task), []
-    sets = {name: {"source": source_of(images, rows[name]), **load_json(folder / name / "run.json")} for name in rows}
+    data, files = TaskData(task), []
+    sets = {name: {"source": data.source(rows[name]), **load_json(folder / name / "run.json")} for name in rows}
     _save_seconds(task, {name: generated.pop("seconds") for name, generated in sets.items()})
     with writing(paths.generated(task)) as part:
         part.mkdir()
@@ -85,7 +83,7 @@ def _publish(task: str, folder: Path, rows: dict[str, np.ndarray]) -> int:
             for kind in ("images", "labels"):
                 files.append(Path(shutil.copy(folder / name / f"{kind}.npy", part / f"{name}_{kind}.npy")))
         first, labels = (load_array(part / f"fold-0_{kind}.npy") for kind in ("images", "labels"))
-        picture(first, labels, load_about(images)["classes"]).save(part / "samples.png", optimize=True)
+        picture(first, labels, data.classes).save(part / "samples.png", optimize=True)
         sources = {name: each["source"] for name, each in sets.items()}
         save_json(part / "about.json", {"digest": digest([sources], files), "sets": sets})
     return sum(each["images"] for each in sets.values())

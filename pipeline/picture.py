@@ -24,9 +24,9 @@ from models.parts.sums import PriceSums
 from pipeline.config.schema import Member, Params, load_params
 from pipeline.running.stage import member_of, one_sentence
 from pipeline.running.usage import parser_of
-from pipeline.storage.files import BadInput, load_array, writing
-from pipeline.storage.folds import check_folds, load_folds
-from pipeline.storage.images import load_about
+from pipeline.storage.files import BadInput, writing
+from pipeline.storage.folds import check_folds
+from pipeline.storage.task_data import TaskData
 from pipeline.storage.tuned_options import load_tuned
 from pipeline.training.batches import PredictionBatches
 from pipeline.training.network import PREDICTION_BATCH, load_model
@@ -63,21 +63,20 @@ def held_out_predictions(params: Params, key: str) -> list[Prediction]:
     Raises:
         BadInput: the member sees no items, or its models are missing or of other folds.
     """
-    task = member_of(params, key).task
-    member, folder = load_tuned(task, key), paths.images(task)
+    data = TaskData(member_of(params, key).task)
+    member = load_tuned(data.task, key)
     if member.input != "items" and member.head != "grid":
         raise BadInput(f"{paths.PARAMS}: members.{key} sees no items, expected 'input: items' or 'head: grid'")
-    check_folds(task, key)
-    rows = np.flatnonzero(load_folds(task) == FOLD)[:EXAMINED_ROWS]
-    about, images = load_about(folder), load_array(folder / "train_images.npy")[rows]
-    labels = load_array(folder / "train_labels.npy")[rows]
-    model = load_model(paths.models(task, key) / f"fold-{FOLD}.keras")
-    batches = PredictionBatches(load_array(folder / f"train_{member.input}.npy"), rows, PREDICTION_BATCH)
+    check_folds(data.task, key)
+    rows = np.flatnonzero(data.folds == FOLD)[:EXAMINED_ROWS]
+    images, labels = data.images("train")[rows], data.labels[rows]
+    model = load_model(paths.models(data.task, key) / f"fold-{FOLD}.keras")
+    batches = PredictionBatches(data.images("train", member.input), rows, PREDICTION_BATCH)
     sums = next(layer for layer in model.layers if isinstance(layer, PriceSums))
     logits = keras.Model(model.input, [sums.input, sums.output]).predict(batches, verbose=0)
     kinds, chances = (softmax(outputs, axis=-1) for outputs in logits)
-    items = _items(member, about["items"], model, images, kinds)
-    classes, best = about["classes"], chances.argmax(axis=1)
+    items = _items(member, data.items, model, images, kinds)
+    classes, best = data.classes, chances.argmax(axis=1)
     return [
         Prediction(image, image_items, classes[label], classes[place], float(chance[place]))
         for image, image_items, label, place, chance in zip(images, items, labels, best, chances, strict=True)

@@ -19,12 +19,12 @@ from pipeline.storage.files import (
     blame,
     chunks,
     load_array,
+    load_json,
     save_array,
     save_chunks,
     save_json,
     writing,
 )
-from pipeline.storage.images import load_about
 
 SPLITS = ("train", "test")
 UNLOCATED_SHARE = 0.01  # of the images, above which a person is told
@@ -39,7 +39,7 @@ def prepare(params: Params, key: str) -> str:
         OSError: the disk is full.
     """
     task, arrays = task_of(params, key).prepare, paths.arrays(key)
-    about = load_about(arrays)
+    about = load_json(arrays / "about.json", {"classes": list})
     with writing(paths.images(key)) as part:
         part.mkdir()
         with blame(arrays):

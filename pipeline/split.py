@@ -7,17 +7,18 @@ from features.labels.folds import assign_folds, too_small
 from pipeline.config.schema import Folds, Params
 from pipeline.running.stage import run, task_of
 from pipeline.storage import paths
-from pipeline.storage.files import blame, load_array, writing
+from pipeline.storage.files import blame, writing
+from pipeline.storage.task_data import TaskData
 
 
 def split(params: Params, key: str) -> str:
     """Write `folds.csv` of the task."""
-    options, folder = task_of(params, key).split, paths.images(key)
-    labels, groups = load_array(folder / "train_labels.npy"), load_array(folder / "train_groups.npy")
-    with blame(folder):
+    options, data = task_of(params, key).split, TaskData(key)
+    labels, groups = data.labels, data.groups
+    with blame(data.folder):
         folds = assign_folds(labels, groups, options.count, options.holdout_share, options.seed)
     with writing(paths.folds(key)) as part:
-        pd.DataFrame({"id": load_array(folder / "train_ids.npy"), "fold": folds}).to_csv(part, index=False)
+        pd.DataFrame({"id": data.train_ids, "fold": folds}).to_csv(part, index=False)
     sizes = ", ".join(str(int((folds == fold).sum())) for fold in range(options.count))
     return f"{len(folds)} rows in {options.count} fold(s) of {sizes} validation rows{_remark(labels, groups, options)}"
 

@@ -27,7 +27,7 @@ def train(params: Params, key: str) -> str:
     task = member_of(params, key).task
     member, state = load_tuned(task, key), paths.resume(task, key)
     with blame(paths.PARAMS):
-        size = size_of(member, paths.images(task))
+        size = size_of(member)
     folder = state / key_of(member, task)
     jobs = fold_jobs(member, key, folder)
     if member.training.batch_size is None:

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from pipeline.storage import paths
 from pipeline.storage.checkpoint import load_state, save_state
 from pipeline.storage.files import BadInput, align, blame, load_array, load_json, save_array, writing
-from pipeline.storage.folds import load_folds
-from pipeline.storage.images import load_about, load_statistics
 from pipeline.storage.predictions import Predictions, load_predictions, save_predictions
+from pipeline.storage.task_data import TaskData
 
 
 @given(st.lists(st.integers(-50, 50), unique=True, min_size=1), st.randoms())
@@ -96,10 +95,10 @@ DAMAGES = {
 LOADERS = {
     "array.npy": load_array,
     "predictions.npz": load_predictions,
-    "about.json": lambda path: load_about(path.parent),
-    "statistics.json": lambda path: load_statistics(path.parent, "images"),
+    "about.json": lambda path: TaskData("t").classes,
+    "statistics.json": lambda path: TaskData("t").statistics(),
     "roster.json": lambda path: load_json(path, list),
-    "folds.csv": lambda path: load_folds("t"),
+    "folds.csv": lambda path: TaskData("t").folds,
 }
 
 
@@ -109,6 +108,7 @@ def artifacts(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     ids = np.arange(3)
     files = {name: tmp_path / name for name in LOADERS} | {"folds.csv": paths.folds("t")}
+    files |= {name: paths.images("t") / name for name in ("about.json", "statistics.json")}
     paths.images("t").mkdir(parents=True)
     save_array(paths.images("t") / "train_ids.npy", ids)
     files["folds.csv"].write_text("id,fold\n0,1\n1,0\n2,1\n")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from features.labels.folds import ALWAYS_TRAINING, assign_folds, too_small
 from pipeline import split
-from pipeline.storage.folds import load_folds
+from pipeline.storage.task_data import TaskData
 from tests.projects import member, to_folds, write_blobs
 
 
@@ -91,5 +91,5 @@ def test_split_counts_the_rows_that_are_not_scored(tmp_path, monkeypatch):
     assert split.split(params, "blobs").endswith(
         "; 1 more, of classes with too few images, train in every fold and are not scored"
     )
-    folds = load_folds("blobs")
+    folds = TaskData("blobs").folds
     assert folds[5] == ALWAYS_TRAINING and (folds >= 0).sum() == len(table) - 1

@@ -16,7 +16,7 @@ from pipeline.config.schema import load_params
 from pipeline.storage import checkpoint as resume
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput
-from pipeline.storage.folds import load_folds
+from pipeline.storage.task_data import TaskData
 from pipeline.storage.tuned_options import load_tuned
 from pipeline.training import fold as fit
 from pipeline.training.fold_jobs import key_of
@@ -222,7 +222,7 @@ def keras_after_generating(folder):
 @pytest.mark.slow
 def test_no_gan_reads_a_row_that_its_models_are_validated_on(project, seen):
     params = project({"m": using()}, generate=SMALL | {"epochs": 3}, split={"count": 3})
-    folds = load_folds("blobs")
+    folds = TaskData("blobs").folds
     images = np.load(paths.images("blobs") / "train_images.npy")
     images[:, 0, 0, 0] = np.arange(len(images))  # every image tells its row
     np.save(paths.images("blobs") / "train_images.npy", images)

@@ -10,8 +10,8 @@ from pipeline import ensemble, ingest, predict, prepare, report, roster, score, 
 from pipeline.config.schema import load_params
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput
-from pipeline.storage.folds import load_folds
 from pipeline.storage.predictions import Predictions, save_predictions
+from pipeline.storage.task_data import TaskData
 from tests.projects import member, task, write_params
 
 ROWS, TEST_ROWS = 90, 30
@@ -84,7 +84,7 @@ def test_the_honest_score_is_by_the_thresholds_of_the_submission(bars, tmp_path)
     roster.roster(bars)
     labels, classes = np.load(paths.arrays("bars") / "train_labels.npy"), sorted(PLACES)
     for name in bars.members:  # never above 0.5, but telling
-        oof = Predictions(np.arange(ROWS), 0.1 + 0.3 * labels, classes, load_folds("bars"))
+        oof = Predictions(np.arange(ROWS), 0.1 + 0.3 * labels, classes, TaskData("bars").folds)
         save_predictions(paths.predictions("bars", name) / "oof.npz", oof)
         test = Predictions(np.arange(ROWS, ROWS + TEST_ROWS), np.full((TEST_ROWS, 3), 0.4), classes)
         save_predictions(paths.predictions("bars", name) / "test.npz", test)

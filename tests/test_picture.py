@@ -8,8 +8,8 @@ from pipeline import picture, predict, prepare, roster, split, train, tune
 from pipeline.config.schema import load_params
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput, save_array, save_json
-from pipeline.storage.folds import load_folds
 from pipeline.storage.predictions import load_predictions
+from pipeline.storage.task_data import TaskData
 from tests.projects import member, task, write_params
 
 pytestmark = pytest.mark.slow
@@ -77,7 +77,7 @@ def test_the_way_from_images_to_probabilities_of_sums(name):
 
 def test_located_items_are_framed_where_they_are():
     seen = picture.held_out_predictions(load_params(paths.PARAMS), "located")
-    held_out = load_folds("sums") == 0
+    held_out = TaskData("sums").folds == 0
     assert [each.label for each in seen] == (np.load("artifacts/sums/arrays/train_labels.npy")[held_out] + 2).tolist()
     for each in seen:
         assert [item.box for item in each.items] == [(t, left, t + SIZE, left + SIZE) for t, left in CORNERS]

@@ -16,10 +16,9 @@ from pipeline import train as training_stage
 from pipeline.config.schema import Member, PseudoLabels, load_params
 from pipeline.storage import checkpoint as resume
 from pipeline.storage import paths
-from pipeline.storage.checkpoint import source_of
 from pipeline.storage.files import BadInput, save_json
-from pipeline.storage.folds import load_folds
 from pipeline.storage.predictions import SOURCES, Predictions, load_predictions, save_predictions
+from pipeline.storage.task_data import TaskData
 from pipeline.storage.tuned_options import load_tuned
 from pipeline.training import fold as fit
 from pipeline.training.fold_jobs import key_of
@@ -54,13 +53,13 @@ def project(tmp_path, monkeypatch):
 
 def save_taught(by_fold, mean=None):
     """Write what stage `predict` of the teacher does: test probabilities (n, classes) of each fold, and their mean."""
-    folder, images, folds = paths.predictions("blobs", "m"), paths.images("blobs"), load_folds("blobs")
+    folder, images, folds = paths.predictions("blobs", "m"), paths.images("blobs"), TaskData("blobs").folds
     sets = {f"test_fold-{fold}.npz": (each, np.flatnonzero(folds != fold)) for fold, each in enumerate(by_fold)}
     sets["test.npz"] = np.mean(by_fold, axis=0) if mean is None else mean, np.arange(len(folds))
     folder.mkdir(parents=True, exist_ok=True)
     for name, (probabilities, _) in sets.items():
         save_predictions(folder / name, Predictions(np.load(images / "test_ids.npy"), probabilities, [0, 1, 2]))
-    save_json(folder / SOURCES, {name: source_of(images, rows) for name, (_, rows) in sets.items()})
+    save_json(folder / SOURCES, {name: TaskData("blobs").source(rows) for name, (_, rows) in sets.items()})
 
 
 def soft(sure, rows=TESTS):
@@ -124,7 +123,7 @@ def finished(once, tmp_path, monkeypatch):
 
 def test_nothing_of_its_validation_rows_reaches_a_student(finished):
     before = [logits_of(fold) for fold in range(FOLDS)]
-    path, first = paths.images("blobs") / "train_labels.npy", load_folds("blobs") == 0
+    path, first = paths.images("blobs") / "train_labels.npy", TaskData("blobs").folds == 0
     np.save(path, np.where(first, (np.load(path) + 1) % 3, np.load(path)))  # the first fold's answers are others
     run_all(finished, "m")
     tune.tune(finished, "s")
@@ -207,7 +206,7 @@ def test_only_a_student_follows_its_teacher(project):
 def test_a_student_sees_test_images_as_its_network_does(project, kind):
     project(prepare=ITEMS)
     save_taught([soft(0.9)] * FOLDS)
-    found = load_pseudo(taught(input=kind), paths.images("blobs"), np.flatnonzero(load_folds("blobs") != 1))
+    found = load_pseudo(taught(input=kind), np.flatnonzero(TaskData("blobs").folds != 1))
     assert (found.images == np.load(paths.images("blobs") / f"test_{kind}.npy")).all()
     assert found.usable.tolist() == list(range(TESTS))
 
@@ -228,7 +227,7 @@ def test_of_a_label_set_the_least_certain_label_counts(project, seen):
     probabilities = np.tile(np.float32([0.9, 0.1, 0.85]), (TESTS, 1))
     probabilities[3] = [0.9, 0.1, 0.7]
     save_taught([probabilities])
-    found = load_pseudo(taught(), paths.images("blobs"), np.flatnonzero(load_folds("blobs") != 0))
+    found = load_pseudo(taught(), np.flatnonzero(TaskData("blobs").folds != 0))
     assert found.usable.tolist() == [row for row in range(TESTS) if row != 3]
     tune.tune(params, "s")
     training_stage.train(params, "s")

@@ -14,8 +14,8 @@ from pipeline import train as training_stage
 from pipeline.storage import checkpoint as resume
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput
-from pipeline.storage.folds import load_folds
 from pipeline.storage.predictions import load_predictions
+from pipeline.storage.task_data import TaskData
 from pipeline.training import callbacks
 from pipeline.training import fold as fit
 from pipeline.training.batches import batch_size_for, steps_per_epoch
@@ -90,7 +90,7 @@ def test_out_of_fold_rows_come_from_models_that_did_not_see_them(project, monkey
 
     monkeypatch.setattr(fit, "TrainingBatches", Noted)
     training_stage.train(params, "m")
-    folds = load_folds("blobs")
+    folds = TaskData("blobs").folds
     assert set(seen) == {0, 1}
     for fold, rows in seen.items():
         assert rows == set(np.flatnonzero(folds != fold).tolist())
@@ -249,7 +249,7 @@ def test_the_epoch_with_the_best_figure_is_kept_or_the_last_one(project, monitor
     training_stage.train(params, "m")
     predict.predict(params, "m")
     oof = load_predictions(paths.predictions("blobs", "m") / "oof.npz").probabilities
-    folds, labels = load_folds("blobs"), np.load(paths.images("blobs") / "train_labels.npy")
+    folds, labels = TaskData("blobs").folds, np.load(paths.images("blobs") / "train_labels.npy")
     losses = [pd.read_csv(models_of()[f"fold-{fold}.csv"])["val_loss"].tolist() for fold in range(2)]
     assert any(each[-1] > 1.01 * min(each) for each in losses), "the last epochs are the best ones, which tells nothing"
     for fold, run in enumerate(json.loads(models_of()["run.json"].read_text())["runs"]):

@@ -28,11 +28,6 @@ def digest(values: Sequence, files: Sequence[Path]) -> str:
     return hashed.hexdigest()
 
 
-def source_of(images: Path, rows: np.ndarray) -> str:
-    """Return a hash of training rows and of the data they stand for; `images` is the folder that `prepare` made."""
-    return digest([np.sort(rows).tolist()], [images / "statistics.json"])
-
-
 def training_files(architecture: str, task: str) -> list[Path]:
     """Return the files that what is trained depends on: data, folds, and the code that changes weights."""
     images = paths.images(task)

@@ -15,8 +15,8 @@ from models.parts.compiling import dtype_policy
 from pipeline.config.schema import Member
 from pipeline.running.progress import Progress
 from pipeline.storage.checkpoint import load_state
-from pipeline.storage.files import load_array, writing
-from pipeline.storage.images import load_about
+from pipeline.storage.files import writing
+from pipeline.storage.task_data import TaskData
 from pipeline.training.batches import TrainingBatches, batch_size_for
 from pipeline.training.callbacks import (
     Backup,
@@ -43,7 +43,6 @@ class FoldJob:
     """All that training one fold needs, picklable."""
 
     member: Member
-    images: Path  # the folder that `prepare` made
     training_rows: np.ndarray
     validation_rows: np.ndarray  # may be empty
     fold: int
@@ -64,11 +63,11 @@ class FoldData:
 
 
 def _data(job: FoldJob) -> FoldData:
-    images = load_array(job.images / f"train_{job.member.input}.npy")
-    labels, classes = load_array(job.images / "train_labels.npy"), load_about(job.images)["classes"]
-    targets = one_hot(labels, len(classes))
-    wanted = [(load_generated, job.member.generated_share), (load_pseudo, job.member.pseudo_labels)]
-    extras = [load(job.member, job.images, job.training_rows) for load, is_used in wanted if is_used]
+    data = TaskData(job.member.task)
+    images, labels = data.images("train", job.member.input), data.labels
+    targets = one_hot(labels, len(data.classes))
+    loaders = [(load_generated, job.member.generated_share), (load_pseudo, job.member.pseudo_labels)]
+    extras = [load(job.member, job.training_rows) for load, is_used in loaders if is_used]
     for extra in extras:
         images, targets = Joined(images, extra.images), np.concatenate([targets, extra.targets])
     return FoldData(images, labels, targets, extras)
@@ -86,7 +85,7 @@ def train_fold(job: FoldJob, report: Callable[[dict], None] | None = None) -> No
     keras.utils.clear_session()  # layers are named alike, whatever was built before in this process
     keras.config.set_dtype_policy(dtype_policy(training.precision))
     keras.utils.set_random_seed(seed_of(seeds, Purpose.WEIGHTS))
-    model, data = build_model(job.member, job.images), _data(job)
+    model, data = build_model(job.member), _data(job)
     size = batch_size_for(len(job.training_rows), training.batch_size)
     batches = TrainingBatches(
         data.images, data.targets, job.training_rows, size, job.member.augment, seeds, data.extras

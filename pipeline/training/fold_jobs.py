@@ -7,10 +7,9 @@ import pandas as pd
 
 from pipeline.config.schema import Member
 from pipeline.running.backend import keras
-from pipeline.storage import paths
 from pipeline.storage.checkpoint import digest, training_files
 from pipeline.storage.extra_digests import extra_digests
-from pipeline.storage.folds import load_folds
+from pipeline.storage.task_data import TaskData
 from pipeline.training.batches import batch_size_for
 from pipeline.training.callbacks import best_epoch
 from pipeline.training.fold import FoldJob
@@ -26,12 +25,11 @@ def key_of(member: Member, task: str) -> str:
 
 def fold_jobs(member: Member, key: str, folder: Path) -> list[FoldJob]:
     """Return the jobs of the member `key`, one a fold, which write below `folder`."""
-    folds = load_folds(member.task)
+    folds = TaskData(member.task).folds
     count = folds.max() + 1
     return [
         FoldJob(
             member=member,
-            images=paths.images(member.task),
             training_rows=np.flatnonzero(folds != fold),
             validation_rows=np.flatnonzero(folds == fold),
             fold=fold,
@@ -60,7 +58,6 @@ def job_on_all_rows(member: Member, key: str, folder: Path, done: list[FoldJob])
     rows = np.concatenate([done[0].training_rows, done[0].validation_rows])
     return FoldJob(
         member=member.model_copy(update={"training": training.model_copy(update={"batch_size": size})}),
-        images=paths.images(member.task),
         training_rows=np.sort(rows),
         validation_rows=np.array([], dtype=int),
         fold=len(done),

@@ -8,6 +8,7 @@ import numpy as np
 from models import gan
 from models.parts.compiling import jit_compile
 from pipeline.config.schema import Generate
+from pipeline.storage.task_data import TaskData
 
 EMA_MOMENTUM = 0.995  # of the generator's weights that make the images
 
@@ -31,9 +32,9 @@ class Gan:
         }
 
 
-def build_gan(about: dict, options: Generate) -> Gan:
-    """Return a fresh GAN for images as `about.json` describes them."""
-    shape, classes = tuple(about["image"]), len(about["classes"])
+def build_gan(data: TaskData, options: Generate) -> Gan:
+    """Return a fresh GAN for a task's images."""
+    shape, classes = tuple(data.about["image"]), len(data.classes)
     generator = gan.build_generator(shape, classes, options.latent_units, options.filters)
     discriminator = gan.build_discriminator(shape, classes, options.filters)
     made = Gan(

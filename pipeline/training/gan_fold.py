@@ -12,8 +12,8 @@ from pipeline.config.schema import Generate
 from pipeline.running.backend import keras  # before what imports Keras itself
 from pipeline.running.progress import clock
 from pipeline.storage.checkpoint import load_state, save_state
-from pipeline.storage.files import BadInput, load_array, save_array, save_chunks, save_json, writing
-from pipeline.storage.images import load_about
+from pipeline.storage.files import BadInput, save_array, save_chunks, save_json, writing
+from pipeline.storage.task_data import TaskData
 from pipeline.training.batches import steps_per_epoch
 from pipeline.training.gan import Gan, build_gan, train_on
 from pipeline.training.seeding import Purpose, copies, reseed, seed_of, set_variables, stream
@@ -26,7 +26,7 @@ class GanJob:
     """All that one GAN needs, picklable."""
 
     options: Generate
-    images: Path  # the folder that `prepare` made
+    task: str
     rows: np.ndarray  # of the training images, the only ones that are read
     number: int  # of the task's GANs, for the seeds
     title: str  # of the progress display
@@ -40,7 +40,7 @@ def train_gan(job: GanJob) -> None:
         return
     keras.config.set_dtype_policy("float32")
     keras.utils.set_random_seed(seed_of((job.options.seed, job.number), Purpose.WEIGHTS))
-    made = build_gan(load_about(job.images), job.options)
+    made = build_gan(TaskData(job.task), job.options)
     history, groups = load_state(job.folder / "state.npz") or ([], {})
     for name, variables in made.groups().items():
         if history:
@@ -59,7 +59,8 @@ def _epoch(job: GanJob, made: Gan, epoch: int) -> dict:
     seeds, started = (job.options.seed, job.number, epoch), time.monotonic()
     reseed(made.discriminator, seeds)
     rng = stream(seeds, Purpose.BATCH)
-    images, labels = (load_array(job.images / f"train_{part}.npy") for part in ("images", "labels"))
+    data = TaskData(job.task)
+    images, labels = data.images("train"), data.labels
     size = min(job.options.batch_size, len(job.rows))
     steps = steps_per_epoch(len(job.rows), size)
     order = np.resize(rng.permutation(job.rows), steps * size)
@@ -89,7 +90,7 @@ def _line(job: GanJob, row: dict, left_seconds: float) -> str:
 def _finish(job: GanJob, made: Gan, history: list[dict]) -> None:
     """Write the images of the averaged generator; the last file written says that all are there."""
     made.generator_step.optimizer.finalize_variable_values(made.generator.trainable_variables)
-    classes = np.unique(load_array(job.images / "train_labels.npy")[job.rows])  # no image of a class never seen
+    classes = np.unique(TaskData(job.task).labels[job.rows])  # no image of a class never seen
     each = job.options.images_per_class
     labels = np.repeat(classes, each).astype(np.int64)
     save_array(job.folder / "labels.npy", labels)

@@ -14,21 +14,20 @@ from models.parts.cost import flops, weighted_layers, without_weights
 from models.parts.grid import each_cell
 from models.parts.sums import PriceSums
 from pipeline.config.schema import Member, Predict
-from pipeline.storage.files import load_array, reading
-from pipeline.storage.images import load_about, load_statistics
+from pipeline.storage.files import reading
+from pipeline.storage.task_data import TaskData
 from pipeline.training.batches import PredictionBatches
 
 PREDICTION_BATCH = 500  # round numbers of rows fill whole batches: a last one of another size is compiled anew
 
 
-def build_model(member: Member, images: Path) -> keras.Model:
-    """Return a member's fresh model, from uint8 pixels as they lie in `images` to float32 logits (batch, classes)."""
-    about, statistics = load_about(images), load_statistics(images, member.input)
-    pixel_mean = load_array(images / f"{member.input}_mean.npy")
+def build_model(member: Member) -> keras.Model:
+    """Return a member's fresh model, from its task's uint8 pixels to float32 logits (batch, classes)."""
+    data = TaskData(member.task)
+    statistics, pixel_mean = data.statistics(member.input), data.pixel_mean(member.input)
     scale, offset = wrap.affine(member.normalise, statistics["mean"], statistics["std"], pixel_mean)
-    shape, classes = pixel_mean.shape, about["classes"]
+    shape, classes, items = pixel_mean.shape, data.classes, data.items
     seen_shape = (*(member.resize_pixels or shape[:2]), shape[2])
-    items = about["items"]
 
     def network(outputs: int) -> keras.Model:
         return models.build(member.architecture, seen_shape, outputs, member.options)
@@ -51,11 +50,11 @@ def load_model(path: Path) -> keras.Model:
         return keras.saving.load_model(path)
 
 
-def size_of(member: Member, images: Path) -> dict[str, int]:
+def size_of(member: Member) -> dict[str, int]:
     """Return a member's parameters, its layers with weights, and the FLOPs of one image's forward pass."""
-    passes = load_about(images)["items"]["count"] if member.input == "items" else 1
+    passes = TaskData(member.task).items["count"] if member.input == "items" else 1
     with without_weights():
-        model = build_model(member, images)
+        model = build_model(member)
         return {"parameters": model.count_params(), "layers": weighted_layers(model), "flops": passes * flops(model)}
 
 

@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from features.labels.intervals import bounds, with_bounds
 from pipeline.config.options import decoded
-from pipeline.storage.folds import load_folds
+from pipeline.storage.task_data import TaskData
 from pipeline.tuning.search import best_of
 from pipeline.tuning.study import DEFAULTS, REASON
 
@@ -34,7 +34,7 @@ def summary(study: optuna.Study, task: str) -> dict[str, Any]:
     """Return the best trial and the defaults', how many trials ended how, and why those failed that did."""
     trials = study.get_trials(deepcopy=False)
     defaults = [t for t in trials if DEFAULTS in t.user_attrs and t.state == TrialState.COMPLETE]
-    best, rows = best_of(study), int((load_folds(task) == 0).sum())
+    best, rows = best_of(study), int((TaskData(task).folds == 0).sum())
     return {
         "study": study.study_name,
         "trials": {name: sum(trial.state == state for trial in trials) for name, state in STATES.items()},

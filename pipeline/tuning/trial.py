@@ -10,8 +10,7 @@ import optuna
 
 from pipeline.config.schema import Member
 from pipeline.running.backend import keras  # before what imports Keras itself
-from pipeline.storage import paths
-from pipeline.storage.folds import load_folds
+from pipeline.storage.task_data import TaskData
 from pipeline.training.callbacks import best_epoch
 from pipeline.training.fold import FoldJob, train_fold
 from pipeline.tuning.search import SCORE, TrialJob
@@ -47,10 +46,9 @@ def run_trial(job: TrialJob) -> float | None:
 
 
 def _fold_job(job: TrialJob) -> FoldJob:
-    task, folds = job.member.task, load_folds(job.member.task)
+    folds = TaskData(job.member.task).folds
     return FoldJob(
         member=job.member,
-        images=paths.images(task),
         training_rows=np.flatnonzero(folds != FOLD),
         validation_rows=np.flatnonzero(folds == FOLD),
         fold=FOLD,

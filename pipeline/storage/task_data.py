@@ -1,0 +1,94 @@
+"""The data of a task after `prepare` and `split`: opened in one place, asked everywhere."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.storage import paths
+from pipeline.storage.checkpoint import digest
+from pipeline.storage.files import align, load_array, load_json, reading
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """A task's images, labels, ids and folds. Arrays are memory-mapped, and a file is opened when it is first needed.
+
+    Raises:
+        BadInput: from every property, if its file is damaged.
+    """
+
+    task: str
+
+    @property
+    def folder(self) -> Path:
+        """The folder that `prepare` writes."""
+        return paths.images(self.task)
+
+    @cached_property
+    def about(self) -> dict[str, Any]:
+        """The classes, the shape of an image, and its items or None."""
+        return load_json(self.folder / "about.json", {"classes": list, "image": list})
+
+    @property
+    def classes(self) -> list[int | str]:
+        """The labels' own values: one a column of probabilities."""
+        return self.about["classes"]
+
+    @property
+    def items(self) -> dict[str, Any] | None:
+        """The block `items` of the task's entry."""
+        return self.about["items"]
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """Class indices (n,), or indicators (n, classes) of label sets."""
+        return load_array(self.folder / "train_labels.npy")
+
+    @property
+    def has_label_sets(self) -> bool:
+        """Whether an image can have several labels."""
+        return self.labels.ndim == 2
+
+    @cached_property
+    def train_ids(self) -> np.ndarray:
+        """Ids (n,) of the training rows, int64 or unicode."""
+        return load_array(self.folder / "train_ids.npy")
+
+    @cached_property
+    def test_ids(self) -> np.ndarray:
+        """Ids (m,) of the test rows, int64 or unicode."""
+        return load_array(self.folder / "test_ids.npy")
+
+    @cached_property
+    def groups(self) -> np.ndarray:
+        """The first training row (n,) with the same image: such rows stay in one fold."""
+        return load_array(self.folder / "train_groups.npy")
+
+    @cached_property
+    def folds(self) -> np.ndarray:
+        """The fold (n,) of each training row; -1: the row trains in every fold and is not scored."""
+        import pandas as pd
+
+        path, ids = paths.folds(self.task), self.train_ids
+        with reading(path, "a CSV of ids and folds"):
+            table = pd.read_csv(path, dtype={"id": str if ids.dtype.kind == "U" else int, "fold": int})
+            return table["fold"].to_numpy()[align(ids, table["id"].to_numpy(ids.dtype))]
+
+    def images(self, split: str, kind: str = "images") -> np.ndarray:
+        """Return the `images` uint8 (n, height, width, channels), or `items` (n, count, ...), of `train` or `test`."""
+        return load_array(self.folder / f"{split}_{kind}.npy")
+
+    def statistics(self, kind: str = "images") -> dict[str, list[float]]:
+        """Return mean and standard deviation of each channel of the training `images` or `items`."""
+        return load_json(self.folder / "statistics.json", {kind: {"mean": list, "std": list}})[kind]
+
+    def pixel_mean(self, kind: str = "images") -> np.ndarray:
+        """Return the mean training image, float32 (height, width, channels)."""
+        return load_array(self.folder / f"{kind}_mean.npy")
+
+    def source(self, rows: np.ndarray) -> str:
+        """Return a hash of training rows and of the data behind them: equal for the same rows of the same data."""
+        return digest([np.sort(rows).tolist()], [self.folder / "statistics.json"])
