@@ -315,8 +315,8 @@ def test_label_sets_are_refused(project):
     ("entry", "changes", "sentence"),
     [
         ({"generated_share": 0.3}, {}, r"members\.m\.generated_share: needs tasks\.blobs\.generate, which is missing"),
-        ({"generated_share": 1}, {"generate": {}}, r"members\.m\.generated_share: 1, expected 0 or more and less than"),
-        ({}, {"generate": {"epochs": 0}}, r"tasks\.blobs\.generate: only learning_rate and seed may be below 1"),
+        ({"generated_share": 1}, {"generate": {}}, r"members\.m\.generated_share: 1, expected less than 1"),
+        ({}, {"generate": {"epochs": 0}}, r"tasks\.blobs\.generate\.epochs: 0, expected at least 1"),
         ({}, {"generate": {"epoch": 1}}, r"tasks\.blobs\.generate\.epoch: unknown key; legal are epochs, batch_size"),
     ],
 )

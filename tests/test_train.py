@@ -413,9 +413,8 @@ def test_members_of_other_folds_are_refused_by_name(project):
 def test_an_option_of_no_architecture_is_one_sentence(project):
     entry = member("blobs")
     entry["options"] = {"breadth": 3}
-    params = project({"m": entry})
-    with pytest.raises(BadInput, match=r"params\.yaml: option 'breadth' of fast is unknown; legal are"):
-        training_stage.train(params, "m")
+    with pytest.raises(BadInput, match=r"members\.m\.options\.breadth: unknown key; legal are width, "):
+        training_stage.train(project({"m": entry}), "m")
     assert not paths.models("blobs", "m").exists()
 
 

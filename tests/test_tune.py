@@ -148,7 +148,7 @@ def test_a_study_without_a_score_is_one_sentence(project, faked, monkeypatch):
 
 def test_a_bad_space_is_one_sentence(project):
     with pytest.raises(
-        BadInput, match=r"params\.yaml: members\.m\.tune\.space: options\.width: unknown key; legal are"
+        BadInput, match=r"params\.yaml, line \d+: members\.m\.tune\.space\.options\.width: unknown key; legal are"
     ):
         tune.tune(project(tune={"trials": 2, "space": {"options": {"width": [1, 2]}}}), "m")
 

@@ -62,7 +62,7 @@ def _image(value: Any) -> Any:
 
 Share = Annotated[float, Field(ge=0, le=1)]
 ShareBelowOne = Annotated[float, Field(ge=0, lt=1)]
-Rate = Annotated[float, Field(gt=0, le=100)]  # of learning
+Rate = Annotated[float, Field(gt=0)]  # of learning; one that is too high ends in a sentence of its own
 Decay = Annotated[float, Field(ge=0, le=100)]
 Epochs = Annotated[int, Field(ge=1, le=100_000)]
 SomeEpochs = Annotated[int, Field(ge=0, le=100_000)]
