@@ -100,7 +100,7 @@ def test_folds_side_by_side_are_the_same_folds(project, monkeypatch):
     params = project({"m": member("blobs", training={"epochs": 2})})
     training_stage.train(params, "m")
     alone = [pd.read_csv(models_of()[f"fold-{fold}.csv"]) for fold in (0, 1)]
-    predict.predict(params, "m")  # after which nothing is kept
+    shutil.rmtree(paths.resume("blobs", "m"))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.setenv("FOLDS_AT_ONCE", "2")
     monkeypatch.setattr(fit, "build_model", None)  # of this process, where nothing trains now
@@ -125,6 +125,7 @@ def test_a_kill_before_dvc_takes_the_models_over_costs_nothing(project, monkeypa
 
 def train_with_kills(params, monkeypatch, epochs_between_kills):
     """Train `m`, dying again and again right after some epochs' state was saved; return how often."""
+    shutil.rmtree(paths.resume("blobs", "m"), ignore_errors=True)
     saved, save = [0], resume.save_state
 
     def dying(*arguments):
