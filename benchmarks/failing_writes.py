@@ -178,7 +178,7 @@ def faults(folder: Path, stages: list[str], seed: int, minutes: float) -> Iterat
     yield from rows
     ended = {command for command in tiny_project.STAGES if (folder / f"{command}.ended").exists()}
     share_seconds = minutes * 60 / max(1, len([each for each in stages if each not in ended]))
-    for command in tiny_project.STAGES:
+    for command in tiny_project.STAGES[: 1 + max(map(tiny_project.STAGES.index, stages))]:
         if command in ended:
             continue
         stage, until = Stage(folder, command), time.monotonic() + share_seconds

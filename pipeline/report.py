@@ -11,6 +11,7 @@ from pipeline.reporting.tables import markdown
 from pipeline.running.stage import run
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput, load_json, writing
+from pipeline.storage.summaries import load_ensemble, load_metrics, load_run, load_scores
 
 NOTE = (
     "Out-of-fold accuracy is measured on rows that the model was not trained on and the ensemble was not fitted on.\n"
@@ -67,8 +68,12 @@ def report(params: Params) -> str:
 
 def _warnings(params: Params) -> str:
     """Return what the audits of the tasks' images warn of, a line each."""
-    audits = {task: load_json(path) for task in params.tasks if (path := paths.images(task) / "audit.json").exists()}
-    lines = [f"* {task}: {warning}\n" for task, audit in audits.items() for warning in audit.get("warnings", ())]
+    audits = {
+        task: load_json(path, {"warnings": list})
+        for task in params.tasks
+        if (path := paths.images(task) / "audit.json").exists()
+    }
+    lines = [f"* {task}: {warning}\n" for task, audit in audits.items() for warning in audit["warnings"]]
     return f"\nAbout the images:\n\n{''.join(lines)}" if lines else ""
 
 
@@ -105,8 +110,8 @@ def _with_interval(name: str, score: float | None, interval: dict) -> dict:
 
 def _figures(task: str, name: str) -> dict:
     """Return a member's figures; those of training are means over its folds."""
-    run_summary = load_json(paths.models(task, name) / "run.json", {"runs": list})
-    metrics, scores = load_json(paths.predictions(task, name) / "metrics.json"), _scores(task)
+    run_summary = load_run(task, name)
+    metrics, scores = load_metrics(task, name), load_scores(task)
     on_test = scores.get("members", {}).get(name, {})
     times = load_json(paths.times(task, name), {"seconds_per_epoch": dict})
     folds = pd.DataFrame(run_summary["runs"]).mean(numeric_only=True)
@@ -138,14 +143,10 @@ def _member_rows(members: pd.DataFrame, task: str) -> list[dict]:
     return members.loc[members["task"] == task, list(IN_SUMMARY)].to_dict("records")
 
 
-def _scores(task: str) -> dict:
-    return load_json(paths.score(task)) if paths.score(task).exists() else {}
-
-
 def _ensemble_rows(task: str) -> list[dict]:
     if not paths.ensemble(task).exists():
         return []
-    made, scores = load_json(paths.ensemble(task) / "ensemble.json"), _scores(task)
+    made, scores = load_ensemble(task, "method", "honest_accuracy"), load_scores(task)
     row = {
         "task": task,
         "member": f"ensemble ({made['method']})",

@@ -11,8 +11,9 @@ from pipeline.readers.raw import tidy
 from pipeline.readers.submissions import read_csv
 from pipeline.running.stage import run, task_of
 from pipeline.storage import paths
-from pipeline.storage.files import align, blame, load_json, writing
+from pipeline.storage.files import align, blame, writing
 from pipeline.storage.predictions import Predictions, load_predictions
+from pipeline.storage.summaries import load_set_thresholds
 from submissions.rules.build import build
 from submissions.rules.check import check
 
@@ -43,7 +44,7 @@ def made_of(params: Params, key: str) -> tuple[pd.DataFrame, pd.DataFrame, list]
 
 def _label_sets(key: str, test: Predictions) -> np.ndarray:
     """Return which labels each test row gets, bool (n, classes), by the thresholds of the ensemble."""
-    sets = load_json(paths.ensemble(key) / "ensemble.json")["sets"]
+    sets = load_set_thresholds(key)
     thresholds = np.array([sets["thresholds"][str(label)] for label in test.classes])
     return choose(test.probabilities, thresholds, sets["at_least_one"])
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from features.labels.intervals import with_bounds
 from pipeline.storage import paths
-from pipeline.storage.files import load_json
+from pipeline.storage.summaries import load_ensemble
 
 WRITTEN_BY_RUNS = ("dvc.lock", str(paths.LEDGER))  # changes here are no changes of the code
 NAMED_MEMBERS = 4
@@ -70,7 +70,7 @@ def ensemble(key: str, submission: pd.DataFrame, made: pd.DataFrame) -> Ensemble
     """Return the task's ensemble, or None where the submission is not what it `made`."""
     if submission.to_numpy(object).tolist() != made.to_numpy(object).tolist():
         return None
-    summary = load_json(paths.ensemble(key) / "ensemble.json")
+    summary = load_ensemble(key, "weights", "temperatures", "honest_accuracy")
     weights = {name: weight for name, weight in summary["weights"].items() if weight > 0}
     weights = dict(sorted(weights.items(), key=lambda item: -item[1]))
     return Ensemble(weights, _sha256(key, summary), summary["honest_accuracy"], summary["low"], summary["high"])

@@ -13,7 +13,8 @@ from pipeline.config.schema import Params
 from pipeline.running.stage import task_of
 from pipeline.running.usage import parser_of
 from pipeline.storage import paths
-from pipeline.storage.files import BadInput, blame, load_json
+from pipeline.storage.files import BadInput, blame
+from pipeline.storage.summaries import load_scores
 from pipeline.submission import made_of
 from submissions import client, ledger, provenance
 from submissions.client import KaggleError, Listed
@@ -198,7 +199,7 @@ def _place(competition: str, public: float) -> str:
 
 
 def _replica_score(key: str) -> str:
-    scores = load_json(paths.score(key)) if paths.score(key).exists() else {}
+    scores = load_scores(key)
     known = [
         f"{part} {scores[part]['score']:.4f}" for part in ("public", "private") if scores.get(part, {}).get("rows")
     ]

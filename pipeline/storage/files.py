@@ -126,26 +126,26 @@ def save_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
-def load_json(path: Path, shape: type | dict[str, Any] = object) -> Any:
+def load_json(path: Path, shape: Any = object) -> Any:
     """Return the value of a JSON file.
 
     Args:
         path: the file.
-        shape: the type of the value, or for an object the shapes of the keys that it needs.
+        shape: the type of the value, or a union of types, or for an object the shapes of the keys that it needs.
 
     Raises:
         BadInput: the file is no JSON, or has another shape.
     """
-    with reading(path, "JSON"):
+    with reading(path, "JSON as expected"):
         value = json.loads(path.read_text(encoding="utf-8"))
         _check_shape(value, shape, "its value")
     return value
 
 
-def _check_shape(value: Any, shape: type | dict[str, Any], place: str) -> None:
+def _check_shape(value: Any, shape: Any, place: str) -> None:
     kind = dict if isinstance(shape, dict) else shape
     if not isinstance(value, kind):
-        raise ValueError(f"{place} is {type(value).__name__}, expected {kind.__name__}")
+        raise ValueError(f"{place} is {type(value).__name__}, expected {getattr(kind, '__name__', kind)}")
     for key, part in shape.items() if isinstance(shape, dict) else ():
         if key not in value:
             raise ValueError(f"key {key!r} is missing")

@@ -1,0 +1,37 @@
+"""The figures that stages write down: of a member's training and predictions, of an ensemble, of a submission."""
+
+from typing import Any
+
+from pipeline.storage import paths
+from pipeline.storage.files import load_json
+
+RUN = {"architecture": str, "layers": int, "parameters": int, "flops": int | float, "runs": list}
+METRICS = dict.fromkeys(("accuracy", "precision", "recall", "f1"), int | float) | {"roc_auc": int | float | None}
+ENSEMBLE = {"method": str, "weights": dict, "temperatures": dict, "honest_accuracy": float}
+SETS = {"sets": {"thresholds": dict, "at_least_one": bool}}
+
+
+def load_run(task: str, member: str) -> dict[str, Any]:
+    """Return what `train` wrote down about a member's models."""
+    return load_json(paths.models(task, member) / "run.json", RUN)
+
+
+def load_metrics(task: str, member: str) -> dict[str, Any]:
+    """Return a member's out-of-fold metrics."""
+    return load_json(paths.predictions(task, member) / "metrics.json", METRICS)
+
+
+def load_ensemble(task: str, *keys: str) -> dict[str, Any]:
+    """Return the weights and scores of a task's ensemble, which has at least these `keys` of ENSEMBLE."""
+    return load_json(paths.ensemble(task) / "ensemble.json", {key: ENSEMBLE[key] for key in keys})
+
+
+def load_set_thresholds(task: str) -> dict[str, Any]:
+    """Return the thresholds of an ensemble of label sets, and whether each image has a label."""
+    return load_json(paths.ensemble(task) / "ensemble.json", SETS)["sets"]
+
+
+def load_scores(task: str) -> dict[str, Any]:
+    """Return what `score` wrote; nothing before it ran."""
+    path = paths.score(task)
+    return load_json(path, dict) if path.exists() else {}
