@@ -160,7 +160,7 @@ def _row(tree: Path, mutant: Mutant, tests: "Tests") -> dict:
     path = tree / mutant.file
     source, changed = path.read_text(encoding="utf-8"), _mutated(tree, mutant)
     lines = list(difflib.unified_diff(source.splitlines(), changed.splitlines(), n=0, lineterm=""))[3:]
-    names, seconds = tests.of(mutant.file, _statement(source, mutant.line))
+    names, seconds = tests.of(mutant.file, _lines(source, mutant.line))
     started = time.monotonic()
     path.write_text(changed, encoding="utf-8")
     try:
@@ -193,16 +193,18 @@ def _done(again: str) -> set[str]:
     return set(rows["member"][rows["status"] != again])
 
 
-def _statement(source: str, line: int) -> range:
-    """Return the lines of the smallest statement that a line is part of, without the statements in it."""
-    spans = [range(line, line + 1)]
+def _lines(source: str, line: int) -> range | None:
+    """Return the lines of the smallest statement around a line, but for statements in it; None if importing runs it."""
+    statement, is_in_a_function = range(line, line + 1), False
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.stmt) and node.lineno <= line <= node.end_lineno:
-            body = getattr(node, "body", None)
-            last = max(node.lineno, body[0].lineno - 1) if body else node.end_lineno
-            if line <= last:
-                spans.append(range(node.lineno, last + 1))
-    return min(spans[1:] or spans, key=len)
+        if not isinstance(node, ast.stmt) or not node.lineno <= line <= node.end_lineno:
+            continue
+        body = getattr(node, "body", None)
+        if not body or line < body[0].lineno:
+            statement = range(node.lineno, (body[0].lineno - 1 if body else node.end_lineno) + 1)
+        elif isinstance(node, ast.FunctionDef):
+            is_in_a_function = True
+    return statement if is_in_a_function else None
 
 
 def _outcome(tree: Path, names: list[str], limit_seconds: float) -> str:
@@ -278,15 +280,13 @@ class Tests:
             for line, names in lines.items():
                 self.reached.setdefault(file, {}).setdefault(int(line), set()).update(names)
 
-    def of(self, file: str, lines: range) -> tuple[list[str], float]:
-        """Return the tests that reach lines of a file, or any line of it if it runs when it is imported.
+    def of(self, file: str, lines: range | None) -> tuple[list[str], float]:
+        """Return the tests that reach lines of a file, or any line of it without `lines`.
 
         The fastest come first, as many as SECONDS_OF_TESTS allow, with the seconds that they take.
         """
         reached = self.reached.get(file, {})
-        names = set().union(*(reached.get(line, set()) for line in lines))
-        if not names - {""}:
-            names = set().union(*reached.values())
+        names = set().union(*(reached.get(line, set()) for line in lines or reached))
         chosen, total = [], 0.0
         for name in sorted(names & self.seconds.keys(), key=self.seconds.get):
             total += self.seconds[name]
