@@ -108,6 +108,23 @@ def test_a_crop_cuts_up_to_its_share_off_each_side_and_shows_nothing_else(shape)
             assert low.max() > 0.2 * 255 and high.min() < 0.8 * 255, "the place is random on both ends"
 
 
+def test_the_centre_of_a_cut_out_square_is_anywhere():
+    gone = (cutout(np.ones((20_000, 5, 7, 1), np.uint8), 3, rng()) == 0).mean(axis=0)[..., 0]
+    rows, columns = np.array([2, 3, 3, 3, 2]) / 5, np.array([2, 3, 3, 3, 3, 3, 2]) / 7  # centres that reach a pixel
+    np.testing.assert_allclose(gone, np.outer(rows, columns), atol=0.02)
+
+
+def test_erased_rectangles_have_the_papers_sizes_and_are_anywhere():
+    lost = erase(np.zeros((4000, 30, 40, 1), np.uint8), 1.0, rng())[..., 0] > 0  # but for a 256th that is 0 by chance
+    tall, wide = lost.any(axis=2).sum(axis=1), lost.any(axis=1).sum(axis=1)
+    shares = tall * wide / (30 * 40)
+    assert 0.015 < shares.min() < 0.03 and 0.3 < shares.max() < 0.35 and abs(shares.mean() - 0.175) < 0.01
+    assert abs(np.log(tall / wide).mean()) < 0.05 and abs(np.log(tall / wide)).max() < np.log(3.3) + 0.3
+    chance = lost.mean(axis=0)
+    for mirrored in (chance[::-1], chance[:, ::-1]):
+        np.testing.assert_allclose(chance, mirrored, atol=0.04)
+
+
 def test_cutout_blackens_at_most_one_square(images):
     out = cutout(images, 3, rng())
     assert ((out == images) | (out == 0)).all()
