@@ -99,13 +99,11 @@ def _npz(path: Path) -> list:
 
 
 def _keras(path: Path) -> list:
-    with zipfile.ZipFile(path) as archive:
-        config = archive.read("config.json")
-        with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as weights:
-            names: list[str] = []
-            weights.visit(names.append)
-            arrays = [(name, weights[name][()].tobytes()) for name in names if isinstance(weights[name], h5py.Dataset)]
-    return [config, arrays]
+    with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as weights:
+        names: list[str] = []
+        weights.visit(names.append)
+        arrays = [(name, weights[name][()].tobytes()) for name in names if isinstance(weights[name], h5py.Dataset)]
+    return arrays  # the configuration has names that count the layers of the whole process
 
 
 READERS: dict[str, Callable[[Path], Any]] = {
