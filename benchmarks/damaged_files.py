@@ -36,7 +36,7 @@ READERS = {  # the stages that read a folder's files, and their keys
     "artifacts/tiny/arrays": ["prepare tiny"],
     "artifacts/tiny/images": ["split tiny", "ensemble tiny", "train tiny-generated", "predict tiny-generated"],
     "artifacts/tiny/folds.csv": ["ensemble tiny", "train tiny-generated"],
-    "artifacts/roster": ["ensemble tiny", "score tiny", "generate tiny"],
+    "artifacts/entries/tasks/tiny": ["ensemble tiny", "score tiny", "generate tiny"],
     "artifacts/tiny/generated": ["train tiny-generated"],
     "artifacts/tiny/tuning/tiny-generated.json": ["train tiny-generated", "predict tiny-generated"],
     "artifacts/tiny/members/tiny-generated": ["predict tiny-generated", "report"],

@@ -23,11 +23,11 @@ STATE = (".resume", ".studies")
 COPIED = ("pipeline", "features", "models", "submissions", "dvc.yaml", ".dvcignore", ".gitignore")
 MEMBERS = ("tiny-tuned", "tiny-generated", "tiny-student")
 STAGES = (  # in the order of dvc.yaml
+    "roster",
     "replica tiny",
     "ingest tiny",
     "prepare tiny",
     "split tiny",
-    "roster",
     "generate tiny",
     *(f"{stage} {member}" for member in MEMBERS for stage in ("tune", "train", "predict")),
     "ensemble tiny",

@@ -8,6 +8,7 @@ from benchmarks import tiny_project
 from benchmarks.failing_writes import Stage
 
 FAULTS = {
+    "roster": [],
     "replica tiny": [(6, "SHORT")],
     "ingest tiny": [(14, "ENOSPC")],
     "prepare tiny": [(50, "EIO")],
