@@ -18,10 +18,11 @@ def options_of(architecture: str) -> dict[str, tuple[Any, Any]]:
     build = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "build")
     names = {**vars(builtins), **vars(collections.abc), **vars(typing), **vars(options)}
     return {
-        argument.arg: (_value(argument.annotation, names), _value(default, names))
+        argument.arg: (_value(argument.annotation, names, Any), _value(default, names, ...))
         for argument, default in zip(build.args.kwonlyargs, build.args.kw_defaults, strict=True)
     }
 
 
-def _value(node: ast.expr, names: dict[str, Any]) -> Any:
-    return eval(compile(ast.Expression(node), "<signature>", "eval"), dict(names))
+def _value(node: ast.expr | None, names: dict[str, Any], missing: Any) -> Any:
+    """Return the value of an expression in the source; `missing` where there is none: any kind, or no default (...)."""
+    return missing if node is None else eval(compile(ast.Expression(node), "<signature>", "eval"), dict(names))
