@@ -12,19 +12,20 @@ from features.labels.thresholds import choose, fit_thresholds, honest_choice
 from pipeline.config.schema import Params
 from pipeline.running.stage import run, task_of
 from pipeline.storage import paths
-from pipeline.storage.files import BadInput, blame, load_json, save_json, writing
+from pipeline.storage.files import BadInput, blame, save_json, writing
 from pipeline.storage.predictions import (
     Predictions,
     load_aligned,
     load_test_models,
     save_predictions,
 )
+from pipeline.storage.summaries import load_roster
 from pipeline.storage.task_data import TaskData
 
 
 def ensemble(params: Params, key: str) -> str:
     """Write the ensemble's weights, temperatures and scores, `oof.npz` and `test.npz`."""
-    options, members, data = task_of(params, key).ensemble, load_json(paths.roster(key), list), TaskData(key)
+    options, members, data = task_of(params, key).ensemble, load_roster(key), TaskData(key)
     rows = np.flatnonzero(data.folds >= 0)
     ids, labels, folds = data.train_ids[rows], data.labels[rows], data.folds[rows]
     classes, label_sets = data.classes, data.has_label_sets

@@ -15,6 +15,7 @@ from pipeline.running.stage import run, task_of
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput, align, blame, load_json, save_json, writing
 from pipeline.storage.predictions import load_predictions
+from pipeline.storage.summaries import load_roster
 from submissions.rules.grade import check_answers, grade
 from submissions.rules.label_sets import indicators
 from submissions.rules.published import Result, place, published, told
@@ -48,7 +49,7 @@ def score(params: Params, key: str) -> str:
     graded = graded_as_kaggle(predicted(paths.submission(key), submission, answers), answers)
     if answers.separator is not None:
         graded["sets"] = _of_sets(key, predicted(paths.submission(key), submission, answers), answers)
-    members = {name: _member_score(key, name, answers) for name in load_json(paths.roster(key), list)}
+    members = {name: _member_score(key, name, answers) for name in load_roster(key)}
     results, private = rivals(params, key), graded["private"]["score"]
     if not results or private is None:
         _save(key, {"metric": "accuracy", **graded, "members": members})

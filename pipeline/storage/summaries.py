@@ -3,12 +3,21 @@
 from typing import Any
 
 from pipeline.storage import paths
-from pipeline.storage.files import load_json
+from pipeline.storage.files import load_json, reading
 
 RUN = {"architecture": str, "layers": int, "parameters": int, "flops": int | float, "runs": list}
 METRICS = dict.fromkeys(("accuracy", "precision", "recall", "f1"), int | float) | {"roc_auc": int | float | None}
 ENSEMBLE = {"method": str, "weights": dict, "temperatures": dict, "honest_accuracy": float}
 SETS = {"sets": {"thresholds": dict, "at_least_one": bool}}
+
+
+def load_roster(task: str) -> list[str]:
+    """Return the names of the members that compete for a place in the task's ensemble, at least one."""
+    with reading(path := paths.roster(task), "a list of members"):
+        names = load_json(path, list)
+        if not names:
+            raise ValueError("it is empty")
+    return names
 
 
 def load_run(task: str, member: str) -> dict[str, Any]:
