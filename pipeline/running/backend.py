@@ -4,15 +4,24 @@ import logging
 import os
 import sys
 import tempfile
+from pathlib import Path
 from types import ModuleType
 
 from pipeline.running.usage import answer
 from pipeline.storage.paths import COMPILED
 
+NVIDIA_DEVICES = ("nvidia*", "nvhost*", "nvmap", "dxg")  # of a GPU's driver: on a desktop, on Jetson, under WSL
+
+
+def _has_nvidia_device() -> bool:
+    return any(device for pattern in NVIDIA_DEVICES for device in Path("/dev").glob(pattern))
+
 
 def _import_quietly() -> ModuleType:
     """Import Keras with stderr held back at the file descriptor, where native code writes; show it if that fails."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if not _has_nvidia_device():
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # else CUDA's libraries print that they find no driver
     # Left alone, TensorFlow computes with oneDNN only where a CPU has AVX-512 VNNI or better, but AVX2 gains by it too:
     # see benchmarks/results/engine.csv.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
