@@ -1,4 +1,4 @@
-"""The sizes of all networks with their defaults, of which a layer, a stride or a dropout rate cannot change unnoticed."""
+"""The sizes of all networks with their defaults: no layer, stride or dropout rate changes unnoticed."""
 
 import keras
 import pytest
