@@ -39,7 +39,7 @@ SCOPE = ("features", "models", "pipeline/training")
 SEED, MUTANTS, MOST_IN_A_FILE = 0, 400, 60
 SECONDS_OF_TESTS = 60  # by the seconds that they take alone
 LEARNING_SECONDS = 1800  # that a file of tests may take
-LEAST_SECONDS, PATIENCE = 60, 10  # a mutant's tests may take so many times as long as without it, and at least so long
+LEAST_SECONDS, PATIENCE = 60, 4  # a mutant's tests may take so many times as long as without it, and at least so long
 PRELOADED = "tensorflow keras jax sklearn.ensemble scipy.ndimage pandas optuna hypothesis pytest psutil PIL.Image yaml"
 # Tests of whole commands in processes of their own, which no coverage sees, and tests of other packages.
 LEFT_OUT = "end_to_end documents structure upload upload_failures download ledger orphans results make commands"
