@@ -58,3 +58,11 @@ def test_what_cannot_be_is_refused():
         _compose(5, canvas=(4, 14))
     with pytest.raises(ValueError, match="make the sum 16"):
         _compose(5, sums=(9, 16))
+
+
+@pytest.mark.parametrize(("item", "canvas"), [((4, 2), (8, 3)), ((2, 4), (3, 8)), ((4, 2), (5, 5))])
+def test_items_that_are_not_square_must_fit(item, canvas):
+    prices = np.array([1])
+    compose(np.random.default_rng(0), 2, prices, (2,), 2, item, canvas)
+    with pytest.raises(ValueError, match="3 items of .* do not fit"):
+        compose(np.random.default_rng(0), 2, prices, (3,), 3, item, canvas)

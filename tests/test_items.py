@@ -91,6 +91,16 @@ def test_a_speckle_that_fits_both_items_joins_the_nearest(row, nearest, turns):
     assert [set(np.unique(crop)) for crop in crops if 7 in crop] == [{0, 7, nearest}]
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_nearest_item_is_so_in_a_straight_line(turned):
+    image = np.zeros((40, 40), np.uint8)
+    image[0:10, 0:10] = 100
+    image[17:27, 20:30] = 200
+    image[11, 16] = 7  # 1 down and 6 right of the first, 5 up and 3 left of the second: 37 > 34
+    crops = crop_items((image.T if turned else image)[None, ..., None], 2, (28, 28))[0]
+    assert [set(np.unique(crop)) for crop in crops if 7 in crop] == [{0, 7, 200}]
+
+
 def test_two_speckles_that_touch_are_shared_out():
     image = np.zeros((1, 60, 60, 1), np.uint8)
     image[0, 0:28, 0:10] = 100

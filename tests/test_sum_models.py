@@ -109,3 +109,16 @@ def test_a_grid_learns_prices_from_sums_alone(precision, tmp_path):
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     assert np.allclose(again.predict(images, verbose=0), logits, atol=1e-4)
+
+
+def test_each_cell_has_the_networks_logits_and_a_bias_for_nothing():
+    """A network that passes its three channels on as logits: the sums' input is known by hand."""
+    images = keras.Input((2, 3, 3))
+    network = keras.Model(images, keras.layers.Identity()(images))
+    sums = PriceSums(2, [1, 2], [2, 3, 4])
+    model = wrap.on_grid(network, (2, 3, 3), np.float64(1 / 255), np.float64(0.5), sums)
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 2, 3, 3), dtype=np.uint8)
+    logits = (pixels / 255 + 0.5).reshape(5, 6, 3)
+    logits[..., 0] += np.log(2 * 4 / 2)  # a fresh network expects two items in six cells, of two kinds each
+    expected = ops.convert_to_numpy(sums(logits.astype("float32")))
+    assert np.allclose(model.predict(pixels, verbose=0), expected, atol=1e-4)
