@@ -31,8 +31,8 @@ def test_align_joins_numbers_and_texts():
     [
         ([1, 2, 3], [1, 2], "id 3 is missing"),
         ([1, 2], [1, 2, 3], "id 3 is not expected"),
-        ([1, 2], [1, 1], "id 1 stands twice among the ids"),
-        ([2, 2], [1, 2], "id 2 stands twice among the wanted ids"),
+        ([1, 2], [1, 1], "id 1 occurs twice among the ids"),
+        ([2, 2], [1, 2], "id 2 occurs twice among the expected ids"),
     ],
 )
 def test_align_refuses_all_else(wanted, ids, sentence):

@@ -218,7 +218,7 @@ def test_one_class_is_no_competition():
     ("ids", "complaint"),
     [
         ([0, 1, 2, 3, 4], "id 5 is missing"),
-        ([0, 1, 2, 3, 4, 4], "id 4 stands twice"),
+        ([0, 1, 2, 3, 4, 4], "id 4 occurs twice"),
         ([0, 1, 2, 3, 4, 5, 6], "id 6 is not expected"),
     ],
 )
@@ -243,7 +243,7 @@ def test_images_without_labels():
 def test_an_id_that_stands_twice():
     good_csvs()
     pixel_csv("train.csv", TRAIN, Id=[0, 1, 2, 3, 4, 0], Label=LABELS)
-    refused(r"raw/train\.csv: id 0 stands twice")
+    refused(r"raw/train\.csv: id 0 occurs twice")
 
 
 @pytest.mark.parametrize(("ids", "complaint"), [([30, 31, 33], "id 33 is missing"), ([30, 31], "id 32 is not exp")])

@@ -211,7 +211,7 @@ def test_an_empty_label_is_an_error(tmp_path):
 def test_sample_submission_ids(tmp_path):
     path = write(tmp_path / "sample.csv", gzip.compress(b"ImageId,Label\n007,0\n010,0\n"))
     assert read_sample(path).ids.tolist() == ["007", "010"]
-    with pytest.raises(BadInput, match=r"twice\.csv: id 3 stands twice"):
+    with pytest.raises(BadInput, match=r"twice\.csv: id 3 occurs twice"):
         read_sample(write(tmp_path / "twice.csv", "id,class\n3,0\n3,0\n"))
 
 

@@ -99,7 +99,7 @@ def test_without_a_solution_the_answers_are_unknown():
     [
         ("Id,Label\n0,5\n1,5\n2,5\n3,5\n4,5\n", "submissions/t.csv against raw/solution.csv: id 4 is missing"),
         ("Id,Label\n0,5\n1,5\n2,5\n", "id 3 is not expected"),
-        ("Id,Label\n0,5\n1,5\n2,5\n2,5\n", "id 2 stands twice"),
+        ("Id,Label\n0,5\n1,5\n2,5\n2,5\n", "id 2 occurs twice"),
         ("Id,Label\n0,5\n1,99\n2,5\n3,5\n", "raw/solution.csv: row 1 .* has Label '99', expected one of 5, 6, 7"),
         ("Id,class\n0,5\n1,5\n2,5\n3,5\n", "raw/solution.csv: no column 'Label'"),
         ("Id,Label,Usage\n0,5,Public\n1,5,private\n2,5,Public\n3,5,Public\n", "Usage 'private' is unknown"),
@@ -112,7 +112,7 @@ def test_other_solutions_are_refused(solution, expected):
 
 
 def test_a_submission_with_an_id_twice_is_refused():
-    with pytest.raises(BadInput, match="id 0 stands twice"):
+    with pytest.raises(BadInput, match="id 0 occurs twice"):
         _score("Id,Label\n0,5\n1,5\n2,5\n3,5\n", submission="Id,Label\n0,5\n0,6\n2,7\n3,5\n")
 
 

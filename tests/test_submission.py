@@ -61,8 +61,8 @@ def test_number_ids_meet_the_same_numbers_as_text():
     [
         ("id,class\n0,1\n1,1\n2,1\n", [0, 1], "test.npz against raw/sample.csv: id 2 is missing"),
         ("id,class\n0,1\n", [0, 1], "id 1 is not expected"),
-        ("id,class\n0,1\n1,1\n", [0, 0], "id 0 stands twice among the ids"),
-        ("id,class\n0,1\n0,1\n", [0, 1], "id 0 stands twice among the wanted ids"),
+        ("id,class\n0,1\n1,1\n", [0, 0], "id 0 occurs twice among the ids"),
+        ("id,class\n0,1\n0,1\n", [0, 1], "id 0 occurs twice among the expected ids"),
         ("id,class\n0,1\n,1\n", [0, 1], "raw/sample.csv: .*row 1 .counted from 0. is empty"),
         ("id\n0\n1\n", [0, 1], "raw/sample.csv: expected a header and two columns"),
         ("id,class,more\n0,1,1\n1,1,1\n", [0, 1], "3 columns .id, class, more., expected two"),

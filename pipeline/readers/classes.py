@@ -44,7 +44,7 @@ def label_set_indicators(
     """Return the classes, sorted, and indicators (n, classes) uint8 of those that each row names.
 
     Raises:
-        ValueError: every set is empty, a label is none of those declared, or stands twice in a set.
+        ValueError: every set is empty, a label is none of those declared, or occurs twice in a set.
     """
     sets = [names_in(text, separator) for text in texts.tolist()]
     rows = np.repeat(np.arange(len(sets)), [len(names) for names in sets])
@@ -55,7 +55,7 @@ def label_set_indicators(
     np.add.at(indicators, (rows, indices), 1)
     if indicators.max() > 1:
         row, index = np.argwhere(indicators > 1)[0]
-        raise ValueError(f"label {quoted(classes[index])} stands twice in row {row} (counted from 0)")
+        raise ValueError(f"label {quoted(classes[index])} occurs twice in row {row} (counted from 0)")
     return classes, indicators
 
 

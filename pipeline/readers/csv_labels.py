@@ -39,7 +39,7 @@ def read_sample(path: Path) -> Sample:
     """Return the ids and labels of a sample submission: its first two columns, below a header.
 
     Raises:
-        BadInput: the file has one column only, or an id is empty or stands twice.
+        BadInput: the file has one column only, or an id is empty or occurs twice.
     """
     table = sniff(path)
     if table.names is None or table.width < 2:

@@ -47,7 +47,7 @@ def match_ids(wanted: np.ndarray, ids: np.ndarray) -> Match:
     """Return where each of `wanted` (n,) is among `ids` (n,), under the first spelling in which both are the same set.
 
     Raises:
-        ValueError: an id stands twice, or there is no such spelling; shows an id of each side and what matches how.
+        ValueError: an id occurs twice, or there is no such spelling; shows an id of each side and what matches how.
     """
     sides = [[str(each) for each in side.tolist()] for side in (wanted, ids)]
     for texts, values in zip(sides, (wanted, ids), strict=True):
@@ -62,10 +62,10 @@ def match_ids(wanted: np.ndarray, ids: np.ndarray) -> Match:
 
 
 def check_unique(values: np.ndarray, texts: Iterable[str] | None = None) -> None:
-    """Raise ValueError where an id (n,) stands twice."""
+    """Raise ValueError where an id (n,) occurs twice."""
     unique, counts = np.unique(values if texts is None else list(texts), return_counts=True)
     if len(unique) != len(values):
-        raise ValueError(f"id {_shown(str(unique[counts > 1][0]))} stands twice, expected once")
+        raise ValueError(f"id {_shown(str(unique[counts > 1][0]))} occurs twice, expected once")
 
 
 def _changed(texts: list[str], changes: list[Callable[[str], str]]) -> list[str]:

@@ -1,1 +1,1 @@
-"""What lies on the disk between stages: paths, atomic files, predictions, checkpoints, folds, tuned options."""
+"""The files between stages: paths, atomic writes, predictions, checkpoints, folds, tuned options."""

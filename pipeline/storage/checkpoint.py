@@ -1,7 +1,7 @@
-"""What a killed run leaves behind, and how the next one takes it up.
+"""Checkpoints: the state of unfinished training, from which the next run resumes.
 
-The state of a fold is one file, replaced as a whole after an epoch. It lies outside the stage's outs, which DVC
-deletes, in a folder named by a hash of all that the result depends on.
+The state of a fold is one file, which is replaced as a whole after an epoch. Its folder is named by a hash of
+everything that the result depends on. It is outside the stage's outs, because DVC deletes those.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ def digest(values: Sequence, files: Sequence[Path]) -> str:
 
 
 def training_files(architecture: str, task: str) -> list[Path]:
-    """Return the files that what is trained depends on: data, folds, and the code that changes weights."""
+    """Return the files that trained weights depend on: data, folds, and the code that changes weights."""
     images = paths.images(task)
     data = [images / "statistics.json", images / "about.json", paths.folds(task)]
     rooms = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
@@ -37,7 +37,7 @@ def training_files(architecture: str, task: str) -> list[Path]:
 
 
 def keep_only(folder: Path) -> None:
-    """Delete what other options or other code left beside `folder`."""
+    """Delete the checkpoints of other options or other code, which are beside `folder`."""
     for other in folder.parent.iterdir():
         if other != folder:
             shutil.rmtree(other)
@@ -51,7 +51,10 @@ def save_state(path: Path, history: list[dict], groups: dict[str, list[np.ndarra
 
 
 def load_state(path: Path) -> tuple[list[dict], dict[str, list[np.ndarray]]] | None:
-    """Return what `save_state` wrote, or None where nothing was; a damaged file is deleted, which one line says."""
+    """Return the history and arrays that `save_state` wrote, or None without such a file.
+
+    A damaged file is deleted, with one line on stderr.
+    """
     if not path.exists():
         return None
     try:
@@ -63,5 +66,5 @@ def load_state(path: Path) -> tuple[list[dict], dict[str, list[np.ndarray]]] | N
             return json.loads(str(saved["history"])), groups
     except BadInput:
         path.unlink()
-        print(f"{path}: a damaged checkpoint, now deleted; its training starts anew", file=sys.stderr, flush=True)
+        print(f"{path}: a damaged checkpoint, now deleted; training starts again", file=sys.stderr, flush=True)
         return None

@@ -1,4 +1,4 @@
-"""Hashes of what a member trains on beside its real images, for DVC and for resuming."""
+"""Hashes of the generated images and pseudo-labels that a member trains on, for DVC and for resuming."""
 
 from pipeline.config.schema import Member
 from pipeline.storage import paths
@@ -10,11 +10,11 @@ DIGESTS = "extras"  # in a member's tuning file
 
 
 def extra_digests(member: Member) -> dict[str, dict[str, str | None]]:
-    """Return a hash of each kind that the member uses, under the name DIGESTS; nothing where it uses none."""
-    found = {}
+    """Return a hash of each kind that the member uses, under the name DIGESTS, or an empty dict if it uses none."""
+    digests = {}
     if member.generated_share:
-        found["generated"] = load_json(paths.generated(member.task) / "about.json", {"digest": object})["digest"]
+        digests["generated"] = load_json(paths.generated(member.task) / "about.json", {"digest": object})["digest"]
     if member.pseudo_labels:
         folder = paths.predictions(member.task, member.pseudo_labels.teacher)
-        found["pseudo_labels"] = digest([], [folder / SOURCES, *load_sources(folder)])
-    return {DIGESTS: found} if found else {}
+        digests["pseudo_labels"] = digest([], [folder / SOURCES, *load_sources(folder)])
+    return {DIGESTS: digests} if digests else {}

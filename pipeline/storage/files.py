@@ -1,4 +1,4 @@
-"""What every stage promises its files: errors that name them, nothing half-written, rows that carry their ids."""
+"""Reading and writing files: errors name the file, writes are atomic, and rows are joined by their ids."""
 
 import json
 import lzma
@@ -17,12 +17,15 @@ from pipeline.config.errors import BadInput, one_line
 
 CHUNK_BYTES = 1 << 24
 DAMAGE = (ValueError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, pickle.UnpicklingError)
-AGAIN = "run `dvc repro` to make it again"
+REMEDY = "run `dvc repro` to make it again"
 
 
 @contextmanager
 def blame(path: Path | str) -> Iterator[None]:
-    """Turn an error over values or damaged data, raised by what knows no files, into a BadInput that names `path`."""
+    """Turn an error about values or damaged data into a BadInput that names `path`.
+
+    It is for code that works on arrays or texts and does not know their file.
+    """
     try:
         yield
     except DAMAGE as error:
@@ -31,9 +34,9 @@ def blame(path: Path | str) -> Iterator[None]:
 
 @contextmanager
 def reading(path: Path, kind: str) -> Iterator[None]:
-    """Turn whatever a library raises over the content of `path` into a BadInput that names the file and its kind.
+    """Turn any error that a library raises about the content of `path` into a BadInput that names the file and kind.
 
-    For a single call that reads a file of our own: libraries raise anything over damaged ones.
+    It is for a single call that reads a file that Podium wrote: for damaged files, libraries raise errors of any type.
     """
     try:
         yield
@@ -42,7 +45,7 @@ def reading(path: Path, kind: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and error.filename is not None:
             raise
-        raise BadInput(f"{path}: not {kind} ({_reason(error)}); {AGAIN}") from error
+        raise BadInput(f"{path}: not {kind} ({_reason(error)}); {REMEDY}") from error
 
 
 def _reason(error: Exception) -> str:
@@ -51,13 +54,13 @@ def _reason(error: Exception) -> str:
 
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path`, a file's or a folder's, and rename it to `path` on success.
+    """Yield a temporary name beside `path` for a file or a folder, and rename it to `path` on success.
 
-    Whatever happens, `path` is either absent, as it was, or whole. A folder is made by the caller.
+    In every case `path` is absent, unchanged or complete afterwards. The caller creates the folder.
 
     Raises:
-        BadInput: `path` is a link to a folder, or a file in place of a folder or the other way round.
-        OSError: as the file system does, always naming a file, and `path` in place of the temporary name.
+        BadInput: `path` is a link to a folder, or a file where a folder is expected, or a folder instead of a file.
+        OSError: from the file system. It always names a file, and `path` instead of the temporary name.
     """
     part = path.with_name(path.name + ".part")
     if path.is_symlink() and path.is_dir():
@@ -67,17 +70,17 @@ def writing(path: Path) -> Iterator[Path]:
         _remove(part)
         yield part
         if path.exists() and path.is_dir() != part.is_dir():
-            found, expected = ("folder", "file") if path.is_dir() else ("file", "folder")
-            raise BadInput(f"{path}: a {found}, expected a {expected}; move it away")
+            kind, expected_kind = ("folder", "file") if path.is_dir() else ("file", "folder")
+            raise BadInput(f"{path}: a {kind}, expected a {expected_kind}; move it away")
         if path.is_dir():
             shutil.rmtree(path)
         part.replace(path)
     except OSError as error:
         _remove(part)
-        named = str(error.filename or path)
-        if named.startswith(str(part)):
-            named = f"{path}{named.removeprefix(str(part))}"
-        raise OSError(error.errno, error.strerror or str(error), named) from error
+        name = str(error.filename or path)
+        if name.startswith(str(part)):
+            name = f"{path}{name.removeprefix(str(part))}"
+        raise OSError(error.errno, error.strerror or str(error), name) from error
     except BaseException:
         _remove(part)
         raise
@@ -98,7 +101,10 @@ def chunks(array: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def save_chunks(path: Path, shape: tuple[int, ...], dtype: np.dtype, parts: Iterable[np.ndarray]) -> None:
-    """Write a `.npy` file from its rows in order, never through a memory map: a full disk is an error, not a SIGBUS."""
+    """Write a `.npy` file from its rows in order.
+
+    It does not use a memory map: there a full disk would end the process with SIGBUS instead of raising an error.
+    """
     with path.open("wb") as file:
         header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
@@ -115,7 +121,7 @@ def load_array(path: Path) -> np.ndarray:
     """Return the array of a `.npy` file, memory-mapped and read-only.
 
     Raises:
-        BadInput: the file is no such array.
+        BadInput: the file is not such an array.
     """
     with reading(path, "a NumPy array"):
         return np.lib.format.open_memmap(path, mode="r")
@@ -131,10 +137,10 @@ def load_json(path: Path, shape: Any = object) -> Any:
 
     Args:
         path: the file.
-        shape: the type of the value, or a union of types, or for an object the shapes of the keys that it needs.
+        shape: the type of the value, or a union of types. For an object, a dict with the shape of each required key.
 
     Raises:
-        BadInput: the file is no JSON, or has another shape.
+        BadInput: the file is not JSON, or has another shape.
     """
     with reading(path, "JSON as expected"):
         value = json.loads(path.read_text(encoding="utf-8"))
@@ -152,24 +158,24 @@ def _check_shape(value: Any, shape: Any, place: str) -> None:
         _check_shape(value[key], part, f"key {key!r}")
 
 
-def align(wanted_ids: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Return the positions (len(wanted_ids),) in `ids` of each wanted id: the only join that Podium knows.
+def align(expected_ids: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Return the position (len(expected_ids),) in `ids` of each wanted id. Every join in Podium uses it.
 
     Raises:
-        ValueError: an id is missing, duplicate or one too many.
+        ValueError: an id is missing, duplicate or unexpected.
     """
-    ids, wanted_ids = np.asarray(ids), np.asarray(wanted_ids)
-    if ids.dtype.kind != wanted_ids.dtype.kind:
-        ids, wanted_ids = ids.astype(str), wanted_ids.astype(str)
-    for name, values in (("ids", ids), ("wanted ids", wanted_ids)):
+    ids, expected_ids = np.asarray(ids), np.asarray(expected_ids)
+    if ids.dtype.kind != expected_ids.dtype.kind:
+        ids, expected_ids = ids.astype(str), expected_ids.astype(str)
+    for name, values in (("ids", ids), ("expected ids", expected_ids)):
         unique, counts = np.unique(values, return_counts=True)
         if len(unique) != len(values):
-            raise ValueError(f"id {unique[counts > 1][0]} stands twice among the {name}, expected once")
-    missing = np.setdiff1d(wanted_ids, ids)
+            raise ValueError(f"id {unique[counts > 1][0]} occurs twice among the {name}, expected once")
+    missing = np.setdiff1d(expected_ids, ids)
     if len(missing):
         raise ValueError(f"id {missing[0]} is missing ({len(missing)} such ids)")
-    extra = np.setdiff1d(ids, wanted_ids)
+    extra = np.setdiff1d(ids, expected_ids)
     if len(extra):
         raise ValueError(f"id {extra[0]} is not expected ({len(extra)} such ids)")
     order = np.argsort(ids, kind="stable")
-    return order[np.searchsorted(ids, wanted_ids, sorter=order)]
+    return order[np.searchsorted(ids, expected_ids, sorter=order)]

@@ -1,4 +1,4 @@
-"""Where every artifact lies, relative to the project's root, which is the working directory of every stage."""
+"""The path of every artifact, relative to the project's root, which is the working directory of every stage."""
 
 from pathlib import Path
 from urllib.parse import quote
@@ -13,22 +13,22 @@ COMPILED = Path(".compiled")  # programs of the JAX backend, which may be delete
 
 
 def replica(task: str) -> Path:
-    """The made-up raw files of a competition."""
+    """The synthetic raw files of a competition."""
     return Path("data/replica", task)
 
 
 def raw(task: str) -> Path:
-    """The user's own raw files of a competition, as downloaded."""
+    """The raw files of a competition, as the user downloaded them."""
     return Path("data/raw", task)
 
 
 def arrays(task: str) -> Path:
-    """Folder: images, labels and ids as they came."""
+    """Folder: images, labels and ids as read from the raw files."""
     return Path("artifacts", task, "arrays")
 
 
 def images(task: str) -> Path:
-    """Folder: images as the models see them, statistics, audit."""
+    """Folder: images as the models get them, statistics, audit."""
     return Path("artifacts", task, "images")
 
 
@@ -38,7 +38,7 @@ def folds(task: str) -> Path:
 
 
 def generated(task: str) -> Path:
-    """Folder: the images that a GAN a fold made, and what they were made from."""
+    """Folder: the images that one GAN for each fold generated, and a description of their training data."""
     return Path("artifacts", task, "generated")
 
 
@@ -48,12 +48,12 @@ def tuning(task: str, member: str) -> Path:
 
 
 def study(task: str, member: str) -> Path:
-    """Folder: what tuning tried, for people."""
+    """Folder: the report of a tuning study, for people."""
     return Path("artifacts", task, "studies", member)
 
 
 def journal(task: str, member: str) -> Path:
-    """Every trial ever made: outside the outs, so that more trials continue where the last run ended."""
+    """Log of every trial. It is outside the outs, so that more trials continue after the last run."""
     return Path(".studies", task, f"{member}.journal")
 
 
@@ -63,7 +63,7 @@ def models(task: str, member: str) -> Path:
 
 
 def times(task: str, member: str) -> Path:
-    """JSON: how long a member's epochs took, apart from its models, which are the same after a repetition."""
+    """JSON: how long a member's epochs took. Unlike the models, these times differ from run to run."""
     return Path("artifacts", task, "times", f"{member}.json")
 
 
@@ -98,7 +98,7 @@ def roster(task: str) -> Path:
 
 
 def all_rows(task: str) -> Path:
-    """JSON: whether a member of the task wants generated images for a model on all rows."""
+    """JSON: whether a member of the task needs generated images for a model on all rows."""
     return entry("tasks", task, "all_rows")
 
 

@@ -1,4 +1,4 @@
-"""Probabilities with the ids of their rows: what members and ensembles hand on."""
+"""Probabilities with the ids of their rows: the output of members and ensembles."""
 
 import re
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from pipeline.storage.files import BadInput, align, blame, load_json, reading, w
 
 SOURCES = "sources.json"  # in a member's folder
 FOLD_TEST = re.compile(r"test_fold-(\d+)\.npz")
-ROUNDING = 1e-3  # by which a row of float32, averaged over views, may miss one
+ROUNDING = 1e-3  # how far the sum of a float32 row, averaged over views, may be from 1
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,12 @@ class Predictions:
 
     ids: np.ndarray  # (n,) int64 or unicode
     probabilities: np.ndarray  # (n, classes) float32, rows sum to one except in multi-label tasks
-    classes: list  # the labels' own values, one a column
-    folds: np.ndarray | None = None  # (n,) of out-of-fold rows: whose model it was
+    classes: list  # the label of each column
+    folds: np.ndarray | None = None  # (n,) for out-of-fold rows: the fold of the model that predicted the row
 
 
 def save_predictions(path: Path, predictions: Predictions) -> None:
-    """Write an npz of plain arrays."""
+    """Write an npz file of plain arrays."""
     folds = {} if predictions.folds is None else {"folds": predictions.folds}
     with writing(path) as part, part.open("wb") as file:
         np.savez(
@@ -38,21 +38,23 @@ def save_predictions(path: Path, predictions: Predictions) -> None:
 
 
 def load_predictions(path: Path, label_sets: bool = False) -> Predictions:
-    """Return what `save_predictions` wrote.
+    """Return the predictions that `save_predictions` wrote.
 
     Args:
         path: the file.
         label_sets: whether rows are sets of labels. If not, each row sums to one.
 
     Raises:
-        BadInput: the file is not such an npz, arrays do not fit each other, or a row is no probabilities.
+        BadInput: the file is not such an npz, shapes do not match, or a row does not contain probabilities.
     """
     with reading(path, "a predictions file"), np.load(path, allow_pickle=False) as arrays:
-        made = Predictions(arrays["ids"], arrays["probabilities"], arrays["classes"].tolist(), arrays.get("folds"))
+        predictions = Predictions(
+            arrays["ids"], arrays["probabilities"], arrays["classes"].tolist(), arrays.get("folds")
+        )
     with blame(path):
-        _check_shapes(made)
-        _check_rows(made, label_sets)
-    return made
+        _check_shapes(predictions)
+        _check_rows(predictions, label_sets)
+    return predictions
 
 
 def _check_shapes(predictions: Predictions) -> None:
@@ -71,7 +73,7 @@ def _check_shapes(predictions: Predictions) -> None:
 
 def _check_rows(predictions: Predictions, label_sets: bool) -> None:
     probabilities = predictions.probabilities
-    legal = (probabilities >= 0) & (probabilities <= 1 + ROUNDING)  # false for NaN
+    legal = (probabilities >= 0) & (probabilities <= 1 + ROUNDING)  # False for NaN
     if not legal.all():
         row, column = np.argwhere(~legal)[0]
         raise ValueError(
@@ -86,25 +88,26 @@ def _check_rows(predictions: Predictions, label_sets: bool) -> None:
 
 
 def load_aligned(path: Path, ids: np.ndarray, classes: list, label_sets: bool = False) -> Predictions:
-    """Return what `save_predictions` wrote, in the order of `ids`.
+    """Return the predictions that `save_predictions` wrote, in the order of `ids`.
 
     Raises:
-        BadInput: the file's ids or classes are others, or it is no such file.
+        BadInput: the file has other ids or classes, or is not a predictions file.
     """
-    made = load_predictions(path, label_sets)
-    if made.classes != classes:
-        raise BadInput(f"{path}: {_difference(made.classes, classes)}; rerun the stage that makes it")
+    predictions = load_predictions(path, label_sets)
+    if predictions.classes != classes:
+        raise BadInput(f"{path}: {_difference(predictions.classes, classes)}; rerun the stage that makes it")
     with blame(path):
-        order = align(ids, made.ids)
-    folds = None if made.folds is None else made.folds[order]
-    return replace(made, ids=ids, probabilities=made.probabilities[order], folds=folds)
+        order = align(ids, predictions.ids)
+    folds = None if predictions.folds is None else predictions.folds[order]
+    return replace(predictions, ids=ids, probabilities=predictions.probabilities[order], folds=folds)
 
 
 def _difference(classes: list, expected: list) -> str:
     if len(classes) != len(expected):
         return f"{len(classes)} classes, expected the {len(expected)} of the task"
-    column, theirs, ours = next((i, a, b) for i, (a, b) in enumerate(zip(classes, expected, strict=True)) if a != b)
-    return f"class {column} (counted from 0) is {_short(theirs)}, expected {_short(ours)} as in the task"
+    pairs = enumerate(zip(classes, expected, strict=True))
+    column, actual_class, class_of_task = next((i, a, b) for i, (a, b) in pairs if a != b)
+    return f"class {column} (counted from 0) is {_short(actual_class)}, expected {_short(class_of_task)} as in the task"
 
 
 def _short(value: Any) -> str:
@@ -116,12 +119,12 @@ def load_test_models(folder: Path, ids: np.ndarray, classes: list, label_sets: b
     """Return the test probabilities of each of a member's models, in the order of `ids`.
 
     Returns:
-        float32 (folds, n, classes), or (1, n, classes) where one model learnt from all rows.
+        float32 (folds, n, classes), or (1, n, classes) if one model was trained on all rows.
 
     Raises:
-        BadInput: ids or classes of a file are others, or it is no such file.
+        BadInput: a file has other ids or classes, or is not a predictions file.
     """
-    numbers = sorted(int(found[1]) for path in folder.iterdir() if (found := FOLD_TEST.fullmatch(path.name)))
+    numbers = sorted(int(match[1]) for path in folder.iterdir() if (match := FOLD_TEST.fullmatch(path.name)))
     names = [fold_test(number) for number in numbers] or ["test.npz"]
     return np.stack([load_aligned(folder / name, ids, classes, label_sets).probabilities for name in names])
 
@@ -132,5 +135,8 @@ def fold_test(fold: int) -> str:
 
 
 def load_sources(folder: Path) -> dict[Path, str]:
-    """Return each file of a member's test rows, with the hash of the training rows of models that may learn from it."""
+    """Return the files of a member's test predictions.
+
+    The value of each path is a hash of training rows: only models with the same training rows may learn from the file.
+    """
     return {folder / name: source for name, source in load_json(folder / SOURCES, dict).items()}

@@ -1,4 +1,4 @@
-"""Saved models without what differs from run to run, so that equal networks with equal weights are equal files."""
+"""Saved models without dates and addresses, so that equal networks with equal weights are equal files."""
 
 import json
 import re
@@ -11,7 +11,10 @@ CONFIG, OBJECT_ID = "config.json", re.compile(rb'("shared_object_id": )(\d+)')  
 
 
 def copy_canonical(source: Path, target: Path) -> None:
-    """Copy a `.keras` file, a zip, with every date the first that a zip can hold and objects numbered in order."""
+    """Copy a `.keras` file, which is a zip, with fixed dates and with objects numbered in order.
+
+    Every date becomes the first one that a zip can store.
+    """
     with ZipFile(source) as saved, ZipFile(target, "w") as canonical:
         for name in sorted(saved.namelist()):
             before, entry = saved.getinfo(name), ZipInfo(name)
@@ -28,4 +31,4 @@ def copy_canonical(source: Path, target: Path) -> None:
 
 def _numbered(config: bytes) -> bytes:
     numbers: dict[bytes, int] = {}
-    return OBJECT_ID.sub(lambda found: found[1] + b"%d" % numbers.setdefault(found[2], len(numbers) + 1), config)
+    return OBJECT_ID.sub(lambda match: match[1] + b"%d" % numbers.setdefault(match[2], len(numbers) + 1), config)

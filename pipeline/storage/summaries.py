@@ -1,4 +1,4 @@
-"""The figures that stages write down: of a member's training and predictions, of an ensemble, of a submission."""
+"""Readers of the JSON summaries that stages write: training, predictions, ensemble and score."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def load_roster(task: str) -> list[str]:
 
 
 def load_run(task: str, member: str) -> dict[str, Any]:
-    """Return what `train` wrote down about a member's models."""
+    """Return the summary that `train` wrote about a member's models."""
     return load_json(paths.models(task, member) / "run.json", RUN)
 
 
@@ -31,16 +31,16 @@ def load_metrics(task: str, member: str) -> dict[str, Any]:
 
 
 def load_ensemble(task: str, *keys: str) -> dict[str, Any]:
-    """Return the weights and scores of a task's ensemble, which has at least these `keys` of ENSEMBLE."""
+    """Return the weights and scores of a task's ensemble, with at least these `keys` of ENSEMBLE."""
     return load_json(paths.ensemble(task) / "ensemble.json", {key: ENSEMBLE[key] for key in keys})
 
 
 def load_set_thresholds(task: str) -> dict[str, Any]:
-    """Return the thresholds of an ensemble of label sets, and whether each image has a label."""
+    """Return the thresholds of an ensemble for label sets, and whether each image has at least one label."""
     return load_json(paths.ensemble(task) / "ensemble.json", SETS)["sets"]
 
 
 def load_scores(task: str) -> dict[str, Any]:
-    """Return what `score` wrote; nothing before it ran."""
+    """Return the scores that `score` wrote, or an empty dict before it ran."""
     path = paths.score(task)
     return load_json(path, dict) if path.exists() else {}

@@ -1,4 +1,4 @@
-"""The data of a task after `prepare` and `split`: opened in one place, asked everywhere."""
+"""The data of a task after `prepare` and `split`."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,10 +14,10 @@ from pipeline.storage.files import align, load_array, load_json, reading
 
 @dataclass(frozen=True)
 class TaskData:
-    """A task's images, labels, ids and folds. Arrays are memory-mapped, and a file is opened when it is first needed.
+    """A task's images, labels, ids and folds. Arrays are memory-mapped. A file is opened when it is first needed.
 
     Raises:
-        BadInput: from every property, if its file is damaged.
+        BadInput: from a property whose file is damaged.
     """
 
     task: str
@@ -29,12 +29,12 @@ class TaskData:
 
     @cached_property
     def about(self) -> dict[str, Any]:
-        """The classes, the shape of an image, and its items or None."""
+        """The classes, the shape of an image, and the block `items` or None."""
         return load_json(self.folder / "about.json", {"classes": list, "image": list})
 
     @property
     def classes(self) -> list[int | str]:
-        """The labels' own values: one a column of probabilities."""
+        """The label of each column of probabilities."""
         return self.about["classes"]
 
     @property
@@ -64,12 +64,12 @@ class TaskData:
 
     @cached_property
     def groups(self) -> np.ndarray:
-        """The first training row (n,) with the same image: such rows stay in one fold."""
+        """For each training row (n,), the first row with the same image. Such rows stay in one fold."""
         return load_array(self.folder / "train_groups.npy")
 
     @cached_property
     def folds(self) -> np.ndarray:
-        """The fold (n,) of each training row; -1: the row trains in every fold and is not scored."""
+        """The fold (n,) of each training row, or -1 for a row that trains in every fold and is not scored."""
         import pandas as pd
 
         path, ids = paths.folds(self.task), self.train_ids
@@ -90,5 +90,5 @@ class TaskData:
         return load_array(self.folder / f"{kind}_mean.npy")
 
     def source(self, rows: np.ndarray) -> str:
-        """Return a hash of training rows and of the data behind them: equal for the same rows of the same data."""
+        """Return a hash of training rows and of their data. It is equal for the same rows of the same data."""
         return digest([np.sort(rows).tolist()], [self.folder / "statistics.json"])

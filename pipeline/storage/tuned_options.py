@@ -12,5 +12,5 @@ def load_tuned(task: str, key: str) -> Member:
     path = paths.tuning(task, key)
     with blame(path):
         entry = load_json(path, dict)
-        entry.pop(DIGESTS, None)  # there for DVC, which trains anew what reads another file
+        entry.pop(DIGESTS, None)  # only for DVC, which retrains a member when this file changes
         return parse(Member, entry)

@@ -17,7 +17,7 @@ def indicators(cells: Iterable[str], classes: list[int | str], separator: str) -
 
 
 def first_bad(cells: Iterable[str], classes: list[int | str], separator: str | None) -> int | None:
-    """Return the first row with a label that is no class, or stands twice in its set; None where there is none.
+    """Return the first row with a label that is no class, or occurs twice in its set; None where there is none.
 
     Without a separator each cell is one label.
     """
