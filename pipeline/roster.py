@@ -31,9 +31,16 @@ def roster(params: Params) -> str:
             _save(part, paths.entry("replicas", name), replica)
         for name, member in params.members.items():
             _save(part, paths.entry("members", name), member)
+        save_json(part / paths.NAMES.name, _names(params))
         for name in params.tasks:
             _save_task(part, params, name, {member: params.members[member] for member in names[name]})
     return "; ".join(f"{task} has {', '.join(members)}" for task, members in names.items())
+
+
+def _names(params: Params) -> dict[str, dict[str, bool]]:
+    """Return the checked names, which `dvc.yaml` asks for before it runs a stage."""
+    kinds = {"replicas": params.replicas, "tasks": params.tasks, "members": params.members}
+    return {kind: dict.fromkeys(entries, True) for kind, entries in kinds.items()}
 
 
 def _save_task(part: Path, params: Params, key: str, members: dict[str, Member]) -> None:

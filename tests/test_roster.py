@@ -74,6 +74,17 @@ def test_dvc_builds_no_command_from_a_bad_name(project, name, single):
     assert not list(project.rglob("PWNED")) and not (project.parent.parent / "x").exists()
 
 
+def test_a_bad_name_that_leads_to_an_entry_of_before_builds_no_command(project):
+    write_params(project, {"t": task("raw")}, {"m": member("t")})
+    (project / "raw").mkdir()
+    assert dvc("repro", "roster")[0] == 0
+    name = "$(touch PWNED)/../t"
+    write_params(project, {name: task("raw")}, {"m": member(name)})
+    code, output = dvc("repro", "-s", f"ingest@{name}")
+    assert code != 0 and "names.json" in output
+    assert not list(project.rglob("PWNED"))
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_stage_refuses_bad_names_in_one_sentence(project, name):
     write_params(project, {"t": task("raw"), name: task("raw")}, {"m": member("t")})

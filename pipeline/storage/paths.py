@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 PARAMS = Path("params.yaml")
 ENTRIES = Path("artifacts/entries")
+NAMES = ENTRIES / "names.json"  # of all entries, checked
 REPLICA_SOURCE = "source.json"  # in a replica's folder
 SUMMARY = Path("report/summary.md")
 ABLATIONS = Path("ablations")
