@@ -120,6 +120,8 @@ def test_erased_rectangles_have_the_papers_sizes_and_are_anywhere():
     shares = tall * wide / (30 * 40)
     assert 0.015 < shares.min() < 0.03 and 0.3 < shares.max() < 0.35 and abs(shares.mean() - 0.175) < 0.01
     assert abs(np.log(tall / wide).mean()) < 0.05 and abs(np.log(tall / wide)).max() < np.log(3.3) + 0.3
+    edges = [lost.any(axis=axis)[:, edge].mean() for axis in (1, 2) for edge in (0, -1)]
+    assert abs(edges[0] - edges[1]) < 0.015 and abs(edges[2] - edges[3]) < 0.015
     chance = lost.mean(axis=0)
     for mirrored in (chance[::-1], chance[:, ::-1]):
         np.testing.assert_allclose(chance, mirrored, atol=0.04)
@@ -219,3 +221,14 @@ def test_views_are_the_product_of_flips_and_shifts(images):
     assert not moved[:, 0].any()
     back = view(images, False, -1)
     assert (back[:, :-1, :-1] == images[:, 1:, 1:]).all()
+
+
+@pytest.mark.parametrize("options", [{"mixup_alpha": 1.0}, {"cutmix_alpha": 1.0}, {"ricap_beta": 0.5}])
+def test_the_items_of_an_image_are_mixed_each_by_itself(options):
+    images = rng().integers(0, 256, (8, 3, 6, 7, 2)).astype(np.uint8)
+    targets = np.eye(8, dtype=np.float32)
+    all_items, shares = mixed(images, targets, Augment(**options), np.random.default_rng(5))
+    for item in range(3):
+        alone, same_shares = mixed(images[:, item], targets, Augment(**options), np.random.default_rng(5))
+        np.testing.assert_array_equal(all_items[:, item], alone)
+        np.testing.assert_array_equal(shares, same_shares)

@@ -62,6 +62,14 @@ def test_touching_items_are_split(corners):
     assert _sorted(crop_items(image[None, ..., None], 3, ITEM)[0, ..., 0]) == _sorted(items)
 
 
+@pytest.mark.parametrize("turns", range(4))
+def test_a_large_and_a_small_item_that_touch_are_split_between_them(turns):
+    image = np.zeros((60, 60), np.uint8)
+    image[10:38, 5:33], image[15:25, 33:45] = 100, 200
+    crops = crop_items(np.rot90(image, turns)[None, ..., None], 2, (28, 28))[0]
+    assert sorted(((crop == 100).sum(), (crop == 200).sum()) for crop in crops) == [(0, 120), (784, 0)]
+
+
 def test_an_item_looks_the_same_wherever_it_lies():
     item = _garments(np.random.default_rng(2), 1)[0]
     images = np.zeros((4, *CANVAS, 1), np.uint8)
@@ -173,7 +181,7 @@ def test_what_could_not_be_located_is_known():
     images = np.zeros((5, 20, 30, 3), np.uint8)
     images[0, 2:6, 2:6, 0], images[0, 10:14, 20:24, 2] = 9, 7  # both items
     images[1, 2:6, 2:6, 1] = 9  # one alone
-    images[2, 2:6, 2:6], images[2, 10:14, 20:24], images[2, 2, 20] = 9, 7, 5  # a speckle that is nobody's
+    images[2, 2:6, 2:6], images[2, 10:14, 20:24], images[2, 2, 20] = 9, 7, 1  # a speckle that is nobody's
     images[3] = 50  # no black at all
     crops = crop_items(images, 2, (5, 5))
     lacking, dropped = unlocated_rows([(images[:2], crops[:2]), (images[2:], crops[2:])])
