@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 from scipy.special import softmax
+from sklearn.linear_model import LogisticRegression
 
 from features.calibration import calibrate, fit_temperature, fit_temperatures
-from features.ensembling import METHODS, Blend, Ensemble, Greedy, averaged, fit_blends
+from features.ensembling import METHODS, Blend, Ensemble, Greedy, Stack, averaged, fit_blends
 from features.labels.metrics import accuracy, log_loss
 
 
@@ -163,3 +164,12 @@ def test_rows_that_are_all_right_do_not_make_a_model_certain():
         for t in (0.97 * temperature, temperature, 1.03 * temperature)
     )
     assert found < min(lower, higher)  # log-loss less the logarithm of a standard normal density
+
+
+@pytest.mark.parametrize(
+    ("coefficients", "weights"), [([[0, 0], [0, 0]], [0.5, 0.5]), ([[1, -3], [2, -2]], [3 / 8, 5 / 8])]
+)
+def test_the_weights_of_a_stack_are_shares_of_its_coefficients(coefficients, weights):
+    regression = LogisticRegression()
+    regression.coef_ = np.array(coefficients, float)
+    assert Stack(regression, 2).weights.tolist() == weights
