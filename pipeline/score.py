@@ -18,7 +18,7 @@ from pipeline.storage.predictions import load_predictions
 from pipeline.storage.summaries import load_roster
 from submissions.rules.grade import check_answers, grade
 from submissions.rules.label_sets import indicators
-from submissions.rules.published import Result, place, published, told
+from submissions.rules.published import Result, place, published, standing_line
 
 SOLUTION = "solution.csv"
 OTHER_IMAGES = "no published score is shown, because the images are others than those that the source's name stands for"
@@ -56,7 +56,7 @@ def score(params: Params, key: str) -> str:
         return summary(graded, answers) + (f"; {OTHER_IMAGES}" if has_other_images(params, key) else "")
     standing = {"place_among_published": place(private, results)}
     _save(key, {"metric": "accuracy", **graded, "members": members, **standing})
-    return f"{summary(graded, answers)}; {told(private, results)}"
+    return f"{summary(graded, answers)}; {standing_line(private, results)}"
 
 
 def solution_path(params: Params, key: str) -> Path:

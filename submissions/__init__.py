@@ -1,1 +1,1 @@
-"""Submissions: built, checked, graded, sent to Kaggle and kept account of; the CSVs land in this folder."""
+"""Build, check, grade and upload submissions, and record the uploads. The CSVs are written into this folder."""

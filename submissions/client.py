@@ -1,4 +1,7 @@
-"""Kaggle's own client, run as it is. Its exit status and its words are hints; the listing alone is proof."""
+"""Run Kaggle's own command-line client.
+
+The client's exit status and output are hints. Only Kaggle's listing proves that it received a submission.
+"""
 
 import json
 import os
@@ -12,15 +15,15 @@ from typing import Any
 
 import psutil
 
-ANSWER_SECONDS = 60  # the client itself waits for ever
-LIMIT_SECONDS = {"download": None, "submit": 900}  # of the rest; it tries ten times to send a file, ever more slowly
-PAGE_ROWS = 200  # the most that Kaggle lists at once
-UPLOAD_FAILED = "Could not submit to competition"  # before 2.2.5 printed with exit status 0
-NOT_TAKEN = "Kaggle's storage did not take the file; try again later"
+ANSWER_SECONDS = 60  # because the client has no time limit of its own
+LIMIT_SECONDS = {"download": None, "submit": 900}  # `submit` is slow: the client tries ten times, with growing pauses
+PAGE_ROWS = 200  # the most rows that Kaggle returns at once
+UPLOAD_FAILED = "Could not submit to competition"  # the client before 2.2.5 prints it and exits with status 0
+NOT_STORED = "Kaggle's storage did not take the file; try again later"
 
 
 class KaggleError(Exception):
-    """One sentence: what went wrong, and what to do. `unclear` where Kaggle may have done what was asked."""
+    """One sentence: what went wrong, and what to do. It is `unclear` if Kaggle may have carried out the request."""
 
     def __init__(self, sentence: str, unclear: bool = False) -> None:
         super().__init__(sentence)
@@ -28,97 +31,99 @@ class KaggleError(Exception):
 
 
 @dataclass(frozen=True)
-class Listed:
-    """A submission that Kaggle holds."""
+class ListedSubmission:
+    """A submission in Kaggle's listing."""
 
-    ref: str
-    file: str  # its name
+    ref: str  # Kaggle's number
+    file: str  # name
     status: str  # pending, complete or error
-    public: str  # score, empty until known
-    private: str
+    public: str  # score; empty until it is known
+    private: str  # score; empty until it is known
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Submissions of the user's team."""
+    """How many submissions the user's team made, and how many are left."""
 
     today: int
-    ever: int
+    total: int
     left: int  # today
-    capped: bool  # fewer are left today because the competition allows so many in all
+    limited_by_total: bool  # whether the competition's total limit, not the daily one, sets `left`
 
     @property
-    def spent(self) -> bool:
-        """Whether Kaggle would refuse one more; all zeros are those of a user who is on no team yet."""
-        return self.left == 0 and self.ever > 0
+    def used_up(self) -> bool:
+        """Whether Kaggle would refuse one more. A user without a team has only zeros, but may submit."""
+        return self.left == 0 and self.total > 0
 
 
-def listing(competition: str) -> list[Listed]:
-    """Return the newest PAGE_ROWS submissions that Kaggle holds of this user's team, newest first.
+def listing(competition: str) -> list[ListedSubmission]:
+    """Return the newest PAGE_ROWS submissions of this user's team, newest first.
 
-    The client knows no way to older ones, which is no loss: whatever was sent from here is looked for soon.
+    The client cannot list older ones. This is enough, because an upload is looked up soon after it was sent.
     """
     fields = "json(ref,fileName,status,publicScore,privateScore)"
-    said = _run(competition, "submissions", "--page-size", str(PAGE_ROWS), "--format", fields)
-    return [_listed(row) for row in _parsed(said)]
+    output = _run(competition, "submissions", "--page-size", str(PAGE_ROWS), "--format", fields)
+    return [_from_row(row) for row in _parse_json(output)]
 
 
-def _listed(row: dict) -> Listed:
+def _from_row(row: dict) -> ListedSubmission:
     status = str(row["status"]).rpartition(".")[2].lower()  # SubmissionStatus.COMPLETE
     public, private = (str(row[name] or "") if status == "complete" else "" for name in ("publicScore", "privateScore"))
-    return Listed(str(row["ref"]), str(row["fileName"]), status, public, private)
+    return ListedSubmission(str(row["ref"]), str(row["fileName"]), status, public, private)
 
 
 def error_of(competition: str, ref: str) -> str | None:
-    """Return Kaggle's reason for which it could not score a submission, if it gives one to this client.
+    """Return why Kaggle could not score a submission, or None if it gives no reason.
 
     Raises:
         KaggleError: Kaggle cannot be asked, or the client is too old to ask.
     """
-    shown = _run(competition, "submission", ref)
-    reason = re.search(r"^Error\s*:?\s+(.+?)\s*^Public Score", shown, re.MULTILINE | re.DOTALL)
+    output = _run(competition, "submission", ref)
+    reason = re.search(r"^Error\s*:?\s+(.+?)\s*^Public Score", output, re.MULTILINE | re.DOTALL)
     return _without_secrets(" ".join(reason[1].split())) if reason else None
 
 
 def limits(competition: str) -> Limits:
-    """Return how many submissions were made and are left."""
-    found = _parsed(_run(competition, "submission-limits", "--json"))  # zeros are left out
-    today, total, left = (found.get(name, 0) for name in ("numToday", "numTotal", "numAllowedNow"))
-    return Limits(today, total, left, capped=found.get("limitedByTotal", False))
+    """Return how many submissions were made and how many are left."""
+    counts = _parse_json(_run(competition, "submission-limits", "--json"))  # Kaggle omits zeros
+    today, total, left = (counts.get(name, 0) for name in ("numToday", "numTotal", "numAllowedNow"))
+    return Limits(today, total, left, limited_by_total=counts.get("limitedByTotal", False))
 
 
 def leaderboard(competition: str) -> list[float]:
     """Return the scores of the best PAGE_ROWS teams on the public leaderboard."""
-    rows = _parsed(_run(competition, "leaderboard", "--show", "--page-size", str(PAGE_ROWS), "--format", "json(score)"))
+    rows = _parse_json(
+        _run(competition, "leaderboard", "--show", "--page-size", str(PAGE_ROWS), "--format", "json(score)")
+    )
     return [float(row["score"]) for row in rows if row["score"]]
 
 
 def file_names(competition: str) -> list[str]:
     """Return the names of the competition's first PAGE_ROWS files."""
-    rows = _parsed(_run(competition, "files", "--page-size", str(PAGE_ROWS), "--format", "json(name)"))
+    rows = _parse_json(_run(competition, "files", "--page-size", str(PAGE_ROWS), "--format", "json(name)"))
     return [row["name"] for row in rows]
 
 
 def download(competition: str, folder: Path) -> None:
-    """Save the archive of the competition's files in `folder`, going on with what an earlier call left there."""
+    """Save the archive of the competition's files in `folder`. Resume the partial file of an earlier call."""
     progress = sys.stderr.isatty()
     _run(competition, "download", "--path", str(folder), *([] if progress else ["-q"]), progress=progress)
 
 
 def submit(competition: str, path: Path, message: str) -> int | None:
-    """Send a file and return how many are left today, if the client says so.
+    """Send a file and return how many submissions are left today, or None if the client does not print it.
 
-    That nothing is raised does not say that Kaggle holds the file.
+    A return without an error does not prove that Kaggle received the file.
     """
-    said = _run(competition, "submit", "-f", str(path), f"--message={message}")
-    if UPLOAD_FAILED in said:
-        raise KaggleError(NOT_TAKEN)
-    left = re.search(r"^(\d+) submissions remaining today", said, re.MULTILINE)
+    output = _run(competition, "submit", "-f", str(path), f"--message={message}")
+    if UPLOAD_FAILED in output:
+        raise KaggleError(NOT_STORED)
+    left = re.search(r"^(\d+) submissions remaining today", output, re.MULTILINE)
     return int(left[1]) if left else None
 
 
 def is_running(name: str) -> bool:
-    """Say whether some process, left over from a killed command, still works on a file of that name, as `name`.csv."""
+    """Return whether a client of a killed command is still sending the file `name`.csv."""
     for process in psutil.process_iter(["cmdline"]):
         if process.pid != os.getpid() and any(Path(word).stem == name for word in process.info["cmdline"] or ()):
             return True
@@ -129,24 +134,24 @@ def _run(competition: str, verb: str, *options: str, progress: bool = False) -> 
     """Return what the client printed.
 
     Raises:
-        KaggleError: it failed in a way that can be seen, did not end in time, or is not installed.
+        KaggleError: the client reported a failure, did not end in time, or is not installed.
     """
-    named = [] if verb == "submission" else ["-c", competition]  # that one has a number of its own
-    command = [_binary(), "-W", "competitions", verb, *named, *options]
+    competition_option = [] if verb == "submission" else ["-c", competition]  # `submission` takes a number instead
+    command = [_binary(), "-W", "competitions", verb, *competition_option, *options]
     limit_seconds = LIMIT_SECONDS.get(verb, ANSWER_SECONDS)
     try:
-        done = _watched(command) if progress else _captured(command, limit_seconds)
+        result = _run_with_progress(command) if progress else _run_quietly(command, limit_seconds)
     except subprocess.TimeoutExpired:
-        late = f"Kaggle did not answer within {limit_seconds:g} s; try again later"
-        raise KaggleError(late, unclear=True) from None
-    if done.returncode < 0 or done.stdout.startswith("User cancelled operation"):  # Ctrl-C ends it with status 0
+        sentence = f"Kaggle did not answer within {limit_seconds:g} s; try again later"
+        raise KaggleError(sentence, unclear=True) from None
+    if result.returncode < 0 or result.stdout.startswith("User cancelled operation"):  # Ctrl-C ends it with status 0
         raise KaggleError("the kaggle client was interrupted", unclear=True)
-    if done.returncode:
-        raise _failure(competition, done.stdout, done.stderr)
-    return done.stdout
+    if result.returncode:
+        raise _error_of_client(competition, result.stdout, result.stderr)
+    return result.stdout
 
 
-def _captured(command: list[str], limit_seconds: float | None) -> subprocess.CompletedProcess:
+def _run_quietly(command: list[str], limit_seconds: float | None) -> subprocess.CompletedProcess:
     return subprocess.run(
         command,
         stdin=subprocess.DEVNULL,
@@ -159,49 +164,49 @@ def _captured(command: list[str], limit_seconds: float | None) -> subprocess.Com
     )
 
 
-def _watched(command: list[str]) -> subprocess.CompletedProcess:
-    """Run the client with its progress bar, and nothing else that it prints, on the terminal."""
+def _run_with_progress(command: list[str]) -> subprocess.CompletedProcess:
+    """Run the client and show only its progress bar on the terminal."""
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe) as process:
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe) as client:
         try:
-            heard = b""
-            while part := process.stderr.read1():
-                heard += part
+            errors = b""
+            while part := client.stderr.read1():
+                errors += part
                 if part.startswith(b"\r"):
                     sys.stderr.write(part.decode(errors="replace"))
                     sys.stderr.flush()
-            said = process.stdout.read()
+            output = client.stdout.read()
         except BaseException:
-            process.kill()
+            client.kill()
             raise
     sys.stderr.write("\n")
     return subprocess.CompletedProcess(
-        command, process.returncode, *(t.decode(errors="replace") for t in (said, heard))
+        command, client.returncode, *(t.decode(errors="replace") for t in (output, errors))
     )
 
 
 def _binary() -> str:
     """Return the client of this environment, or the one on the PATH."""
     beside = shutil.which("kaggle", path=Path(sys.executable).parent)
-    found = beside or shutil.which("kaggle")
-    if found is None:
+    binary = beside or shutil.which("kaggle")
+    if binary is None:
         raise KaggleError("no command kaggle; install it with `pip install kaggle`")
-    return found
+    return binary
 
 
-def _parsed(said: str) -> Any:
-    """Return the JSON that the client printed, below notes of its own; an empty table it puts in words."""
-    if re.search(r"^No (submissions|results|files) found$", said, re.MULTILINE):
+def _parse_json(output: str) -> Any:
+    """Return the JSON that the client printed after its notes. For an empty table it prints a sentence instead."""
+    if re.search(r"^No (submissions|results|files) found$", output, re.MULTILINE):
         return []
-    start = re.search(r"^[\[{]", said, re.MULTILINE)
+    start = re.search(r"^[\[{]", output, re.MULTILINE)
     try:
-        return json.JSONDecoder().raw_decode(said, start.start() if start else 0)[0]
+        return json.JSONDecoder().raw_decode(output, start.start() if start else 0)[0]
     except ValueError:
-        raise KaggleError(f"the kaggle client printed {_last_line(said)!r}, expected JSON") from None
+        raise KaggleError(f"the kaggle client printed {_last_line(output)!r}, expected JSON") from None
 
 
-# The client passes on the server's words without the status code, so it is the words that tell.
-_STRANGER = r"\b401\b|unauthenticated|unauthorized"  # of a token; where there is none the client prints its help
+# The client prints the server's message without the status code, so these patterns match the message.
+_NO_LOGIN = r"\b401\b|unauthenticated|unauthorized"  # for a refused token; without any token the client prints its help
 _NETWORK = (
     r"max retries exceeded|connection (aborted|broken|refused|reset)|network is|name resolution|timed out"
     r"|incompleteread|does not match expected size"
@@ -212,45 +217,45 @@ _FORBIDDEN = r"\b403\b|forbidden|permission|rules|denied|not authori[sz]ed"
 _UNKNOWN = r"\b404\b|not found|does not exist|no such"
 
 
-def _failure(competition: str, said: str, heard: str) -> KaggleError:
+def _error_of_client(competition: str, output: str, errors: str) -> KaggleError:
     """Return the sentence for a client that ended with an error."""
     page = f"https://www.kaggle.com/competitions/{competition}"
-    words = _last_line(_without_hint(heard)) or _last_line(said)
-    if "Authentication required to call the Kaggle API" in said or re.search(_STRANGER, words, re.IGNORECASE):
+    message = _last_line(_without_hint(errors)) or _last_line(output)
+    if "Authentication required to call the Kaggle API" in output or re.search(_NO_LOGIN, message, re.IGNORECASE):
         return KaggleError(
             "Kaggle knows no such user: there are no credentials, or it refused them; run `kaggle auth login`, "
             "or save a token of https://www.kaggle.com/settings/api in ~/.kaggle/access_token"
         )
-    quoted = f"Kaggle says {words!r}"
+    reply = f"Kaggle says {message!r}"
     for pattern, sentence, unclear in (
-        (UPLOAD_FAILED, NOT_TAKEN, False),
-        (_NETWORK, "Kaggle cannot be reached, or the connection broke; look at the network and try again", True),
-        (_BUSY, f"{quoted}: too many requests; wait a minute and try again", False),
-        (_FORBIDDEN, f"{quoted}: accept the rules at {page}/rules, logged in as the same user", False),
-        (_UNKNOWN, f"{quoted}: is there a competition at {page}? Its name is tasks.TASK.competition", False),
-        (_BROKEN, f"{quoted}: an error of its own; try again later", True),
+        (UPLOAD_FAILED, NOT_STORED, False),
+        (_NETWORK, "Kaggle cannot be reached, or the connection broke; check the network and try again", True),
+        (_BUSY, f"{reply}: too many requests; wait a minute and try again", False),
+        (_FORBIDDEN, f"{reply}: accept the rules at {page}/rules, logged in as the same user", False),
+        (_UNKNOWN, f"{reply}: is there a competition at {page}? Its name is tasks.TASK.competition", False),
+        (_BROKEN, f"{reply}: an error on its side; try again later", True),
     ):
-        if re.search(pattern, words, re.IGNORECASE):
+        if re.search(pattern, message, re.IGNORECASE):
             return KaggleError(sentence, unclear)
-    return KaggleError(quoted if words else "the kaggle client failed without a word", unclear=not words)
+    return KaggleError(reply if message else "the kaggle client failed without a message", unclear=not message)
 
 
-def _without_hint(heard: str) -> str:
-    """Return an error without the advice that the client gives below it from 2.2.5 on; before, it showed tracebacks."""
-    error, _, last = heard.strip().rpartition("\n\n")
-    return heard if "Traceback" in heard else error or last
+def _without_hint(errors: str) -> str:
+    """Return an error without the advice below it (client 2.2.5 and later). Older clients print a traceback."""
+    error, _, last = errors.strip().rpartition("\n\n")
+    return errors if "Traceback" in errors else error or last
 
 
 def _last_line(text: str) -> str:
-    """Return the last line that says something, see `_without_secrets`."""
+    """Return the last line that is not blank, without credentials, and without the exception's name of a traceback."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return _without_secrets(re.sub(r"^requests\.exceptions\.\w+: ", "", lines[-1] if lines else ""))  # of a traceback
+    return _without_secrets(re.sub(r"^requests\.exceptions\.\w+: ", "", lines[-1] if lines else ""))
 
 
 def _without_secrets(line: str) -> str:
-    """Return a line shortened and without anything that may be a credential."""
+    """Return a line cut to 200 characters, with `***` in place of anything that may be a credential."""
     line = re.sub(r"(?i)\b(basic|bearer)\s+\S+", r"\1 ***", line)
-    line = re.sub(r"(?<=\?)\S+|\bKGAT_\w+", "***", line)  # the signature of an address, a token
+    line = re.sub(r"(?<=\?)\S+|\bKGAT_\w+", "***", line)  # the signature in a URL, and a token
     for name in ("KAGGLE_KEY", "KAGGLE_API_TOKEN"):
         if os.environ.get(name):
             line = re.sub(rf"\b{re.escape(os.environ[name])}\b", "***", line)

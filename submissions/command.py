@@ -1,4 +1,4 @@
-"""How the commands of this package start and end, and what they ask of a task's entry."""
+"""Run a command of this package, and read the competition's name from a task's entry."""
 
 import argparse
 import re
@@ -12,7 +12,10 @@ from submissions.client import KaggleError
 
 
 def run(name: str, function: Callable[[Params, argparse.Namespace], None], arguments: argparse.Namespace) -> None:
-    """Run `function(params, arguments)`; what the user can mend is one sentence and exit status 1, Ctrl-C is 130."""
+    """Run `function(params, arguments)`.
+
+    An error that the user can mend becomes one sentence and exit status 1. Ctrl-C becomes exit status 130.
+    """
     with one_sentence(name):
         try:
             function(load_params(PARAMS), arguments)
@@ -21,14 +24,14 @@ def run(name: str, function: Callable[[Params, argparse.Namespace], None], argum
 
 
 def competition_of(params: Params, key: str) -> str:
-    """Return the name that Kaggle knows the task by.
+    """Return the name of the task's competition on Kaggle.
 
     Raises:
-        BadInput: the task is unknown or has no such name, or it is no name.
+        BadInput: the task is unknown, or its competition's name is missing or malformed.
     """
     name = task_of(params, key).competition
     if name is None or not re.fullmatch(r"\w[\w-]*", name):
         expected = "expected the last part of the address of the competition, kaggle.com/competitions/NAME"
-        found = "missing" if name is None else repr(name)
-        raise BadInput(f"{PARAMS}: tasks.{key}.competition: {found}, {expected}")
+        value = "missing" if name is None else repr(name)
+        raise BadInput(f"{PARAMS}: tasks.{key}.competition: {value}, {expected}")
     return name

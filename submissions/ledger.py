@@ -1,8 +1,8 @@
-"""`python -m submissions.ledger`: show every upload with its out-of-fold and public score, asked of Kaggle again.
+"""`python -m submissions.ledger`: show every upload with its out-of-fold score and its current public score.
 
-The ledger is a log: a line is added before an upload is sent, and one more whenever more is known of it. The last line
-of an upload is the one that counts. Before anything is sent, its line says `unknown`. So whatever happens then, the
-next command knows what to ask Kaggle for.
+The ledger is a log. Each upload gets a line before it is sent, and a further line whenever its status or scores change.
+The last line of an upload counts. The first line has the status `unknown`, so the next command knows that it must ask
+Kaggle about this upload, even after a crash.
 """
 
 import argparse
@@ -26,30 +26,30 @@ from pipeline.running.usage import parser_of
 from pipeline.storage.files import BadInput, blame, writing
 from pipeline.storage.paths import LEDGER
 from submissions import client
-from submissions.client import KaggleError, Listed
+from submissions.client import KaggleError, ListedSubmission
 from submissions.command import run
 
-SETTLE_SECONDS = 20  # how long a submission may take to be listed
+SETTLE_SECONDS = 20  # a submission may appear in the listing this late
 POLL_SECONDS = 2
-HELD = ("pending", "complete", "error")  # statuses of what Kaggle holds; the others are unknown, unlisted, failed
-SHOWN = ("time", "task", "commit", "out_of_fold", "public", "private", "status", "ref", "message")
+LISTED_STATUSES = ("pending", "complete", "error")  # Kaggle's own; the others are unknown, unlisted, failed
+TABLE_COLUMNS = ("time", "task", "commit", "out_of_fold", "public", "private", "status", "ref", "message")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the ledger, all of it text."""
+    """A line of the ledger. All values are text."""
 
     time: str  # when the upload began, UTC
-    upload: str  # the name that the file has on Kaggle, less .csv: task, time, hash
+    upload: str  # the file's name on Kaggle without .csv: task, time, hash
     task: str
     competition: str
     sha256: str  # of the file
-    commit: str  # of the project; empty where it is not in git
+    commit: str  # of the project; empty if the project is not in git
     state: str  # clean or dirty
-    members: str  # with their weights; empty where the file is not the ensemble's, as are the next two
+    members: str  # with their weights; this and the next four are empty if the file is not the ensemble's
     weights_sha256: str  # of the trained models and their weights in the ensemble
     out_of_fold: str  # accuracy
-    low: str  # its 95 % interval
+    low: str  # of its 95 % interval
     high: str
     message: str
     ref: str  # Kaggle's number of the submission
@@ -59,14 +59,14 @@ class Entry:
 
 
 COLUMNS = [field.name for field in fields(Entry)]
-OLDER_COLUMNS = [name for name in COLUMNS if name not in ("low", "high")]  # a ledger that has these keeps them
+OLDER_COLUMNS = [name for name in COLUMNS if name not in ("low", "high")]  # an older ledger keeps its columns
 
 
 def load() -> list[Entry]:
-    """Return the last line of every upload, in the order in which they were begun.
+    """Return the last line of every upload, in the order in which the uploads began.
 
     Raises:
-        BadInput: the ledger is no CSV, has other columns, or a line of another length.
+        BadInput: the ledger is no CSV, has unexpected columns, or has a line of the wrong length.
     """
     if not LEDGER.exists():
         return []
@@ -86,10 +86,10 @@ def load() -> list[Entry]:
 
 
 def append(entry: Entry) -> Entry:
-    """Add a line and return it; the ledger is replaced as a whole, by one process at a time.
+    """Add a line and return it. One process at a time replaces the whole file.
 
     Raises:
-        BadInput: it is no text that UTF-8 can hold.
+        BadInput: the line cannot be encoded as UTF-8.
     """
     with _lock("ledger.lock"), blame(LEDGER):
         before = LEDGER.read_bytes() if LEDGER.exists() else _line(COLUMNS)
@@ -104,22 +104,22 @@ def append(entry: Entry) -> Entry:
 
 def _line(values: Iterable[str]) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL).writerow(values)  # a message may hold a line break
+    csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL).writerow(values)  # a message may contain a line break
     return text.getvalue().encode()
 
 
 @contextmanager
 def uploading() -> Iterator[None]:
-    """Let one process at a time send and settle.
+    """Let one process at a time upload, or update the ledger from Kaggle.
 
     Raises:
-        BadInput: another one does.
+        BadInput: another process is doing so.
     """
     try:
-        held = _lock("upload.lock").acquire(timeout=0)
+        lock = _lock("upload.lock").acquire(timeout=0)
     except Timeout:
-        raise BadInput("another upload, or the ledger command, is at work; wait for its end") from None
-    with held:
+        raise BadInput("another upload, or the ledger command, is running; wait for its end") from None
+    with lock:
         yield
 
 
@@ -128,20 +128,20 @@ def _lock(name: str) -> FileLock:
     return FileLock(LEDGER.with_name(name))
 
 
-def update(entry: Entry, held: list[Listed]) -> Entry:
-    """Return an upload as Kaggle's listing has it, in a line of its own where that is news."""
-    found = next((each for each in held if each.file == f"{entry.upload}.csv"), None)
-    if found is None:
+def update(entry: Entry, listed: list[ListedSubmission]) -> Entry:
+    """Return the upload with the status and scores of Kaggle's listing. If they changed, append them to the ledger."""
+    match = next((submission for submission in listed if submission.file == f"{entry.upload}.csv"), None)
+    if match is None:
         return entry
-    known = replace(entry, ref=found.ref, status=found.status, public=found.public, private=found.private)
+    known = replace(entry, ref=match.ref, status=match.status, public=match.public, private=match.private)
     return entry if known == entry else append(known)
 
 
 def settle(entry: Entry, patience_seconds: float, absent: str = "unlisted") -> Entry:
-    """Ask for the listing until it shows an upload of unknown outcome; its status is `absent` if it does not in time.
+    """Return an upload of unknown status once Kaggle lists it, or with the status `absent` when the patience ends.
 
     Raises:
-        KaggleError: there is no listing; the outcome stays unknown.
+        KaggleError: Kaggle returned no listing, so the status stays unknown.
     """
     deadline = time.monotonic() + patience_seconds
     while True:
@@ -159,33 +159,33 @@ def settle(entry: Entry, patience_seconds: float, absent: str = "unlisted") -> E
         time.sleep(POLL_SECONDS)
 
 
-def settle_all(competition: str) -> tuple[list[Entry], list[Listed]]:
-    """Return every upload to a competition, up to date and none of them unknown, and all that Kaggle holds.
+def settle_all(competition: str) -> tuple[list[Entry], list[ListedSubmission]]:
+    """Return a competition's uploads, all up to date and none `unknown`, and Kaggle's listing.
 
     Raises:
-        BadInput: a killed command's client is still at work.
-        KaggleError: there is no listing.
+        BadInput: the client of a killed command is still running.
+        KaggleError: Kaggle returned no listing.
     """
-    held = client.listing(competition)
-    entries = [update(entry, held) for entry in load() if entry.competition == competition]
+    listed = client.listing(competition)
+    entries = [update(entry, listed) for entry in load() if entry.competition == competition]
     for index, entry in enumerate(entries):
         if entry.status == "unknown":
             if client.is_running(entry.upload):
                 raise BadInput(f"{entry.upload} is still being sent by an earlier command's client; wait for its end")
             entries[index] = settle(entry, SETTLE_SECONDS)
-    return entries, held
+    return entries, listed
 
 
 def reason_of(entry: Entry) -> str:
-    """Return why Kaggle could not score an upload, in its own words where it can be asked."""
+    """Return why Kaggle could not score an upload: its own message, or where to read it."""
     with suppress(KaggleError):
         if reason := client.error_of(entry.competition, entry.ref):
             return f"Kaggle says {one_line(reason)}"
-    return f"its page of {entry.competition} says why"
+    return f"see the submissions page of {entry.competition} on Kaggle"
 
 
 def show(params: Params, arguments: argparse.Namespace) -> None:
-    """Print the ledger, its scores up to date where Kaggle can be asked."""
+    """Print the ledger, with current scores if Kaggle can be reached."""
     for competition in dict.fromkeys(entry.competition for entry in load() if not entry.private):
         try:
             with uploading():
@@ -196,7 +196,7 @@ def show(params: Params, arguments: argparse.Namespace) -> None:
     if not entries:
         print(f"no uploads in {LEDGER} yet")
         return
-    print(markdown(pd.DataFrame([_shown(entry) for entry in entries])))
+    print(markdown(pd.DataFrame([_table_row(entry) for entry in entries])))
     for entry in entries:
         if entry.status == "error":
             print(f"submission {entry.ref} was not scored: {reason_of(entry)}")
@@ -204,8 +204,8 @@ def show(params: Params, arguments: argparse.Namespace) -> None:
         print(agreement([entry for entry in entries if entry.task == task]))
 
 
-def _shown(entry: Entry) -> dict:
-    row = {name: getattr(entry, name) for name in SHOWN}
+def _table_row(entry: Entry) -> dict:
+    row = {name: getattr(entry, name) for name in TABLE_COLUMNS}
     row["time"] = entry.time[:16]
     with blame(LEDGER):
         row["out_of_fold"] = _out_of_fold(entry)
@@ -221,7 +221,7 @@ def _out_of_fold(entry: Entry) -> str:
 
 
 def agreement(entries: list[Entry]) -> str:
-    """Return what the public scores of one task's uploads say of their out-of-fold scores.
+    """Return one line on how the public scores of a task's uploads agree with their out-of-fold scores.
 
     Raises:
         BadInput: a score in the ledger is no number.
@@ -229,12 +229,12 @@ def agreement(entries: list[Entry]) -> str:
     with blame(LEDGER):
         scores = [(float(e.out_of_fold), float(e.public)) for e in entries if e.out_of_fold and e.public]
     own, public = np.array(scores).reshape(-1, 2).T
-    told = f"{entries[0].task}: {len(scores)} uploads with out-of-fold and public score"
+    summary = f"{entries[0].task}: {len(scores)} uploads with out-of-fold and public score"
     if len(scores):
-        told += f", public minus out-of-fold {np.mean(public - own):+.4f} on average"
+        summary += f", public minus out-of-fold {np.mean(public - own):+.4f} on average"
     if len(scores) < 3 or min(np.ptp(own), np.ptp(public)) == 0:
-        return f"{told}; a correlation takes three that differ"
-    return f"{told}, correlation {np.corrcoef(own, public)[0, 1]:.2f}"
+        return f"{summary}; a correlation needs three that differ"
+    return f"{summary}, correlation {np.corrcoef(own, public)[0, 1]:.2f}"
 
 
 def main(arguments: list[str] | None = None) -> None:

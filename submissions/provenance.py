@@ -1,4 +1,4 @@
-"""Where a submission comes from: the commit, and the ensemble if the file is its work."""
+"""Where a submission comes from: the commit, and the ensemble if it made the file."""
 
 import hashlib
 import subprocess
@@ -10,27 +10,30 @@ from features.labels.intervals import with_bounds
 from pipeline.storage import paths
 from pipeline.storage.summaries import load_ensemble
 
-WRITTEN_BY_RUNS = ("dvc.lock", str(paths.LEDGER))  # changes here are no changes of the code
+WRITTEN_BY_RUNS = (
+    "dvc.lock",
+    str(paths.LEDGER),
+)  # runs change these files, so a change there does not make the code dirty
 NAMED_MEMBERS = 4
 
 
 @dataclass(frozen=True)
 class Commit:
-    """The state of the project; both empty where it is not in git."""
+    """The state of the project. Both values are empty if the project is not in git."""
 
     hash: str
     state: str  # clean or dirty
 
     def __str__(self) -> str:
-        """Return the short form, in the words of `git describe`."""
+        """Return the short form, as `git describe --dirty` prints it."""
         return (self.hash[:7] or "no commit") + ("-dirty" if self.state == "dirty" else "")
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """What made a submission."""
+    """The ensemble that made a submission."""
 
-    weights: dict[str, float]  # of the members that take part, largest first
+    weights: dict[str, float]  # of the members with a weight above 0, largest first
     sha256: str  # of their trained models, weights and temperatures
     accuracy: float  # out of fold, honest
     low: float  # the 95 % interval of the accuracy
@@ -50,25 +53,25 @@ class Ensemble:
 
 
 def commit() -> Commit:
-    """Return the commit that is checked out, dirty where tracked or new files differ from it."""
+    """Return the commit that is checked out. It is dirty if a file was changed or added since."""
     others = [f":(exclude){name}" for name in WRITTEN_BY_RUNS]
-    found, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--", ".", *others)
-    if found is None or changes is None:
+    head, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--", ".", *others)
+    if head is None or changes is None:
         return Commit("", "")
-    return Commit(found, "dirty" if changes else "clean")
+    return Commit(head, "dirty" if changes else "clean")
 
 
 def _git(*arguments: str) -> str | None:
     try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+        result = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return result.stdout.strip() if result.returncode == 0 else None
 
 
-def ensemble(key: str, submission: pd.DataFrame, made: pd.DataFrame) -> Ensemble | None:
-    """Return the task's ensemble, or None where the submission is not what it `made`."""
-    if submission.to_numpy(object).tolist() != made.to_numpy(object).tolist():
+def ensemble(key: str, submission: pd.DataFrame, ensemble_submission: pd.DataFrame) -> Ensemble | None:
+    """Return the task's ensemble, or None if the submission differs from `ensemble_submission`, which it makes."""
+    if submission.to_numpy(object).tolist() != ensemble_submission.to_numpy(object).tolist():
         return None
     summary = load_ensemble(key, "weights", "temperatures", "honest_accuracy")
     weights = {name: weight for name, weight in summary["weights"].items() if weight > 0}
@@ -77,9 +80,9 @@ def ensemble(key: str, submission: pd.DataFrame, made: pd.DataFrame) -> Ensemble
 
 
 def _sha256(key: str, summary: dict) -> str:
-    hashed = hashlib.sha256(repr([sorted(summary[name].items()) for name in ("weights", "temperatures")]).encode())
+    digest = hashlib.sha256(repr([sorted(summary[name].items()) for name in ("weights", "temperatures")]).encode())
     for member, weight in sorted(summary["weights"].items()):
         for path in sorted(paths.models(key, member).glob("*.keras")) if weight > 0 else ():
             with path.open("rb") as file:
-                hashed.update(hashlib.file_digest(file, "sha256").digest())
-    return hashed.hexdigest()
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()

@@ -1,6 +1,6 @@
-"""`python -m submissions.score TASK FILE [OTHER]`: grade any CSV as Kaggle would, if the answers are known.
+"""`python -m submissions.score TASK FILE [OTHER]`: grade a CSV as Kaggle would, if the answers are known.
 
-With OTHER, a second CSV, it also says which of the two is better.
+With OTHER, a second CSV, it also compares the two.
 
 Example: python -m submissions.score fashion submissions/fashion.csv
 """
@@ -29,14 +29,14 @@ from submissions.command import run
 from submissions.rules.check import check_labels
 from submissions.rules.compare import compare
 from submissions.rules.label_sets import right
-from submissions.rules.published import lines, told
+from submissions.rules.published import medal_thresholds_line, standing_line
 
 
 def score(params: Params, arguments: argparse.Namespace) -> None:
-    """Print the public and private score of a file, its place among the published ones, and whether it beats another.
+    """Print a file's public and private score, its place among published results, and its comparison with `other`.
 
     Raises:
-        BadInput: the answers are not known, or a file is no submission to this task.
+        BadInput: the answers are unknown, or a file is no submission for this task.
     """
     key, path = arguments.task, arguments.file
     task = task_of(params, key).ingest
@@ -46,13 +46,13 @@ def score(params: Params, arguments: argparse.Namespace) -> None:
     print(f"{path}: {summary(graded, answers)}")
     results, private = rivals(params, key), graded["private"]["score"]
     if results and private is not None:
-        print(f"private score: {told(private, results)}; {lines(results)}")
+        print(f"private score: {standing_line(private, results)}; {medal_thresholds_line(results)}")
     elif has_other_images(params, key):
         print(f"no medals: {OTHER_IMAGES}")
     else:
-        print("no medals: no published result is of the same images as this task, or no row is private")
+        print("no medals: no published result uses this task's images, or no row is private")
     if arguments.other is not None:
-        print(_compared(labels, _labels(arguments.other, answers), arguments.other, answers))
+        print(_comparison_line(labels, _labels(arguments.other, answers), arguments.other, answers))
 
 
 def _labels(path: Path, answers: Answers) -> np.ndarray:
@@ -65,15 +65,15 @@ def _labels(path: Path, answers: Answers) -> np.ndarray:
     return predicted(path, submission, answers)
 
 
-def _compared(first: np.ndarray, second: np.ndarray, other: Path, answers: Answers) -> str:
+def _comparison_line(first: np.ndarray, second: np.ndarray, other: Path, answers: Answers) -> str:
     counts = answers.usage != "Ignored" if answers.usage is not None else np.full(len(first), True)
     with blame(answers.path):
-        hits = [right(each, answers.labels, answers.separator)[counts] for each in (first, second)]
-        found = compare(*hits)
-    verdict = "within noise" if found.within_noise else "more than noise"
+        hits = [right(labels, answers.labels, answers.separator)[counts] for labels in (first, second)]
+        result = compare(*hits)
+    verdict = "within noise" if result.within_noise else "more than noise"
     return (
-        f"{found.difference:+.4f} from {other}, on {found.rows} rows, public and private: {found.only_first} that it "
-        f"alone has right, {found.only_second} that the other alone has; exact McNemar test p = {found.p_value:.2g}, "
+        f"{result.difference:+.4f} from {other}, on {result.rows} rows, public and private: {result.only_first} that "
+        f"only it has right, {result.only_second} only the other; exact McNemar test p = {result.p_value:.2g}, "
         f"{verdict}"
     )
 

@@ -1,4 +1,4 @@
-"""An archive of a competition's files to a folder of them, and that folder's files to where the user has them."""
+"""Unpack the archive of a competition's files, and move the files to the user's folder."""
 
 import filecmp
 import lzma
@@ -9,12 +9,12 @@ from pathlib import Path, PurePosixPath
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Write the files of a zip, and those of the zips within it, to `folder`, which is made anew.
+    """Extract a zip, and the zips inside it, into `folder`. What the folder contained before is deleted.
 
-    A zip within that holds several files becomes a folder of its name, unless all of them lie in one folder already.
+    An inner zip becomes a folder of its name if it contains several files that are not all in one folder.
 
     Raises:
-        ValueError: the archive is broken or locked, or a name in it leads out of the folder.
+        ValueError: the archive is broken or encrypted, or a name in it leads out of the folder.
     """
     shutil.rmtree(folder, ignore_errors=True)
     _extract(archive, folder)
@@ -39,13 +39,13 @@ def _extract(archive: Path, folder: Path) -> None:
             for member in opened.infolist():
                 name = PurePosixPath(member.filename.replace("\\", "/"))
                 if name.is_absolute() or ".." in name.parts or ":" in member.filename:
-                    raise ValueError(f"{archive.name} holds {member.filename!r}, which leads out of its folder")
+                    raise ValueError(f"{archive.name} contains {member.filename!r}, which leads out of its folder")
                 if name.parts[:1] != ("__MACOSX",):
                     opened.extract(member, folder)
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError) as error:
         raise ValueError(f"{archive.name} is not readable as zip ({error})") from error
     except OSError as error:
-        if error.errno is not None:  # bz2 has none where its data are broken
+        if error.errno is not None:  # bz2 raises an OSError without errno for broken data
             raise
         raise ValueError(f"{archive.name} is not readable as zip ({error})") from error
 
@@ -69,12 +69,12 @@ def _merge(source: Path, target: Path) -> None:
 
 
 def files_of(folder: Path) -> list[Path]:
-    """Return all files below a folder, relative to it, in order."""
+    """Return all files in a folder and its subfolders, as sorted relative paths."""
     return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
 
 
 def differing(source: Path, target: Path) -> list[Path]:
-    """Return the files of `source` in whose place `target` has something else."""
+    """Return the files of `source` that exist in `target` with other contents."""
     return [path for path in files_of(source) if (target / path).exists() and not _same(source / path, target / path)]
 
 
@@ -83,16 +83,18 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def move(source: Path, target: Path) -> int:
-    """Move what `target` does not have, or has otherwise, from `source`, each file in one step; return how many.
+    """Move the files that are missing or different in `target` from `source`, and return how many were moved.
+
+    Each file is moved in one step.
 
     Raises:
-        OSError: a folder stands in the place of a file, or the other way round.
+        OSError: `target` has a folder where `source` has a file, or the reverse.
     """
-    moved = 0
+    moved_count = 0
     for path in files_of(source):
         place = target / path
         if not place.exists() or not _same(source / path, place):
             place.parent.mkdir(parents=True, exist_ok=True)
             (source / path).replace(place)
-            moved += 1
-    return moved
+            moved_count += 1
+    return moved_count

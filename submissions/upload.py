@@ -1,4 +1,4 @@
-"""`python -m submissions.upload TASK`: send the task's submission once, and report what Kaggle's listing shows."""
+"""`python -m submissions.upload TASK`: upload the task's submission once, and print its state in Kaggle's listing."""
 
 import argparse
 import hashlib
@@ -17,66 +17,64 @@ from pipeline.storage.files import BadInput, blame
 from pipeline.storage.summaries import load_scores
 from pipeline.submission import made_of
 from submissions import client, ledger, provenance
-from submissions.client import KaggleError, Listed
+from submissions.client import KaggleError, ListedSubmission
 from submissions.command import competition_of, run
-from submissions.ledger import HELD, Entry
+from submissions.ledger import LISTED_STATUSES, Entry
 from submissions.rules.check import check, parse
 
 WAIT_SECONDS = 1800  # for the score
-FIRST_POLL_SECONDS = 3  # then ever more slowly
+FIRST_POLL_SECONDS = 3  # then twice as long each time
 LAST_POLL_SECONDS = 30
-HASH_DIGITS = 12  # of the name on Kaggle
+HASH_DIGITS = 12  # in the file's name on Kaggle
 
 
 def upload(params: Params, arguments: argparse.Namespace) -> None:
-    """Check, record, send and confirm the submission of a task, then print what is known of it.
+    """Check, record, send and confirm a task's submission, then print its scores.
 
     Raises:
         BadInput: the file is not what Kaggle expects, was uploaded before, or no submission is left today.
-        KaggleError: Kaggle does not hold the submission, or does not say whether it does.
+        KaggleError: Kaggle did not receive the submission, or it is unknown whether it did.
     """
     key = arguments.task
     competition = competition_of(params, key)
-    data, ensemble = _checked(params, key)
+    data, ensemble = _check_submission(params, key)
     with ledger.uploading():
-        entries, held = ledger.settle_all(competition)
+        entries, listed = ledger.settle_all(competition)
         sha256 = hashlib.sha256(data).hexdigest()
         if not arguments.again:
-            _refuse_twin(competition, sha256, entries, held)
+            _refuse_twin(competition, sha256, entries, listed)
         _refuse_beyond_limit(competition)
         entry = _entry(key, competition, sha256, ensemble, arguments.message)
-        entry, left = _sent(ledger.append(entry), data)
+        entry, left = _send(ledger.append(entry), data)
     print(
         f"upload: {competition} holds {entry.upload}.csv as submission {entry.ref}, status {entry.status}", flush=True
     )
     if arguments.wait:
-        entry = _scored(entry)
-    _tell(entry, ensemble, left)
+        entry = _wait_for_score(entry)
+    _print_result(entry, ensemble, left)
 
 
-def _checked(params: Params, key: str) -> tuple[bytes, provenance.Ensemble | None]:
-    """Return the bytes of the submission, and the ensemble if it made them."""
+def _check_submission(params: Params, key: str) -> tuple[bytes, provenance.Ensemble | None]:
+    """Return the bytes of the checked submission, and the ensemble if it made them."""
     path = paths.submission(key)
-    made, sample, classes = made_of(params, key)
+    ensemble_submission, sample, classes = made_of(params, key)
     data = path.read_bytes()
     with blame(path):
         submission = parse(data)
         check(submission, sample, classes, task_of(params, key).ingest.train.label_separator)
-    ensemble = provenance.ensemble(key, submission, made)
+    ensemble = provenance.ensemble(key, submission, ensemble_submission)
     if ensemble is None:
-        print(f"upload: {path} is not the work of the present ensemble, so its score is not claimed", file=sys.stderr)
+        print(f"upload: {path} was not made by the current ensemble, so no score is recorded for it", file=sys.stderr)
     return data, ensemble
 
 
-def _refuse_twin(competition: str, sha256: str, entries: list[Entry], held: list[Listed]) -> None:
-    """Look for the same bytes in the ledger, and in the names of what was sent from other copies of the project."""
-    twins = {entry.ref for entry in entries if entry.sha256 == sha256 and entry.status in HELD}
-    twins |= {each.ref for each in held if each.file.endswith(f"-{sha256[:HASH_DIGITS]}.csv")}
+def _refuse_twin(competition: str, sha256: str, entries: list[Entry], listed: list[ListedSubmission]) -> None:
+    """Refuse bytes that are in the ledger, or whose hash is in a listed name (another copy of the project sent it)."""
+    twins = {entry.ref for entry in entries if entry.sha256 == sha256 and entry.status in LISTED_STATUSES}
+    twins |= {submission.ref for submission in listed if submission.file.endswith(f"-{sha256[:HASH_DIGITS]}.csv")}
     if twins:
         numbers = " and ".join(sorted(twins))
-        raise BadInput(
-            f"{competition} holds this very file already, as submission {numbers}; --again sends it once more"
-        )
+        raise BadInput(f"{competition} already has this file, as submission {numbers}; --again sends it once more")
 
 
 def _refuse_beyond_limit(competition: str) -> None:
@@ -85,9 +83,9 @@ def _refuse_beyond_limit(competition: str) -> None:
     except KaggleError as error:
         print(f"upload: the daily limit is not known ({error})", file=sys.stderr)
         return
-    if limits.spent and limits.capped:
-        raise BadInput(f"no submission to {competition} is left, after {limits.ever} in all")
-    if limits.spent:
+    if limits.used_up and limits.limited_by_total:
+        raise BadInput(f"no submission to {competition} is left, after {limits.total} in all")
+    if limits.used_up:
         now = datetime.now(UTC)
         midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0)
         minutes = int((midnight - now).total_seconds() // 60)
@@ -98,13 +96,17 @@ def _refuse_beyond_limit(competition: str) -> None:
 
 
 def _entry(key: str, competition: str, sha256: str, ensemble: provenance.Ensemble | None, message: str | None) -> Entry:
-    """Return the line that says that an upload is about to be tried."""
+    """Return the ledger's line for an upload that is about to begin."""
     commit, now = provenance.commit(), datetime.now(UTC)
-    made = {"members": "", "weights_sha256": "", "out_of_fold": "", "low": "", "high": ""}
+    ensemble_columns = {"members": "", "weights_sha256": "", "out_of_fold": "", "low": "", "high": ""}
     if ensemble is not None:
         shares = " ".join(f"{name}={weight:.4f}" for name, weight in ensemble.weights.items())
-        made = {"members": shares, "weights_sha256": ensemble.sha256, "out_of_fold": f"{ensemble.accuracy:.6f}"}
-        made |= {"low": f"{ensemble.low:.6f}", "high": f"{ensemble.high:.6f}"}
+        ensemble_columns = {
+            "members": shares,
+            "weights_sha256": ensemble.sha256,
+            "out_of_fold": f"{ensemble.accuracy:.6f}",
+        }
+        ensemble_columns |= {"low": f"{ensemble.low:.6f}", "high": f"{ensemble.high:.6f}"}
     return Entry(
         time=now.isoformat(timespec="seconds"),
         upload=f"{key}-{now:%Y%m%d-%H%M%S}-{sha256[:HASH_DIGITS]}",
@@ -113,8 +115,8 @@ def _entry(key: str, competition: str, sha256: str, ensemble: provenance.Ensembl
         sha256=sha256,
         commit=commit.hash,
         state=commit.state,
-        **made,
-        message=message or f"{commit}: {ensemble or 'not the work of an ensemble of this state'}",
+        **ensemble_columns,
+        message=message or f"{commit}: {ensemble or 'not made by the current ensemble'}",
         ref="",
         status="unknown",
         public="",
@@ -122,11 +124,11 @@ def _entry(key: str, competition: str, sha256: str, ensemble: provenance.Ensembl
     )
 
 
-def _sent(entry: Entry, data: bytes) -> tuple[Entry, int | None]:
-    """Send the bytes that were checked, under the name of the upload; return what Kaggle holds, and what is left today.
+def _send(entry: Entry, data: bytes) -> tuple[Entry, int | None]:
+    """Send the checked bytes under the upload's name. Return the updated entry, and how many are left today.
 
     Raises:
-        KaggleError: it does not hold them, or it is not known whether it does.
+        KaggleError: Kaggle did not receive them, or it is unknown whether it did.
     """
     failure = left = None
     with tempfile.TemporaryDirectory() as folder:
@@ -142,33 +144,33 @@ def _sent(entry: Entry, data: bytes) -> tuple[Entry, int | None]:
         entry = ledger.settle(entry, patience_seconds, absent="failed" if is_clear else "unlisted")
     except KaggleError as error:
         raise KaggleError(
-            f"it is not known whether {entry.competition} holds {entry.upload}.csv ({failure or error}); "
+            f"it is not known whether {entry.competition} received {entry.upload}.csv ({failure or error}); "
             "`python -m submissions.ledger` asks again"
         ) from error
     if entry.status == "failed":
         raise KaggleError(f"not submitted: {failure}")
     if entry.status == "unlisted":
-        said = failure or "the kaggle client reported success"
+        outcome = failure or "the kaggle client reported success"
         raise KaggleError(
-            f"not listed yet: Kaggle does not show {entry.upload}.csv after {patience_seconds:g} s ({said}); before "
+            f"not listed yet: Kaggle does not show {entry.upload}.csv after {patience_seconds:g} s ({outcome}); before "
             "you send it again, `python -m submissions.ledger` asks once more"
         )
     return entry, left
 
 
-def _scored(entry: Entry) -> Entry:
-    """Return the entry once Kaggle has scored it, or as it is when patience ends."""
+def _wait_for_score(entry: Entry) -> Entry:
+    """Return the entry when Kaggle has scored it, or unscored after WAIT_SECONDS."""
     deadline, pause_seconds = time.monotonic() + WAIT_SECONDS, FIRST_POLL_SECONDS
     while entry.status == "pending" and time.monotonic() < deadline:
         time.sleep(pause_seconds)
         pause_seconds = min(2 * pause_seconds, LAST_POLL_SECONDS)
-        with suppress(KaggleError):  # a moment's trouble; the deadline ends a longer one
+        with suppress(KaggleError):  # retry after a short failure; the deadline ends a long one
             entry = ledger.update(entry, client.listing(entry.competition))
     return entry
 
 
-def _tell(entry: Entry, ensemble: provenance.Ensemble | None, left: int | None) -> None:
-    """Print the public score beside those that were known before it, its place, and the submissions left."""
+def _print_result(entry: Entry, ensemble: provenance.Ensemble | None, left: int | None) -> None:
+    """Print the public score, its place, the scores known before the upload, and the submissions left today."""
     public = float(entry.public) if entry.public else None
     lines = {
         "public score": entry.public or f"not known yet ({entry.status}); `python -m submissions.ledger` asks again"
@@ -181,8 +183,8 @@ def _tell(entry: Entry, ensemble: provenance.Ensemble | None, left: int | None) 
             lines["out-of-fold"] += f", public is {public - ensemble.accuracy:+.4f} from it"
         lines["replica score"] = _replica_score(entry.task)
     lines["left today"] = "not known" if left is None else f"{left} submissions"
-    for name, told in lines.items():
-        print(f"  {name:14} {told}")
+    for name, text in lines.items():
+        print(f"  {name:14} {text}")
     if entry.status == "error":
         raise BadInput(f"Kaggle could not score submission {entry.ref}: {ledger.reason_of(entry)}")
 
@@ -210,9 +212,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command."""
     parser = parser_of(__doc__)
     parser.add_argument("task", metavar="TASK", help="an entry under tasks in params.yaml")
-    parser.add_argument("-m", "--message", help="what Kaggle shows beside it; else commit, members and score")
+    parser.add_argument("-m", "--message", help="description on Kaggle (default: commit, members and score)")
     parser.add_argument("--wait", action="store_true", help="wait for the score")
-    parser.add_argument("--again", action="store_true", help="send a file that Kaggle holds already")
+    parser.add_argument("--again", action="store_true", help="send a file that Kaggle already has")
     run("upload", upload, parser.parse_args(arguments))
 
 

@@ -101,7 +101,7 @@ def test_a_differing_file_of_the_users_is_kept_unless_told_otherwise(kaggle, cap
         ),
         (Failure(429, "Too many requests"), "wait a minute"),
         (Failure(500, "Internal server error"), "try again later"),
-        (Failure(), "Kaggle cannot be reached, or the connection broke; look at the network"),
+        (Failure(), "Kaggle cannot be reached, or the connection broke; check the network"),
     ],
 )
 def test_a_failure_is_one_sentence_that_says_what_to_do(kaggle, capsys, failure, expected):
@@ -208,5 +208,5 @@ def test_a_folder_on_another_disk_is_filled_from_there(kaggle, capsys, tmp_path)
 def test_one_download_at_a_time(kaggle, capsys):
     TARGET.parent.mkdir(parents=True)
     with FileLock(TARGET.with_name(".shoes.lock")):
-        assert "another download to data/raw/shoes is on its way" in run(capsys, status=1)
+        assert "another download to data/raw/shoes is running" in run(capsys, status=1)
     assert not kaggle.log

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput
 from submissions import ledger
-from submissions.client import Listed
+from submissions.client import ListedSubmission
 from submissions.ledger import COLUMNS, Entry, agreement, append, load, update
 from tests.projects import environment
 
@@ -119,7 +119,10 @@ def test_a_line_that_cannot_be_written_leaves_the_ledger_as_it_was(monkeypatch):
 
 
 def test_an_upload_is_known_by_its_name_and_news_alone_is_written():
-    held = [Listed("7", "t-2.csv", "complete", "0.5", ""), Listed("8", "t-1.csv", "pending", "", "")]
+    held = [
+        ListedSubmission("7", "t-2.csv", "complete", "0.5", ""),
+        ListedSubmission("8", "t-1.csv", "pending", "", ""),
+    ]
     first = append(entry(1))
     known = update(first, held)
     assert known == dataclasses.replace(first, ref="8", status="pending")
@@ -131,10 +134,10 @@ def test_agreement_takes_three_uploads_that_differ():
     assert agreement(scored).endswith(
         "3 uploads with out-of-fold and public score, public minus out-of-fold -0.1000 on average, correlation 1.00"
     )
-    assert agreement(scored[:2]).endswith("a correlation takes three that differ")
-    assert agreement([scored[0]] * 3).endswith("a correlation takes three that differ")
+    assert agreement(scored[:2]).endswith("a correlation needs three that differ")
+    assert agreement([scored[0]] * 3).endswith("a correlation needs three that differ")
     assert (
-        agreement([entry(9)]) == "t: 0 uploads with out-of-fold and public score; a correlation takes three that differ"
+        agreement([entry(9)]) == "t: 0 uploads with out-of-fold and public score; a correlation needs three that differ"
     )
 
 
@@ -146,7 +149,7 @@ def test_what_is_no_score_or_no_text_is_one_sentence():
 
 
 def test_an_unknown_outcome_gets_its_time_however_long_ago_it_was_begun(monkeypatch):
-    listings = iter([[], [], [Listed("7", "t-1.csv", "complete", "0.5", "")]])
+    listings = iter([[], [], [ListedSubmission("7", "t-1.csv", "complete", "0.5", "")]])
     monkeypatch.setattr(ledger.client, "listing", lambda _: next(listings))
     monkeypatch.setattr(ledger, "POLL_SECONDS", 0)
     append(entry(1, competition="c", time="2026-01-02T03:04:05+00:00"))

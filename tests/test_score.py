@@ -18,7 +18,7 @@ from pipeline.storage.files import BadInput
 from pipeline.storage.predictions import Predictions, save_predictions
 from submissions import score as command
 from submissions.rules.compare import compare
-from submissions.rules.published import place, published, told
+from submissions.rules.published import place, published, standing_line
 from tests.projects import task as a_task
 from tests.projects import write_params
 
@@ -157,8 +157,8 @@ def test_other_images_under_the_name_have_no_place_and_one_line_says_so():
 def test_of_equal_scores_the_earlier_goes_first():
     results = published("price_sum", "fashion-mnist", "shared")
     assert [place(score, results) for score in (0.98, 0.979, 0.97, 0.965, 0.9, 0.5)] == [1, 2, 2, 3, 3, 5]
-    assert told(0.98, results).endswith("gold") and told(0.979, results).endswith("silver")
-    assert told(0.9, results).endswith("bronze") and told(0.81, results).endswith("no medal")
+    assert standing_line(0.98, results).endswith("gold") and standing_line(0.979, results).endswith("silver")
+    assert standing_line(0.9, results).endswith("bronze") and standing_line(0.81, results).endswith("no medal")
 
 
 def test_published_results_are_shares_and_best_first():
@@ -186,8 +186,8 @@ def test_any_file_is_graded_and_compared_with_another(capsys):
     command.main(["t", "good.csv", "bad.csv"])
     graded, medals, compared = capsys.readouterr().out.splitlines()
     assert graded == "good.csv: public unknown (no rows), private 0.9750 (0.8712 to 0.9956) on 40 rows"
-    assert medals.startswith("no medals: no published result is of the same images")
-    assert "+0.2750 from bad.csv, on 40 rows" in compared and "11 that it alone has right, 0 that" in compared
+    assert medals.startswith("no medals: no published result uses this task's images")
+    assert "+0.2750 from bad.csv, on 40 rows" in compared and "11 that only it has right, 0 only the other" in compared
     assert compared.endswith("exact McNemar test p = 0.00098, more than noise")
 
 

@@ -99,16 +99,16 @@ def test_a_compressed_file_is_refused(kaggle, capsys):
 def test_a_file_that_the_ensemble_did_not_make_claims_no_score(kaggle, capsys):
     write_submission(SUBMISSION.replace("3,5", "3,6"))
     text = run(capsys, "shoes")
-    assert "is not the work of the present ensemble" in text and "out-of-fold" not in text
-    assert kaggle.submissions[0].description == "no commit: not the work of an ensemble of this state"
+    assert "was not made by the current ensemble" in text and "out-of-fold" not in text
+    assert kaggle.submissions[0].description == "no commit: not made by the current ensemble"
     assert lines()[-1]["out_of_fold"] == lines()[-1]["members"] == lines()[-1]["weights_sha256"] == ""
 
 
 def test_the_same_bytes_go_twice_only_when_told_to(kaggle, capsys):
     run(capsys, "shoes")
-    assert "holds this very file already, as submission 1000; --again" in run(capsys, "shoes", status=1)
+    assert "already has this file, as submission 1000; --again" in run(capsys, "shoes", status=1)
     paths.LEDGER.unlink()  # another clone of the project
-    assert "holds this very file already, as submission 1000; --again" in run(capsys, "shoes", status=1)
+    assert "already has this file, as submission 1000; --again" in run(capsys, "shoes", status=1)
     assert len(kaggle.submissions) == 1
 
 

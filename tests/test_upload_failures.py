@@ -96,7 +96,7 @@ def test_an_unknown_outcome_is_settled_from_the_listing_before_anything_is_sent_
     text = run(capsys, "shoes", status=1)
     assert "it is not known whether" in text and statuses() == ["unknown"]
     kaggle.failures.clear()
-    assert "holds this very file already" in run(capsys, "shoes", status=1)
+    assert "already has this file" in run(capsys, "shoes", status=1)
     assert len(kaggle.submissions) == 1 and statuses() == ["unknown", "complete"]
 
 
@@ -118,7 +118,9 @@ def test_the_reason_of_kaggle_is_shown_where_a_submission_cannot_be_scored(kaggl
     assert f"could not score submission 1000: {said}" in text and statuses() == ["unknown", "error"]
     assert f"submission 1000 was not scored: {said}" in run(capsys, command=ledger)
     kaggle.reason = ""
-    assert f"submission 1000 was not scored: its page of {COMPETITION} says why" in run(capsys, command=ledger)
+    assert f"submission 1000 was not scored: see the submissions page of {COMPETITION} on Kaggle" in run(
+        capsys, command=ledger
+    )
 
 
 def test_a_server_that_never_answers_is_given_up(kaggle, capsys, monkeypatch):
@@ -173,11 +175,11 @@ def test_a_killed_command_whose_client_lives_on_is_waited_for(kaggle, capsys):
     held.set()
     until(lambda: not client.is_running(lines()[0]["upload"]))
     process.stdout.close()
-    assert "holds this very file already" in run(capsys, "shoes", status=1)
+    assert "already has this file" in run(capsys, "shoes", status=1)
     assert len(kaggle.submissions) == 1 and statuses() == ["unknown", "complete"]
 
 
 def test_one_upload_at_a_time(kaggle, capsys):
     with ledger.uploading():
-        assert "another upload, or the ledger command, is at work" in run(capsys, "shoes", status=1)
+        assert "another upload, or the ledger command, is running" in run(capsys, "shoes", status=1)
     assert not kaggle.log

@@ -1,1 +1,1 @@
-"""The rules of a submission: how it is built, checked, graded and compared; no command is here."""
+"""How a submission is built, checked, graded and compared. No command is here."""

@@ -1,4 +1,4 @@
-"""What Kaggle would refuse, found before the upload."""
+"""Find what Kaggle would refuse, before the upload."""
 
 import csv
 import io
@@ -9,10 +9,10 @@ from submissions.rules.label_sets import first_bad
 
 
 def parse(data: bytes) -> pd.DataFrame:
-    """Return a submission as text from the bytes of its file, read as strictly as Kaggle might.
+    """Return a submission as text from the bytes of its file. The CSV is read strictly, as Kaggle might.
 
     Raises:
-        ValueError: no UTF-8 text separated by commas, or rows of other lengths.
+        ValueError: the bytes are not UTF-8 or no CSV, or a row has another length than the header.
     """
     try:
         rows = list(csv.reader(io.StringIO(data.decode(), newline=""), strict=True))
@@ -34,16 +34,16 @@ def parse(data: bytes) -> pd.DataFrame:
 def check(
     submission: pd.DataFrame, sample: pd.DataFrame, classes: list[int | str], separator: str | None = None
 ) -> None:
-    """Compare a submission, as it was read back from its file, with the sample submission.
+    """Compare a submission, read back from its file, with the sample submission.
 
     Args:
         submission: text, id and label.
         sample: text, id and label.
-        classes: the labels' own values.
-        separator: between the labels of a set, where the task has label sets, of which some may be empty.
+        classes: the labels' values.
+        separator: between the labels of a set, for tasks with label sets; a set may be empty.
 
     Raises:
-        ValueError: other columns, rows, ids or order, a missing value, or a label that is no class.
+        ValueError: columns, rows, ids or order differ, a value is missing, or a label is no class.
     """
     if list(submission.columns) != list(sample.columns):
         raise ValueError(f"columns {list(submission.columns)}, expected {list(sample.columns)}")
@@ -59,7 +59,7 @@ def check(
 
 
 def check_labels(submission: pd.DataFrame, classes: list[int | str], separator: str | None = None) -> None:
-    """Raise ValueError where a label is missing, or is no class; see `check`."""
+    """Raise ValueError if a label is missing or is no class; see `check`."""
     ids, labels = submission.iloc[:, 0], submission.iloc[:, 1]
     if separator is None:
         _check_filled(labels)

@@ -1,4 +1,4 @@
-"""Whether one submission is better than another, or was lucky."""
+"""Test whether one submission is better than another, or only lucky."""
 
 from dataclasses import dataclass
 
@@ -12,19 +12,19 @@ SIGNIFICANT = 0.05
 class Comparison:
     """Two submissions on the same rows."""
 
-    only_first: int  # rows that the first alone has right
+    only_first: int  # rows that only the first has right
     only_second: int
     rows: int
-    p_value: float  # of a difference so large or larger between two equally good ones
+    p_value: float  # probability of a difference at least this large if both are equally good
 
     @property
     def within_noise(self) -> bool:
-        """Whether equally good submissions often differ so much."""
+        """Whether equally good submissions often differ this much."""
         return self.p_value >= SIGNIFICANT
 
     @property
     def difference(self) -> float:
-        """Return the accuracy of the first less that of the second."""
+        """Return the accuracy of the first minus that of the second."""
         return (self.only_first - self.only_second) / self.rows
 
 
@@ -36,7 +36,7 @@ def compare(first: np.ndarray, second: np.ndarray) -> Comparison:
         second: bool (n,), the same for the second, in the same order.
 
     Raises:
-        ValueError: other lengths, or no rows.
+        ValueError: the lengths differ, or there are no rows.
     """
     if first.shape != second.shape or not first.size:
         raise ValueError(f"{first.shape} and {second.shape} rows, expected the same and at least one")

@@ -1,4 +1,4 @@
-"""Sets of labels as a CSV has them: names in one cell, with a separator between them."""
+"""Sets of labels in a CSV: names in one cell, with a separator between them."""
 
 from collections.abc import Iterable
 
@@ -11,15 +11,15 @@ def names_in(cell: str, separator: str) -> list[str]:
 
 
 def indicators(cells: Iterable[str], classes: list[int | str], separator: str) -> np.ndarray:
-    """Return which labels each cell names, bool (n, classes); names that are no class are left out."""
+    """Return which labels each cell names, bool (n, classes). Names that are no class are ignored."""
     sets = [set(names_in(cell, separator)) for cell in cells]
     return np.array([[str(value) in names for value in classes] for names in sets], bool).reshape(-1, len(classes))
 
 
 def first_bad(cells: Iterable[str], classes: list[int | str], separator: str | None) -> int | None:
-    """Return the first row with a label that is no class, or occurs twice in its set; None where there is none.
+    """Return the first row with a label that is no class or occurs twice in its set, or None.
 
-    Without a separator each cell is one label.
+    Without a separator, each cell is one label.
     """
     legal = {str(value) for value in classes}
     for row, cell in enumerate(cells):
@@ -30,9 +30,16 @@ def first_bad(cells: Iterable[str], classes: list[int | str], separator: str | N
 
 
 def right(predicted: np.ndarray, answers: np.ndarray, separator: str | None) -> np.ndarray:
-    """Return which cells (n,) are right: the same label, or, as in report E, some labels and all of them true."""
+    """Return which cells are right, bool (n,).
+
+    A single label is right if it equals the answer. A set is right if it is not empty and all its labels are true, as
+    in report E.
+    """
     if separator is None:
         return predicted == answers
     pairs = zip(predicted.tolist(), answers.tolist(), strict=True)
-    sets = [(set(names_in(mine, separator)), set(names_in(true, separator))) for mine, true in pairs]
-    return np.array([bool(mine) and mine <= true for mine, true in sets], bool)
+    sets = [
+        (set(names_in(predicted_set, separator)), set(names_in(true_set, separator)))
+        for predicted_set, true_set in pairs
+    ]
+    return np.array([bool(predicted_set) and predicted_set <= true_set for predicted_set, true_set in sets], bool)

@@ -1,4 +1,4 @@
-"""The leaderboard of what people published, and the place that a score has on it."""
+"""The leaderboard of published results, and the place of a score on it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,18 +10,18 @@ MEDALS = ("gold", "silver", "bronze")
 
 @dataclass(frozen=True)
 class Result:
-    """What somebody reached."""
+    """A published result."""
 
     accuracy: float
     system: str
-    where: str  # on Kaggle, or on which test set
+    where: str  # Kaggle, or the name of the test set
     release: str  # of the images
-    seeds: int  # runs
-    epoch_selection: str  # how the epoch was chosen whose weights were judged
+    seeds: int  # number of runs
+    epoch_selection: str  # how the epoch of the scored weights was chosen
 
 
 def published(form: str, source: str, pool: str) -> list[Result]:
-    """Return the results, best first, that a replica of this form, image source and pool of items compares with."""
+    """Return the results, best first, that are comparable with a replica of this form, image source and item pool."""
     boards = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
     board = boards.get(form)
     if board is None or (board["source"], board["pool"]) != (source, pool):
@@ -30,20 +30,20 @@ def published(form: str, source: str, pool: str) -> list[Result]:
 
 
 def place(score: float, results: list[Result]) -> int:
-    """Return the place of a score, from 1; as on Kaggle, of equal scores the earlier one goes first."""
+    """Return the place of a score, from 1. As on Kaggle, the earlier of two equal scores comes first."""
     return 1 + sum(result.accuracy >= score for result in results)
 
 
-def lines(results: list[Result]) -> str:
-    """Return what each medal takes: the first three places of what is published."""
+def medal_thresholds_line(results: list[Result]) -> str:
+    """Return the score needed for each medal: the first three published results."""
     return ", ".join(
         f"{medal} above {result.accuracy:.4f} ({result.system}, {result.where})"
         for medal, result in zip(MEDALS, results, strict=False)
     )
 
 
-def told(score: float, results: list[Result]) -> str:
-    """Return the place of a score among the published ones, with its medal."""
-    found = place(score, results)
-    medal = MEDALS[found - 1] if found <= len(MEDALS) else "no medal"
-    return f"place {found} after {len(results)} published results, {medal}"
+def standing_line(score: float, results: list[Result]) -> str:
+    """Return the place of a score among the published results, with its medal."""
+    rank = place(score, results)
+    medal = MEDALS[rank - 1] if rank <= len(MEDALS) else "no medal"
+    return f"place {rank} after {len(results)} published results, {medal}"
