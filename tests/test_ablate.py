@@ -25,7 +25,7 @@ def test_a_row_a_value_and_nothing_trained_twice(blobs, monkeypatch, capsys):
     assert table["training.learning_rate"].tolist() == [1e-3, 1e30]
     assert table["validation accuracy"].notna().tolist() == [True, False]
     assert "diverged" in (paths.ABLATIONS / "m-training.learning_rate.md").read_text()
-    monkeypatch.setattr(fit, "_epoch", None)  # any further epoch would fail
+    monkeypatch.setattr(fit, "fit", None)  # any further epoch would fail
     capsys.readouterr()
     ablate.main(["m", "training.learning_rate", "1e-3"])
     assert "finished before, kept" in capsys.readouterr().out

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -126,7 +127,8 @@ def test_each_step_moves_one_network_alone():
     from pipeline.training.gan import build_gan, train_on
     from pipeline.training.seeding import copies
 
-    gan = build_gan({"image": [12, 12, 1], "classes": [0, 1, 2]}, Generate(filters=2, latent_units=3))
+    data = SimpleNamespace(about={"image": [12, 12, 1]}, classes=[0, 1, 2])
+    gan = build_gan(data, Generate(filters=2, latent_units=3))
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 255, (8, 12, 12, 1), np.uint8), np.arange(8, dtype=np.int32) % 3
     noise = rng.standard_normal((2, 8, 3), np.float32)

@@ -20,6 +20,7 @@ from pipeline.storage.files import BadInput, save_json
 from pipeline.storage.predictions import SOURCES, Predictions, load_predictions, save_predictions
 from pipeline.storage.task_data import TaskData
 from pipeline.storage.tuned_options import load_tuned
+from pipeline.training import callbacks
 from pipeline.training import fold as fit
 from pipeline.training.fold_jobs import key_of
 from pipeline.training.pseudo_labels import load_pseudo
@@ -180,10 +181,10 @@ def test_a_killed_student_ends_as_if_nothing_had_happened(project, monkeypatch):
     training_stage.train(params, "s")
     whole = logits_of(0)
     shutil.rmtree(paths.resume("blobs", "s"))
-    monkeypatch.setattr(fit, "save_state", lambda *a: (resume.save_state(*a), (_ for _ in ()).throw(Killed))[0])
+    monkeypatch.setattr(callbacks, "save_state", lambda *a: (resume.save_state(*a), (_ for _ in ()).throw(Killed))[0])
     with pytest.raises(Killed):
         training_stage.train(params, "s")
-    monkeypatch.setattr(fit, "save_state", resume.save_state)
+    monkeypatch.setattr(callbacks, "save_state", resume.save_state)
     training_stage.train(params, "s")
     assert np.allclose(logits_of(0), whole, atol=1e-5)
 
