@@ -46,7 +46,7 @@ def test_folds_at_once_are_at_once(monkeypatch, tmp_path):
     ("way", "kind", "text"),
     [
         ("refused", BadInput, "^the loss is nan$"),
-        ("killed", BadInput, "^a fold failed: its process was ended by SIGKILL, perhaps for want of memory$"),
+        ("killed", BadInput, "^a fold failed: its process was ended by SIGKILL, perhaps because memory ran out$"),
         ("bug", RuntimeError, r"(?s)Traceback.*fake_jobs\.py.*ValueError: a bug"),
     ],
 )

@@ -138,7 +138,7 @@ def test_trials_that_fail_are_recorded_and_the_study_goes_on(searched):
     assert reasons == [
         "MemoryError: no room for 3 GiB",
         "resnet cannot be built for images of shape (4, 4, 1)",
-        "its process was ended by SIGKILL, perhaps for want of memory",
+        "its process was ended by SIGKILL, perhaps because memory ran out",
     ]
 
 

@@ -1,1 +1,1 @@
-"""How a stage starts, ends, reports its progress and runs its jobs."""
+"""Start and end of a stage, its progress lines and its parallel jobs."""

@@ -1,4 +1,4 @@
-"""Keras, imported without the pages that its backend writes to a terminal."""
+"""Import of Keras without the pages of output that its backend writes to a terminal."""
 
 import logging
 import os
@@ -10,7 +10,7 @@ from types import ModuleType
 from pipeline.running.usage import answer
 from pipeline.storage.paths import COMPILED
 
-NVIDIA_DEVICES = ("nvidia*", "nvhost*", "nvmap", "dxg")  # of a GPU's driver: on a desktop, on Jetson, under WSL
+NVIDIA_DEVICES = ("nvidia*", "nvhost*", "nvmap", "dxg")  # device files of a GPU: on a desktop, on Jetson, under WSL
 
 
 def _has_nvidia_device() -> bool:
@@ -18,30 +18,34 @@ def _has_nvidia_device() -> bool:
 
 
 def _import_quietly() -> ModuleType:
-    """Import Keras with stderr held back at the file descriptor, where native code writes; show it if that fails."""
+    """Import Keras with its stderr in a temporary file, and show that file if the import fails.
+
+    The file descriptor is redirected, because native code writes there directly.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if not _has_nvidia_device():
-        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # else CUDA's libraries print that they find no driver
-    # Left alone, TensorFlow computes with oneDNN only where a CPU has AVX-512 VNNI or better, but AVX2 gains by it too:
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # else CUDA's libraries print that there is no driver
+    # By default TensorFlow uses oneDNN only on CPUs with AVX-512 VNNI or better. It is also faster on CPUs with AVX2:
     # see benchmarks/results/engine.csv.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    # Take a GPU's memory as it is needed: a process that takes all of it leaves none to the folds and trials beside it.
+    # Allocate GPU memory as needed: a process that allocates all of it leaves none to parallel folds and trials.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    # JAX compiles every fold's model anew, for a quarter of a minute, where it does not find the program in a folder.
+    # Without a cache folder JAX compiles the model of every fold again, which takes a quarter of a minute.
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(COMPILED.absolute()))
     os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(2**30))
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # a function traced anew for each fold's model is no news
+    # Else TensorFlow warns that a function is traced again for each fold.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     sys.stderr.flush()
     terminal = os.dup(2)
-    with tempfile.TemporaryFile() as held_back:
-        os.dup2(held_back.fileno(), 2)
+    with tempfile.TemporaryFile() as captured_stderr:
+        os.dup2(captured_stderr.fileno(), 2)
         try:
             import keras
         except BaseException:
             os.dup2(terminal, 2)
-            held_back.seek(0)
-            sys.stderr.write(held_back.read().decode(errors="replace"))
+            captured_stderr.seek(0)
+            sys.stderr.write(captured_stderr.read().decode(errors="replace"))
             raise
         finally:
             os.dup2(terminal, 2)

@@ -1,8 +1,8 @@
-"""Durations as a person reads them."""
+"""Durations as text for people."""
 
 
 def clock(seconds: float) -> str:
-    """Return a duration as a person reads it: 45s, 3m05s, 2h07m."""
+    """Return a duration as text: 45s, 3m05s, 2h07m."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -1,4 +1,4 @@
-"""Folds as a list of jobs: each a plain function of one picklable argument."""
+"""Parallel jobs: one plain function and a list of picklable arguments, such as the folds of a member."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -15,18 +15,18 @@ AT_ONCE = "FOLDS_AT_ONCE"
 def run_jobs(function: Callable[[Job], Result], jobs: Sequence[Job]) -> list[Result]:
     """Return the results in the order of `jobs`.
 
-    Several GPUs work on one each, in a process of its own. On a CPU FOLDS_AT_ONCE of the environment says how many
-    processes share its threads, in rounds, so that a last one with fewer jobs has all threads too. Otherwise, as on a
-    single GPU, one job after the other has the whole device, in this process.
+    With several GPUs, each GPU runs one job at a time in its own process. On a CPU the environment variable
+    FOLDS_AT_ONCE sets how many jobs run in parallel and share the threads. The last round may have fewer jobs, which
+    share all threads. In every other case, as on a single GPU, the jobs run one after the other in this process.
 
     Raises:
-        BadInput: FOLDS_AT_ONCE is no number from 1, a job in another process raised it, or that process died.
-        RuntimeError: a job in another process raised anything else; it carries the traceback.
+        BadInput: FOLDS_AT_ONCE is not a whole number from 1, a job in another process raised it, or that process died.
+        RuntimeError: a job in another process raised any other error. The message contains its traceback.
     """
     results, at_once = [], _at_once()
     while left := jobs[len(results) :]:
         environments = workers.environments(min(at_once, len(left)))[: len(left)]
-        results += [function(left[0])] if len(environments) == 1 else _side_by_side(function, left, environments)
+        results += [function(left[0])] if len(environments) == 1 else _in_parallel(function, left, environments)
     return results
 
 
@@ -37,26 +37,26 @@ def _at_once() -> int:
     return int(text)
 
 
-def _side_by_side(
+def _in_parallel(
     function: Callable[[Job], Result], jobs: Sequence[Job], environments: list[dict[str, str]]
 ) -> list[Result]:
-    """Return the results of the first jobs, one an environment; the first failure ends the others."""
-    hands, results = [workers.start(each) for each in environments], {}
+    """Return the results of the first jobs, one for each environment. The first failure ends the others."""
+    pool, results = [workers.start(environment) for environment in environments], {}
     try:
-        for hand, job in zip(hands, jobs, strict=False):
-            workers.submit(hand, function, job)
-        while len(results) < len(hands):
-            for hand in workers.ready([each for place, each in enumerate(hands) if place not in results]):
-                results[hands.index(hand)] = _result(hand)
+        for worker, job in zip(pool, jobs, strict=False):
+            workers.submit(worker, function, job)
+        while len(results) < len(pool):
+            for worker in workers.ready([worker for index, worker in enumerate(pool) if index not in results]):
+                results[pool.index(worker)] = _result(worker)
     finally:
-        for place, hand in enumerate(hands):
-            workers.stop(hand, workers.GRACE_SECONDS if place in results else 0)
-    return [results[place] for place in range(len(hands))]
+        for index, worker in enumerate(pool):
+            workers.stop(worker, workers.GRACE_SECONDS if index in results else 0)
+    return [results[index] for index in range(len(pool))]
 
 
-def _result(hand: workers.Worker) -> Result:
+def _result(worker: workers.Worker) -> Result:
     try:
-        return workers.result(hand)
+        return workers.result(worker)
     except workers.Failed as failure:
         if failure.traceback:
             raise RuntimeError(failure.traceback) from None

@@ -1,4 +1,4 @@
-"""A killed `dvc repro` does not take its children with it; here they end by themselves."""
+"""The end of a stage whose `dvc repro` was killed: DVC does not end its child processes."""
 
 import os
 import threading
@@ -11,15 +11,15 @@ POLL_SECONDS = 0.5
 
 
 def end_with_dvc() -> None:
-    """End this process soon after the DVC that started it is gone, or now where it is gone already.
+    """End this process soon after the DVC process that started it has ended, or now if it has ended already.
 
-    A child that worked on would write where the next `dvc repro` does. DVC tells its children's stage in DVC_STAGE;
-    a stage that is run by hand has none, and nothing is watched.
+    Otherwise this process and the next `dvc repro` would write the same files. DVC sets DVC_STAGE for its child
+    processes. Without that variable the stage was started by hand, and this function does nothing.
     """
     if "DVC_STAGE" not in os.environ:
         return
     chain = []
-    for ancestor in psutil.Process().parents():  # DVC, perhaps behind the shell that runs its command
+    for ancestor in psutil.Process().parents():  # the shell that DVC runs a command with, if any, and DVC itself
         chain.append(ancestor)
         if _is_python(ancestor):
             threading.Thread(target=_end_after, args=(chain,), daemon=True).start()

@@ -1,4 +1,4 @@
-"""What a person watches while a fold trains: a bar on a terminal, a line an epoch everywhere."""
+"""The progress of a fold: a bar if the output is a terminal, and always one line for each epoch."""
 
 import multiprocessing
 import time
@@ -11,7 +11,7 @@ from pipeline.running.clock import clock
 
 
 class Progress:
-    """The display of one fold: `epoch_begun()` returns what moves the bar, `epoch_done` prints a line."""
+    """The display of one fold: `epoch_begun` starts a bar, `epoch_done` prints a line."""
 
     def __init__(self, title: str, epochs: int, steps: int) -> None:
         self.title, self.epochs, self.steps = title, epochs, steps
@@ -26,7 +26,10 @@ class Progress:
             self.bar.close()
 
     def epoch_begun(self) -> Callable[[int, dict], None]:
-        """Return what is told of steps done, and of the figures so far; only a terminal shows them, of one process."""
+        """Start a bar, and return the function that moves it by a number of steps and shows the metrics so far.
+
+        The bar is shown only on a terminal, and only in the main process.
+        """
         shares_terminal = multiprocessing.parent_process() is not None
         self.bar = tqdm(total=self.steps, desc=self.title, unit="batch", leave=False, disable=shares_terminal or None)
         return self._done
@@ -37,7 +40,7 @@ class Progress:
             self.bar.set_postfix(loss=f"{logs['loss']:.3f}", accuracy=f"{logs['accuracy']:.3f}", refresh=False)
 
     def epoch_done(self, row: dict, is_best: bool) -> None:
-        """Print the epoch's figures and the time that the fold still takes."""
+        """Print the epoch's metrics and the remaining time of the fold."""
         self.bar.close()
         self.done += 1
         left = (time.monotonic() - self.started) / self.done * (self.epochs - row["epoch"])

@@ -1,4 +1,4 @@
-"""How every stage starts and ends: one key, one line of what it made, one sentence where it cannot."""
+"""The frame of every stage: it takes one key and prints one line about its result, or one sentence for an error."""
 
 import signal
 import sys
@@ -23,9 +23,9 @@ Entry = TypeVar("Entry")
 def run(stage: str, function: Callable[..., str], alone: bool = True) -> None:
     """Run `function(params, key)`, or `function(params)` if its module's usage has no key, as a command.
 
-    The function returns what it made, which is printed with the seconds that it took. What the user can mend ends as
-    one sentence on stderr with exit status 1, Ctrl-C with 130; a bug ends as a traceback. A second run with the same
-    key waits for the first, whose temporary files it would share, unless the stage is not to be run `alone`.
+    The function returns a summary of its result, which is printed with the elapsed seconds. An error that the user can
+    correct becomes one sentence on stderr with exit status 1. Ctrl-C gives exit status 130. A bug shows its traceback.
+    If `alone`, a second run with the same key waits for the first one, because both use the same temporary files.
     """
     answer()
     started = time.monotonic()
@@ -35,12 +35,12 @@ def run(stage: str, function: Callable[..., str], alone: bool = True) -> None:
         with _alone(stage, *keys) if alone else nullcontext():
             summary = function(params, *keys)
         print(f"{' '.join([stage, *keys])}: {summary} in {time.monotonic() - started:.1f} s", flush=True)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is done; what is left is to leave
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # the work is complete, so Ctrl-C may end the process at once
 
 
 @contextmanager
 def _alone(stage: str, key: str = "all") -> Iterator[None]:
-    """Hold the lock of a stage and key; the system frees it when its holder ends, in whatever way."""
+    """Hold the lock of a stage and key. The system frees it when this process ends for any reason."""
     path = paths.lock(stage, key)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
@@ -57,7 +57,7 @@ def _alone(stage: str, key: str = "all") -> Iterator[None]:
 
 @contextmanager
 def one_sentence(stage: str) -> Iterator[None]:
-    """End the process with one sentence on stderr where the user can mend what went wrong, or pressed Ctrl-C."""
+    """End the process with one sentence on stderr if the user can correct the error, or pressed Ctrl-C."""
     try:
         imports_done()
         yield
@@ -75,12 +75,20 @@ def one_sentence(stage: str) -> Iterator[None]:
 
 
 def task_of(params: Params, key: str) -> Task:
-    """Return the task of that name, or name the known ones."""
+    """Return the task with that name.
+
+    Raises:
+        BadInput: there is no such task; the message lists the names.
+    """
     return _entry("tasks", params.tasks, key)
 
 
 def member_of(params: Params, key: str) -> Member:
-    """Return the member of that name, or name the known ones."""
+    """Return the member with that name.
+
+    Raises:
+        BadInput: there is no such member; the message lists the names.
+    """
     return _entry("members", params.members, key)
 
 

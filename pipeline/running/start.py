@@ -1,6 +1,6 @@
-"""The first lines of a command, before it imports what takes seconds: Ctrl-C, a dvc that is gone, too little memory.
+"""The first steps of a command, before its slow imports: handle Ctrl-C, a DVC that has ended, and too little memory.
 
-Only the standard library is imported here, and psutil under DVC.
+This module imports only the standard library, and psutil if DVC started the command.
 """
 
 import os
@@ -12,21 +12,22 @@ from types import FrameType, TracebackType
 from typing import NoReturn
 
 INTERRUPTED = 130  # exit status, as shells have it
-LEAST_BYTES = 1 << 30  # of address space: with half of it libraries fail to load, or wait for ever for their threads
+LEAST_BYTES = 1 << 30  # of address space: with half of it, libraries fail to load or wait for ever for their threads
 OWN = ("benchmarks", "features", "models", "pipeline", "submissions")
 
 
 def begin() -> None:
     """Prepare this process for a command of `pipeline/` until `imports_done` is called.
 
-    Ctrl-C ends it in one line, as does a package that is missing or finds no memory. It ends with the dvc that started
-    it. Warnings of libraries are left out, unless Python was told otherwise: they would make three lines of one.
+    Ctrl-C, a missing package and an import without enough memory each end the process with one line. The process also
+    ends when the DVC that started it ends. Warnings of libraries are hidden unless the user set Python's warning
+    options, because a stage's result should be one line.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else ignored, as in a background job
         signal.signal(signal.SIGINT, _interrupted)
     sys.excepthook = _import_failed
     silence_warnings()
-    sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be no text
+    sys.stdout.reconfigure(errors="backslashreplace")  # file names may not be valid text
     limit_bytes = resource.getrlimit(resource.RLIMIT_AS)[0]
     if limit_bytes != resource.RLIM_INFINITY and limit_bytes < LEAST_BYTES:
         _fail(
@@ -40,25 +41,25 @@ def begin() -> None:
 
 
 def imports_done() -> None:
-    """Let Ctrl-C raise KeyboardInterrupt again, and a bug show its traceback."""
+    """Restore Python's handlers: Ctrl-C raises KeyboardInterrupt, and a bug shows its traceback."""
     if signal.getsignal(signal.SIGINT) is _interrupted:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.excepthook = sys.__excepthook__
 
 
 def silence_warnings() -> None:
-    """Leave out the warnings of libraries, unless `-W` or PYTHONWARNINGS says otherwise."""
+    """Hide the warnings of libraries unless `-W` or PYTHONWARNINGS is set."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
 
 
 def interrupted_line(command: str) -> str:
-    """Return what a person reads after Ctrl-C."""
+    """Return the message after Ctrl-C."""
     return f"{command}: interrupted; the same command may be run again\n"
 
 
 def _interrupted(number: int, frame: FrameType | None) -> NoReturn:
-    os.write(2, interrupted_line(_command()).encode())  # nothing is written yet, so nothing needs to be put in order
+    os.write(2, interrupted_line(_command()).encode())  # no file is written yet, so there is nothing to clean up
     os._exit(INTERRUPTED)
 
 

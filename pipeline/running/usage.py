@@ -1,13 +1,13 @@
-"""What a command answers to `--help` and `--version`, from the docstring of its module.
+"""The answers of a command to `--help` and `--version`, from the docstring of its module.
 
-The first line of that docstring is "`python -m pipeline.STAGE KEY`: what it does."; the rest is shown as it is.
+The first line of that docstring is "`python -m pipeline.STAGE KEY`: what it does." The rest is printed unchanged.
 """
 
 import argparse
 import sys
 from importlib.metadata import version
 
-KEYS = {  # what a word of the first line means, and an example from the default params.yaml
+KEYS = {  # the meaning of a word in the first line, and an example from the default params.yaml
     "REPLICA": ("an entry under `replicas` in params.yaml", "fashion"),
     "TASK": ("an entry under `tasks` in params.yaml", "fashion"),
     "MEMBER": ("an entry under `members` or `students` in params.yaml", "fashion-fast"),
@@ -15,7 +15,7 @@ KEYS = {  # what a word of the first line means, and an example from the default
 
 
 def answer() -> None:
-    """End the process with the help or the version if a command of `pipeline/` was started and asked for it."""
+    """Print the help or the version and end the process, if this is a command of `pipeline/` with such an option."""
     command = sys.modules["__main__"]
     name = command.__spec__.name if command.__spec__ else ""
     if not name.startswith("pipeline.") or not command.__doc__:
@@ -43,14 +43,14 @@ def parser_of(doc: str) -> argparse.ArgumentParser:
 
 
 def usage_of(doc: str) -> tuple[str, str]:
-    """Return the command line of a docstring's first line, and what it says of it."""
+    """Return the two parts of a docstring's first line: the command line, and its description as a sentence."""
     line = doc.partition("\n")[0]
     usage, _, sentence = line.removeprefix("`").partition("`: ")
     return usage, sentence[:1].upper() + sentence[1:]
 
 
 def help_text(doc: str) -> str:
-    """Return the help of a command: its usage, what it does, its keys and an example."""
+    """Return the help of a command: its usage, description, keys and an example."""
     usage, sentence = usage_of(doc)
     paragraphs = [f"usage: {usage}", sentence, doc.partition("\n")[2].strip(), *_keys(usage), _example(doc)]
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
@@ -66,6 +66,6 @@ def _keys(usage: str) -> list[str]:
 
 
 def _example(doc: str) -> str:
-    """Return an example of a command, or nothing where the docstring gives its own."""
+    """Return an example of a command, or an empty text if the docstring has its own."""
     words = usage_of(doc)[0].split()
     return "" if "\nExample: " in doc else "Example: " + " ".join(KEYS[w][1] if w in KEYS else w for w in words)

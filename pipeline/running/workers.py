@@ -1,4 +1,7 @@
-"""Processes that do one thing after the other, each on a device of its own; the death of one is news, not the end."""
+"""Worker processes, each on its own device, that run one function after the other.
+
+If a worker dies, the caller gets an error and can continue.
+"""
 
 import multiprocessing
 import multiprocessing.connection
@@ -24,24 +27,24 @@ GRACE_SECONDS = 3
 
 @dataclass(frozen=True)
 class Worker:
-    """A process and what leads to it."""
+    """A process, its environment and the pipe to it."""
 
-    environment: dict[str, str]  # what it has beside this process's
+    environment: dict[str, str]  # variables in addition to this process's
     process: BaseProcess
     pipe: Connection
 
 
 class Failed(Exception):
-    """What a worker was asked to do failed, or the worker died of it; carries the reason."""
+    """A worker's function raised an error, or the worker died. The message is the reason."""
 
     def __init__(self, reason: str, is_sound: bool, traceback: str = "") -> None:
         super().__init__(reason)
-        self.is_sound = is_sound  # whether the worker can go on; one that ran out of memory, for one, cannot
-        self.traceback = traceback  # of what is not the user's to mend
+        self.is_sound = is_sound  # whether the worker can continue; after an out-of-memory error it cannot
+        self.traceback = traceback  # only of errors that the user cannot correct
 
 
 def environments(jobs: int) -> list[dict[str, str]]:
-    """Return the environment of each worker: one a GPU where there are several, else `jobs` that share the CPU."""
+    """Return the environment of each worker: one worker for each of several GPUs, else `jobs` that share the CPU."""
     gpus = visible_gpus()
     if len(gpus) > 1:
         return [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus]
@@ -52,7 +55,7 @@ def environments(jobs: int) -> list[dict[str, str]]:
 
 
 def visible_gpus() -> list[str]:
-    """Return the GPUs that this process may use, as CUDA names them, without starting any of them."""
+    """Return CUDA's names of the GPUs that this process may use, without initialising CUDA."""
     if "CUDA_VISIBLE_DEVICES" in os.environ:
         return [name for name in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if name not in ("", "-1")]
     if shutil.which("nvidia-smi") is None:
@@ -62,12 +65,12 @@ def visible_gpus() -> list[str]:
 
 
 def start(environment: dict[str, str]) -> Worker:
-    """Return a new worker, which ends with this process."""
+    """Return a new worker. It ends when this process ends."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, environment), daemon=True)
-    resource_tracker.ensure_running()  # here, as its start would undo the next line
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited: Ctrl-C is this process's matter
+    resource_tracker.ensure_running()  # before the next line, which its start would undo
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited: only this process handles Ctrl-C
     try:
         process.start()
     finally:
@@ -77,18 +80,21 @@ def start(environment: dict[str, str]) -> Worker:
 
 
 def submit(worker: Worker, function: Callable[[Any], Any], argument: Any) -> None:
-    """Let a worker that has nothing to do call a function; both are pickled."""
+    """Let an idle worker call a function with an argument. Both are pickled."""
     worker.pipe.send((function, argument))
 
 
 def ready(workers: Sequence[Worker], seconds: float | None = None) -> list[Worker]:
-    """Return the workers that have a result, or have died, waiting at most so long for a first one; None: for ever."""
+    """Wait for the first result or death, and return the workers that have a result or have died.
+
+    The list is empty if that takes more than `seconds`. None waits for ever.
+    """
     readable = multiprocessing.connection.wait([worker.pipe for worker in workers], seconds)
     return [worker for worker in workers if worker.pipe in readable]
 
 
 def result(worker: Worker) -> Any:
-    """Return what the worker's function returned, once it has.
+    """Wait for the worker's function, and return its result.
 
     Raises:
         Failed: it raised, or its process died.
@@ -104,7 +110,7 @@ def result(worker: Worker) -> Any:
 
 
 def stop(worker: Worker, grace_seconds: float = GRACE_SECONDS) -> None:
-    """End a worker, gently where it has nothing to do."""
+    """End a worker. An idle worker ends by itself; a busy one is killed after the grace period."""
     worker.pipe.close()
     worker.process.join(grace_seconds)
     worker.process.kill()
@@ -115,13 +121,13 @@ def _cause_of_death(status: int) -> str:
     if status >= 0:
         return f"its process ended with exit status {status}"
     name = signal.Signals(-status).name
-    return f"its process was ended by {name}" + (", perhaps for want of memory" if name == "SIGKILL" else "")
+    return f"its process was ended by {name}" + (", perhaps because memory ran out" if name == "SIGKILL" else "")
 
 
 def _serve(pipe: Connection, environment: dict[str, str]) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     silence_warnings()
-    os.environ.update(environment)  # read when the backend first touches a device, which is later
+    os.environ.update(environment)  # the backend reads it later, when it first uses a device
     while True:
         try:
             function, argument = pipe.recv()
