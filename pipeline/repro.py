@@ -24,15 +24,23 @@ from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from dvc.utils.serialize import ParseError, parse_yaml
 from voluptuous import Invalid
 
+from pipeline.config.schema import load_params
+from pipeline.running.stage import one_sentence
 from pipeline.running.start import imports_done
 from pipeline.running.usage import answer
+from pipeline.storage.paths import PARAMS
 
 LOCK_FILE = Path("dvc.lock")
 COPY = "dvc.lock.copy"  # in .dvc/tmp
 
 
 def repro(arguments: list[str]) -> int:
-    """Mend DVC's files, run `dvc repro` with `arguments`, and return its exit status."""
+    """Check params.yaml, mend DVC's files, run `dvc repro` with `arguments`, and return its exit status.
+
+    DVC reads params.yaml before the first stage runs, and explains a fault in it by its own insides.
+    """
+    with one_sentence("repro"):
+        load_params(PARAMS)
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     for sentence in mend():
         print(f"repro: {sentence}", file=sys.stderr, flush=True)

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.kaggle_project import hear_ctrl_c
-from tests.projects import environment
+from tests.projects import environment, member, task, write_params
 
 STAGES = {
     "first": {"cmd": "echo 1 >> runs; cp runs first", "deps": ["source"], "outs": ["first"]},
@@ -27,6 +27,7 @@ def template(tmp_path_factory):
     subprocess.run(["dvc", "init", "--no-scm", "--quiet"], cwd=root, env=environment(), check=True)
     (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": STAGES}))
     (root / "source").write_text("x")
+    write_params(root, {"t": task("raw")}, {"m": member("t")})
     return root
 
 
@@ -75,6 +76,14 @@ def test_targets_and_the_exit_status_are_passed_on(repository):
     status, said, _ = repro(repository, "third")
     assert status == 255
     assert "third" in said
+
+
+@pytest.mark.parametrize("text", ["tasks: {t: 1}", "a: &a [*a]", "tasks: {t: {}, t: {}}", "\x00"])
+def test_a_fault_in_params_is_one_sentence_before_dvc_starts(repository, text):
+    (repository / "params.yaml").write_text(text)
+    status, errors, output = repro(repository)
+    assert (status, output) == (1, "")
+    assert errors.startswith("repro: error: params.yaml") and errors.count("\n") == 1
 
 
 def test_a_failed_run_keeps_what_finished(repository):
