@@ -1,7 +1,7 @@
 """Architectures, one family a file: `build(image_shape, outputs, **options)` from normalised images to logits.
 
-Beside it, SPACE is what tuning may change: plain data, see `pipeline/tuning/space.py`. The registry is the
-list of files, and none is imported before it is built, so that reading a configuration never imports Keras.
+SPACE, in the same file, is what tuning may change: plain data, see `pipeline/tuning/space.py`. The registry is the
+list of files. A file is imported only when its network is built, so reading a configuration never imports Keras.
 """
 
 import importlib
@@ -23,7 +23,7 @@ def build(
     """Return a fresh model from float images (batch, height, width, channels) to float32 logits (batch, outputs).
 
     Raises:
-        ValueError: the architecture or one of its options is unknown, or it cannot take images of that shape.
+        ValueError: the architecture or one of its options is unknown, or it does not support images of that shape.
     """
     if architecture not in ARCHITECTURES:
         raise ValueError(f"architecture {architecture!r} is unknown; known are {', '.join(ARCHITECTURES)}")

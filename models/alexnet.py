@@ -10,7 +10,7 @@ from keras import layers
 from models.parts.layers import logits, require_size
 from models.registry.options import Activation, Count, Counts, Dropout
 
-SPACE = {  # of tuning
+SPACE = {  # that tuning searches
     "options": {"units": [[1024, 1024], [4096, 4096], [9216, 4096, 4096]], "dropout": {"low": 0.2, "high": 0.6}},
     "training": {"learning_rate": {"low": 3e-5, "high": 1e-3, "log": True}},
 }
@@ -26,22 +26,22 @@ def build(
     activation: Activation = "relu",
     dropout: Dropout = 0.5,
 ) -> keras.Model:
-    """Return the network; dropout follows the third convolution, the last pooling and the last hidden layer."""
+    """Return the network. Dropout follows the third convolution, the last pooling and the last hidden layer."""
     require_size(image_shape, 11)
     images = keras.Input(image_shape)
     x = layers.Conv2D(filters[0], 11, strides=4, activation=activation)(images)
-    x = _pooled(x, pool_stride_pixels)
+    x = _pool(x, pool_stride_pixels)
     x = layers.Conv2D(filters[1], 5, padding="same", activation=activation)(x)
-    x = _pooled(x, pool_stride_pixels)
+    x = _pool(x, pool_stride_pixels)
     for index, width in enumerate(filters[2:]):
         x = layers.Conv2D(width, 3, padding="same", activation=activation)(x)
         if index == 0:
             x = layers.Dropout(dropout)(x)
-    x = layers.Flatten()(layers.Dropout(dropout)(_pooled(x, pool_stride_pixels)))
+    x = layers.Flatten()(layers.Dropout(dropout)(_pool(x, pool_stride_pixels)))
     for width in units:
         x = layers.Dense(width, activation=activation)(x)
     return keras.Model(images, logits(layers.Dropout(dropout)(x), outputs), name="alexnet")
 
 
-def _pooled(x: keras.KerasTensor, stride_pixels: int) -> keras.KerasTensor:
+def _pool(x: keras.KerasTensor, stride_pixels: int) -> keras.KerasTensor:
     return layers.MaxPooling2D(3, strides=stride_pixels, padding="same")(x)

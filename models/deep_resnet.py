@@ -1,7 +1,7 @@
 """Residual networks of 18 to 152 layers (He et al., "Deep Residual Learning for Image Recognition", 2015).
 
-Reports B and C use 34, 50 and 152 layers as published. Report A makes its 18 layers for small images: no first pooling,
-biased convolutions, shortcuts projected without normalisation, and a last pooling that is flattened.
+Reports B and C use 34, 50 and 152 layers as published. Report A adapts 18 layers to small images: no first pooling,
+convolutions with biases, shortcuts projected without normalisation, and flattening after the last pooling.
 """
 
 from typing import Literal
@@ -16,7 +16,7 @@ BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 
 LEAST_BOTTLENECK_DEPTH = 50
 EXPANSION = 4  # of a bottleneck's last convolution
 
-SPACE = {  # of tuning
+SPACE = {  # that tuning searches
     "options": {"depth": [18, 34], "filters": [[32, 64, 128, 256], [64, 128, 256, 512]]},
 }
 
@@ -30,12 +30,12 @@ def build(
     small_images: bool = False,
     activation: Activation = "relu",
 ) -> keras.Model:
-    """Return the network; `small_images` is report A's way."""
+    """Return the network. `small_images` selects report A's variant."""
     if depth not in BLOCKS:
         raise ValueError(f"depth {depth} is not one of {', '.join(map(str, BLOCKS))}")
     require_size(image_shape, 17 if small_images else 2)  # four halvings, rounded up, leave two
     images = keras.Input(image_shape)
-    x = _normalised(_convolution(images, filters[0], 7, 2, small_images), activation)
+    x = _normalise(_convolution(images, filters[0], 7, 2, small_images), activation)
     if not small_images:
         x = layers.MaxPooling2D(3, strides=2, padding="same")(x)
     block = _bottleneck if depth >= LEAST_BOTTLENECK_DEPTH else _basic
@@ -47,22 +47,22 @@ def build(
 
 
 def _basic(x: keras.KerasTensor, width: int, stride: int, biased: bool, activation: str) -> keras.KerasTensor:
-    y = _normalised(_convolution(x, width, 3, stride, biased), activation)
+    y = _normalise(_convolution(x, width, 3, stride, biased), activation)
     y = layers.BatchNormalization()(_convolution(y, width, 3, 1, biased))
-    return _joined(x, y, stride, biased, activation)
+    return _add_shortcut(x, y, stride, biased, activation)
 
 
 def _bottleneck(x: keras.KerasTensor, width: int, stride: int, biased: bool, activation: str) -> keras.KerasTensor:
-    y = _normalised(_convolution(x, width, 1, 1, biased), activation)
-    y = _normalised(_convolution(y, width, 3, stride, biased), activation)
+    y = _normalise(_convolution(x, width, 1, 1, biased), activation)
+    y = _normalise(_convolution(y, width, 3, stride, biased), activation)
     y = layers.BatchNormalization()(_convolution(y, EXPANSION * width, 1, 1, biased))
-    return _joined(x, y, stride, biased, activation)
+    return _add_shortcut(x, y, stride, biased, activation)
 
 
-def _joined(
+def _add_shortcut(
     x: keras.KerasTensor, y: keras.KerasTensor, stride: int, biased: bool, activation: str
 ) -> keras.KerasTensor:
-    """Return the block's end: its shortcut, projected where the shapes differ, added and activated."""
+    """Return the block's output: the activated sum with its shortcut, which is projected if the shapes differ."""
     if stride != 1 or x.shape[-1] != y.shape[-1]:
         x = _convolution(x, y.shape[-1], 1, stride, biased)
         x = x if biased else layers.BatchNormalization()(x)
@@ -75,5 +75,5 @@ def _convolution(x: keras.KerasTensor, width: int, size: int, stride: int, biase
     )
 
 
-def _normalised(x: keras.KerasTensor, activation: str) -> keras.KerasTensor:
+def _normalise(x: keras.KerasTensor, activation: str) -> keras.KerasTensor:
     return layers.Activation(activation)(layers.BatchNormalization()(x))

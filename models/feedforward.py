@@ -6,7 +6,7 @@ from keras import layers
 from models.parts.layers import logits
 from models.registry.options import Activation, Counts, Dropout
 
-SPACE = {  # of tuning
+SPACE = {  # that tuning searches
     "options": {
         "units": [[128, 64, 32], [256, 128], [512, 256], [1024, 512]],
         "activation": ["relu", "gelu"],
@@ -24,7 +24,7 @@ def build(
     activation: Activation = "relu",
     dropout: Dropout = 0.0,
 ) -> keras.Model:
-    """Return the network; each entry of `units` is one hidden layer, with dropout behind it."""
+    """Return the network. Each entry of `units` is one hidden layer, followed by dropout."""
     images = keras.Input(image_shape)
     x = layers.Flatten()(images)
     for width in units:

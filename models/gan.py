@@ -1,10 +1,11 @@
-"""A small class-conditional GAN for images of any size: two networks, and two models that train one of them each.
+"""A small class-conditional GAN for images of any size: two networks, and for each of them a model that trains it.
 
 The discriminator is that of Miyato and Koyama (2018, cGANs with projection discriminator): spectrally normalised
-convolutions, whose features are compared with an embedding of the class. It sees real and generated images through the
-same random shifts (Zhao et al., 2020, Differentiable augmentation), so that a few hundred images are enough. The
-generator is that of DCGAN (Radford et al., 2016) with a gain a class (de Vries et al., 2017) and, as batch statistics
-would differ between the two steps, with normalisation over channels.
+convolutions, whose features are compared with an embedding of the class. Real and generated images are shifted at
+random in the same way (Zhao et al., 2020, Differentiable augmentation), so a few hundred images are enough.
+
+The generator is that of DCGAN (Radford et al., 2016), with a gain for each class (de Vries et al., 2017). It normalises
+over channels, because batch statistics would differ between the two steps.
 """
 
 import math
@@ -12,9 +13,9 @@ import math
 import keras
 from keras import layers, ops
 
-LEAST_PIXELS = 8  # the generator begins with a grid of at most so many a side
+LEAST_PIXELS = 8  # the longest side of the generator's first grid
 WIDEST = 4  # times `filters`, at the smallest grids
-SHIFT_SHARE = 0.125  # of the image's side, either way
+SHIFT_SHARE = 0.125  # of the image's side, in either direction
 LABEL_UNITS = 32
 POWER_ITERATIONS = 4
 BLACK = -1.0  # pixels lie in -1..1 inside these networks
@@ -29,12 +30,12 @@ def build_generator(image_shape: tuple[int, int, int], classes: int, latent_unit
     height, width, channels = image_shape
     grid = [math.ceil(side / 2 ** len(widths)) for side in (height, width)]
     noise, labels = keras.Input((latent_units,)), keras.Input((), dtype="int32")
-    drawn = layers.Concatenate()([noise, _embedding(classes, LABEL_UNITS)(labels)])
-    x = layers.Dense(grid[0] * grid[1] * widths[-1])(drawn)
-    x = _conditioned(layers.Reshape((*grid, widths[-1]))(x), labels, classes)
+    features = layers.Concatenate()([noise, _embedding(classes, LABEL_UNITS)(labels)])
+    x = layers.Dense(grid[0] * grid[1] * widths[-1])(features)
+    x = _condition(layers.Reshape((*grid, widths[-1]))(x), labels, classes)
     for filters_here in reversed(widths):
         x = layers.Conv2DTranspose(filters_here, 4, strides=2, padding="same", use_bias=False)(x)
-        x = _conditioned(x, labels, classes)
+        x = _condition(x, labels, classes)
     x = layers.Conv2D(channels, 3, padding="same", activation="tanh", dtype="float32")(x)
     return keras.Model([noise, labels], x[:, :height, :width], name="generator")
 
@@ -56,10 +57,10 @@ def build_discriminator(image_shape: tuple[int, int, int], classes: int, filters
 
 
 def discriminator_step(generator: keras.Model, discriminator: keras.Model) -> keras.Model:
-    """Return a model that scores (2 * batch, 1) real images first and generated ones after them.
+    """Return a model of scores (2 * batch, 1): of the real images first, then of the generated ones.
 
-    Its inputs: real uint8 images (batch, *image_shape), their class indices (batch,), noise (batch, latent_units).
-    The generated images are of the same classes.
+    Its inputs are real uint8 images (batch, *image_shape), their class indices (batch,) and noise (batch,
+    latent_units). The generated images have the same classes.
     """
     real = keras.Input(discriminator.input_shape[0][1:], dtype="uint8")
     labels, noise = keras.Input((), dtype="int32"), keras.Input(generator.input_shape[0][1:])
@@ -77,7 +78,7 @@ def generator_step(generator: keras.Model, discriminator: keras.Model) -> keras.
 class SpectralConv2D(layers.Conv2D):
     """A convolution whose kernel is divided by its largest singular value (Miyato et al., 2018).
 
-    Keras's own wrapper writes to the kernel whenever it is called, so that the generator's step would move it.
+    Keras's own wrapper changes the kernel whenever it is called, so the generator's step would change it too.
     """
 
     def convolution_op(self, inputs: keras.KerasTensor, kernel: keras.KerasTensor) -> keras.KerasTensor:
@@ -97,13 +98,13 @@ def spectral_norm(kernel: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def _widths(image_shape: tuple[int, int, int], filters: int) -> list[int]:
-    """Return the filters of each halving, from the image's own size on."""
+    """Return the filters of each halving, from the full image size down."""
     halvings = max(1, math.ceil(math.log2(max(image_shape[:2]) / LEAST_PIXELS)))
     return [filters * min(2**level, WIDEST) for level in range(halvings)]
 
 
-def _conditioned(inputs: keras.KerasTensor, labels: keras.KerasTensor, classes: int) -> keras.KerasTensor:
-    """Return normalised features (batch, height, width, channels) with a gain a class and channel, rectified."""
+def _condition(inputs: keras.KerasTensor, labels: keras.KerasTensor, classes: int) -> keras.KerasTensor:
+    """Return normalised, rectified features (batch, height, width, channels). Each class and channel has a gain."""
     gain = layers.Embedding(classes, inputs.shape[-1], embeddings_initializer="ones")(labels)
     normed = layers.RMSNormalization(axis=-1)(inputs)
     return _leaky(normed * ops.reshape(gain, (-1, 1, 1, inputs.shape[-1])))
@@ -114,5 +115,5 @@ def _embedding(classes: int, units: int) -> layers.Embedding:
 
 
 def _leaky(inputs: keras.KerasTensor) -> keras.KerasTensor:
-    """Return leaky rectified features; TensorFlow's own fusing of its leaky ReLU here ends in an error in the log."""
+    """Return the leaky ReLU of features. TensorFlow's own is fused here in a way that logs an error."""
     return ops.maximum(inputs, 0.2 * inputs)

@@ -1,7 +1,7 @@
-"""The Inception-like network of report D: nine layers with weights, six of them one inception block.
+"""The Inception-like network of report D: nine layers with weights, six of them in one inception block.
 
-The block is that of Szegedy et al., "Going Deeper with Convolutions" (2014). The report gives 325 426 parameters and no
-widths; these give 0.32 M with ten outputs.
+The block is that of Szegedy et al., "Going Deeper with Convolutions" (2014). The report gives 325 426 parameters, but
+no widths. These widths give 0.32 M with ten outputs.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from keras import layers
 from models.parts.layers import logits, require_size
 from models.registry.options import Activation, Dropout, FourCounts, TwoCounts
 
-SPACE = {  # of tuning
+SPACE = {  # that tuning searches
     "options": {
         "stem_filters": [[32, 96], [64, 192]],
         "activation": ["relu", "gelu"],

@@ -10,9 +10,9 @@ from keras import layers
 from models.parts.layers import logits
 from models.registry.options import Activation, Count, Counts
 
-LEAST_PIXELS = 32  # LeCun et al. pad their images of 28x28 to this, so that strokes at the border are seen
+LEAST_PIXELS = 32  # LeCun et al. pad 28x28 images to this size, so that filters can centre on strokes at the border
 
-SPACE = {  # of tuning
+SPACE = {  # that tuning searches
     "options": {
         "filters": [[6, 16, 16], [16, 32, 64], [32, 64, 128]],
         "units": [84, 120, 256],
@@ -30,7 +30,7 @@ def build(
     units: Count = 120,
     activation: Activation = "tanh",
 ) -> keras.Model:
-    """Return the network; the 5x5 convolutions are valid, and each but the last is pooled by averages."""
+    """Return the network. Its 5x5 convolutions have no padding; average pooling follows each except the last."""
     images = keras.Input(image_shape)
     missing = [max(0, LEAST_PIXELS - side) for side in image_shape[:2]]
     x = layers.ZeroPadding2D([(pixels // 2, pixels - pixels // 2) for pixels in missing])(images)

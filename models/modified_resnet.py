@@ -1,4 +1,4 @@
-"""The 15-layer modified ResNet of report C: no batch normalisation, nothing activated after a block's addition."""
+"""The 15-layer modified ResNet of report C: no batch normalisation, and no activation after a block's addition."""
 
 import keras
 from keras import layers
@@ -6,7 +6,7 @@ from keras import layers
 from models.parts.layers import logits, require_size
 from models.registry.options import Activation, Count, Dropout
 
-SPACE = {  # of tuning
+SPACE = {  # that tuning searches
     "options": {
         "filters": [32, 64, 96],
         "blocks": {"low": 2, "high": 6},
@@ -27,8 +27,8 @@ def build(
     activation: Activation = "relu",
     dropout: Dropout = 0.5,
 ) -> keras.Model:
-    """Return the network: two convolutions and a pooling by three, the residual blocks, a convolution, two dense."""
-    require_size(image_shape, 13)  # minus four, a third, minus two
+    """Return the network: two convolutions, 3x3 pooling, the residual blocks, a convolution, two dense layers."""
+    require_size(image_shape, 13)  # (13 - 4) / 3 - 2 = 1
     images = keras.Input(image_shape)
     x = layers.Conv2D(filters // 2, 3, activation=activation)(images)
     x = layers.MaxPooling2D(3)(layers.Conv2D(filters, 3, activation=activation)(x))

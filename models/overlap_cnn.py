@@ -6,7 +6,7 @@ from keras import layers
 from models.parts.layers import logits
 from models.registry.options import Activation, Count, Counts, Dropout
 
-SPACE = {  # of tuning
+SPACE = {  # that tuning searches
     "options": {
         "filters": [[32, 16], [64, 32], [96, 48]],
         "units": [128, 256, 512],
@@ -25,7 +25,7 @@ def build(
     activation: Activation = "relu",
     dropout: Dropout = 0.3,
 ) -> keras.Model:
-    """Return the network; `dropout` follows every pooling and the dense layer."""
+    """Return the network. `dropout` follows every pooling and the dense layer."""
     images = x = keras.Input(image_shape)
     for width in filters:
         x = layers.Conv2D(width, 2, padding="same", activation=activation)(x)

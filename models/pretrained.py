@@ -1,7 +1,7 @@
-"""Networks that learnt ImageNet, with a fresh last layer, of report E: VGG-16, ResNet-50 and MobileNet.
+"""The networks of report E, pretrained on ImageNet, with a fresh last layer: VGG-16, ResNet-50 and MobileNet.
 
-They come from `keras.applications`, with the preprocessing they were trained with. `training.frozen_epochs` of a
-member says how long only the last layer learns.
+They come from `keras.applications`, with the preprocessing of their own training. `training.frozen_epochs` of a member
+is the number of epochs in which only the last layer trains.
 """
 
 import warnings
@@ -15,7 +15,7 @@ from models.parts.freezing import BACKBONE
 from models.parts.layers import logits
 from models.registry.options import Dropout, File, Width
 
-LEAST_PIXELS = 32  # a side, of all three
+LEAST_PIXELS = 32  # each side, for all three
 BACKBONES = {
     "mobilenet": (applications.MobileNet, applications.mobilenet.preprocess_input),
     "resnet50": (applications.ResNet50, applications.resnet.preprocess_input),
@@ -37,16 +37,16 @@ def build(
     width: Width = 1.0,
     dropout: Dropout = 0.0,
 ) -> keras.Model:
-    """Return the network from images of 0..1; smaller ones than 32 pixels a side are enlarged, grey ones get colours.
+    """Return the network for images of 0..1. Sides below 32 pixels are enlarged, and grey images get three channels.
 
     Args:
         backbone: mobilenet, resnet50 or vgg16.
-        weights: `imagenet` (Keras's download, kept in ~/.keras), a weights file of the backbone without its top, or
-            None for random ones.
-        width: a multiple of the filters, of mobilenet alone.
+        weights: `imagenet` (which Keras downloads to ~/.keras), a weights file of the backbone without its top, or None
+            for random weights.
+        width: a multiple of the filters, for mobilenet only.
 
     Raises:
-        ValueError: the weights are not to be had, or do not fit.
+        ValueError: the weights cannot be loaded, or do not fit the backbone.
     """
     if backbone not in BACKBONES:
         raise ValueError(f"backbone {backbone!r} is not one of {', '.join(BACKBONES)}")
@@ -70,13 +70,15 @@ def _backbone(backbone: str, weights: str | None, image_shape: tuple[int, ...], 
         raise ValueError(f"weights: no file {weights}, expected a weights file of {backbone} without its top")
     application, _ = BACKBONES[backbone]
     try:
-        with warnings.catch_warnings(action="ignore"):  # MobileNet's, that any size of image gets the weights of 224
+        with warnings.catch_warnings(
+            action="ignore"
+        ):  # MobileNet warns that other sizes use the weights for 224 pixels
             body = application(
                 include_top=False, weights=weights, input_shape=image_shape, pooling="avg", name=BACKBONE, **options
             )
     except Exception as error:  # of h5py, urllib and Keras itself
         reason = str(error).strip().split("\n")[0]
         if weights == "imagenet":
-            raise ValueError(f"no ImageNet weights of {backbone}: {reason}; name a file of them: weights") from error
-        raise ValueError(f"weights: {weights} has not those of {backbone} without its top: {reason}") from error
+            raise ValueError(f"no ImageNet weights of {backbone}: {reason}; set weights to a file of them") from error
+        raise ValueError(f"weights: {weights} is no weights file of {backbone} without its top: {reason}") from error
     return body

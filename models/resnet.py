@@ -3,10 +3,10 @@
 import keras
 from keras import layers
 
-from models.parts.layers import convolution, logits, normalised, require_size
+from models.parts.layers import convolution, logits, normalise, require_size
 from models.registry.options import Activation, Count, Counts, Dropout
 
-SPACE = {  # of tuning
+SPACE = {  # that tuning searches
     "options": {
         "stem_filters": [16, 32],
         "filters": [[32, 64, 128], [48, 96, 192], [64, 128, 256]],
@@ -28,10 +28,10 @@ def build(
     activation: Activation = "relu",
     dropout: Dropout = 0.0,
 ) -> keras.Model:
-    """Return the network; each entry of `filters` is one stage of `blocks` residual blocks, which halves the image.
+    """Return the network. Each entry of `filters` is one stage of `blocks` residual blocks, which halves the image.
 
-    A `first_stride_pixels` of 1 keeps the first stage at the image's size, as wide residual networks do (Zagoruyko and
-    Komodakis, 2016): four times the arithmetic for the same filters.
+    With a `first_stride_pixels` of 1, the first stage keeps the image's size, as in wide residual networks (Zagoruyko
+    and Komodakis, 2016). This needs four times the arithmetic for the same filters.
     """
     require_size(image_shape, 2 ** len(filters) * first_stride_pixels // 2)
     images = keras.Input(image_shape)
@@ -40,15 +40,15 @@ def build(
         for index in range(blocks):
             stride_pixels = 1 if index else 2 if stage else first_stride_pixels
             x = _block(x, width, stride_pixels, activation)
-    x = layers.GlobalAveragePooling2D()(normalised(x, activation))
+    x = layers.GlobalAveragePooling2D()(normalise(x, activation))
     if dropout:
         x = layers.Dropout(dropout)(x)
     return keras.Model(images, logits(x, outputs), name="resnet")
 
 
 def _block(x: keras.KerasTensor, width: int, stride_pixels: int, activation: str) -> keras.KerasTensor:
-    before = normalised(x, activation)
+    before = normalise(x, activation)
     same = stride_pixels == 1 and x.shape[-1] == width
     shortcut = x if same else convolution(before, width, size_pixels=1, stride_pixels=stride_pixels)
-    y = normalised(convolution(before, width, stride_pixels=stride_pixels), activation)
+    y = normalise(convolution(before, width, stride_pixels=stride_pixels), activation)
     return layers.Add()([convolution(y, width), shortcut])

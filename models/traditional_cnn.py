@@ -6,7 +6,7 @@ from keras import layers
 from models.parts.layers import logits, require_size
 from models.registry.options import Activation, ThreeCounts, TwoCounts, TwoDropouts
 
-SPACE = {  # of tuning
+SPACE = {  # that tuning searches
     "options": {
         "filters": [[16, 32, 64], [32, 64, 128], [64, 128, 256]],
         "units": [[256, 32], [1024, 32]],
@@ -25,7 +25,7 @@ def build(
     activation: Activation = "relu",
     dropouts: TwoDropouts = (0.2, 0.25),
 ) -> keras.Model:
-    """Return the network; `dropouts` follow the last convolution and the first dense layer."""
+    """Return the network. `dropouts` follow the last convolution and the first dense layer."""
     require_size(image_shape, 4)
     first, second, third = filters
     wide, narrow = units

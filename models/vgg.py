@@ -10,7 +10,7 @@ from models.registry.options import Activation, Counts, Dropout, FiveCounts
 
 CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 
-SPACE = {  # of tuning
+SPACE = {  # that tuning searches
     "options": {
         "depth": [11, 13, 16],
         "units": [[512, 512], [1024, 1024], [4096, 4096]],
@@ -32,7 +32,7 @@ def build(
     activation: Activation = "relu",
     dropout: Dropout = 0.5,
 ) -> keras.Model:
-    """Return the network; a pooling of an odd side rounds up, so that images of any size have pixels to the end."""
+    """Return the network. Pooling rounds odd sides up, so images of any size are supported."""
     if depth not in CONVOLUTIONS:
         raise ValueError(f"depth {depth} is not one of {', '.join(map(str, CONVOLUTIONS))}")
     images = x = keras.Input(image_shape)

@@ -10,7 +10,7 @@ import models
 from models import ARCHITECTURES
 from models.parts import wrap
 from models.parts.cost import flops, weighted_layers, without_weights
-from models.parts.layers import convolution, dirac, halved
+from models.parts.layers import convolution, dirac, halve
 from models.parts.optimisers import optimiser
 from tests.networks import SMALL
 
@@ -91,7 +91,7 @@ def test_halving_keeps_the_greatest_of_four_pixels(monkeypatch, backend, sides):
     monkeypatch.setattr("keras.backend.backend", lambda: backend)
     images = keras.Input((*sides, 3))
     seen = np.random.default_rng(0).normal(size=(2, *sides, 3)).astype("float32")
-    found = ops.convert_to_numpy(keras.Model(images, halved(images))(seen))
+    found = ops.convert_to_numpy(keras.Model(images, halve(images))(seen))
     rows, columns = sides[0] // 2, sides[1] // 2
     expected = seen[:, : 2 * rows, : 2 * columns].reshape(2, rows, 2, columns, 2, 3).max(axis=(2, 4))
     assert np.array_equal(found, expected)

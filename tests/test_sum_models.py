@@ -9,7 +9,7 @@ from scipy.special import softmax
 import models
 from models import ARCHITECTURES
 from models.parts import wrap
-from models.parts.grid import each_cell
+from models.parts.grid import apply_to_cells
 from models.parts.optimisers import optimiser
 from models.parts.sums import PriceSums
 from tests.networks import SMALL
@@ -38,9 +38,9 @@ def test_families_with_global_pooling_can_end_in_a_grid(architecture):
     network = models.build(architecture, (40, 100, 1), 4, SMALL[architecture])
     if architecture not in GRIDS:
         with pytest.raises(ValueError, match=f"{architecture} has no global pooling"):
-            each_cell(network)
+            apply_to_cells(network)
         return
-    grid = each_cell(network)
+    grid = apply_to_cells(network)
     assert {id(weights) for weights in grid.weights} == {id(weights) for weights in network.weights}
     images = np.zeros((2, 40, 100, 1), "float32")
     images[:, :, 70:] = np.random.default_rng(0).normal(size=(2, 40, 30, 1))
@@ -55,7 +55,7 @@ SUMS = [2, 3, 4, 5, 6, 8]  # of two of the prices 1, 2 and 4
 
 
 def grid_model(count=2, sums=SUMS, image_shape=(24, 36, 1), options=SMALL["resnet"]):
-    network = each_cell(models.build("resnet", image_shape, 4, options))
+    network = apply_to_cells(models.build("resnet", image_shape, 4, options))
     sums = PriceSums(count, [1, 2, 4], sums)
     return wrap.on_grid(network, image_shape, np.float64(1 / 255), np.float64(0), sums)
 
@@ -71,7 +71,7 @@ def test_a_grid_of_equal_logits_expects_the_known_count_of_items():
 
 
 def test_a_grid_without_room_for_the_items_is_refused():
-    with pytest.raises(ValueError, match="resnet ends in 6x9 cells, expected more than 54, one an item"):
+    with pytest.raises(ValueError, match="resnet ends in 6x9 cells, expected more than 54, the items"):
         grid_model(count=54, sums=[108])
 
 

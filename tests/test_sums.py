@@ -123,7 +123,7 @@ def test_extreme_logits_leave_sums_and_gradients_finite(shape, extreme):
         ((30, 4), 2, [0, 2, 4], [4, 5], "5 is no sum of 2 prices"),
         ((3, 3), 3, [1, 2], [3], r"3 kinds do not fit prices \[1, 2\] of 3 items in 3 places"),
         ((4, 2), 3, [1, 2], [3], r"2 kinds do not fit prices \[1, 2\] of 3 items in 4 places"),
-        ((2, 2), 3, [1, 2], [3], "2 places cannot hold 3 items"),
+        ((2, 2), 3, [1, 2], [3], "2 places cannot contain 3 items"),
     ],
 )
 def test_a_sum_that_cannot_be_is_refused(shape, count, prices, sums, sentence):

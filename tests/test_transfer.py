@@ -46,7 +46,9 @@ def test_grey_images_are_enlarged_coloured_and_preprocessed(backbone, black, whi
 def test_missing_and_wrong_weights_are_one_sentence(weights, tmp_path):
     with pytest.raises(ValueError, match=r"weights: no file nowhere.h5, expected a weights file of mobilenet"):
         build("nowhere.h5")
-    with pytest.raises(ValueError, match=r"weights: .*mobilenet.weights.h5 has not those of vgg16 without its top"):
+    with pytest.raises(
+        ValueError, match=r"weights: .*mobilenet.weights.h5 is no weights file of vgg16 without its top"
+    ):
         build(weights, backbone="vgg16", width=1.0)
 
 
@@ -55,7 +57,9 @@ def test_a_failed_download_says_what_to_do(monkeypatch):
         raise Exception("URL fetch failure on https://example.org: no network")
 
     monkeypatch.setattr("keras.src.applications.mobilenet.file_utils.get_file", fail)
-    with pytest.raises(ValueError, match=r"no ImageNet weights of mobilenet: URL fetch failure.*; name a file of them"):
+    with pytest.raises(
+        ValueError, match=r"no ImageNet weights of mobilenet: URL fetch failure.*; set weights to a file of them"
+    ):
         build("imagenet")
 
 

@@ -1,1 +1,1 @@
-"""What architectures share: layers, optimisers, precision, cost, sums, grids."""
+"""Parts that architectures share: layers, optimisers, precision, cost, sums, grids."""

@@ -1,7 +1,7 @@
-"""Statistics of batch normalisation, estimated for the weights as they are.
+"""Estimate the statistics of batch normalisation for the current weights.
 
-The running ones lag behind the weights: with Keras's momentum of 0.99 they need a thousand steps to forget where they
-began. Averaged weights have none of their own (Wu and Johnson, "Rethinking 'Batch' in BatchNorm", 2021).
+The running statistics lag behind the weights: with Keras's momentum of 0.99 they need a thousand steps to forget their
+initial values. Averaged weights have no running statistics (Wu and Johnson, "Rethinking 'Batch' in BatchNorm", 2021).
 """
 
 from collections.abc import Callable, Iterator
@@ -17,36 +17,39 @@ BATCH_IMAGES = 500
 
 
 def statistics(model: keras.Model) -> list[keras.Variable]:
-    """Return the moving means and variances, in pairs, that training changes; those of frozen layers stay."""
+    """Return the moving mean and variance of every batch normalisation that trains. Frozen layers are left out."""
     return [
-        each for norm in _layers(model, layers.BatchNormalization) for each in (norm.moving_mean, norm.moving_variance)
+        variable
+        for norm in _layers(model, layers.BatchNormalization)
+        for variable in (norm.moving_mean, norm.moving_variance)
     ]
 
 
 def estimator(model: keras.Model) -> Callable[[np.ndarray], list[np.ndarray]]:
-    """Return what estimates `statistics(model)`, as arrays, over images (n, ...) that the model takes.
+    """Return a function from images (n, ...) to arrays that estimate `statistics(model)`.
 
-    They are the means over batches, as in training, but of all images alike and without dropout, as in prediction.
-    The model's own statistics are left with other values.
+    The estimates are means over batches, as in training. All images count equally and dropout is off, as in prediction.
+    The function changes the model's own statistics.
     """
-    in_training = InTraining(model)
-    in_training.compile(jit_compile=jit_compile())
+    training_model = TrainingMode(model)
+    training_model.compile(jit_compile=jit_compile())
     variables = statistics(model)
 
-    def estimated(images: np.ndarray) -> list[np.ndarray]:
+    def estimate(images: np.ndarray) -> list[np.ndarray]:
         batches = max(1, len(images) // BATCH_IMAGES)
         sums = [np.zeros(variable.shape) for variable in variables]
-        with _batches_by_themselves(model):
+        with _single_batch_statistics(model):
             for batch in np.array_split(images, batches):
-                in_training.predict_on_batch(batch)
-                sums = [total + keras.ops.convert_to_numpy(each) for total, each in zip(sums, variables, strict=True)]
+                training_model.predict_on_batch(batch)
+                values = [keras.ops.convert_to_numpy(variable) for variable in variables]
+                sums = [total + value for total, value in zip(sums, values, strict=True)]
         return [total / batches for total in sums]
 
-    return estimated
+    return estimate
 
 
-class InTraining(keras.Model):
-    """A model that predicts as it does while it trains."""
+class TrainingMode(keras.Model):
+    """A model whose predictions are those of training mode."""
 
     def __init__(self, model: keras.Model) -> None:
         super().__init__()
@@ -57,20 +60,20 @@ class InTraining(keras.Model):
 
 
 @contextmanager
-def _batches_by_themselves(model: keras.Model) -> Iterator[None]:
-    """Let the statistics be those of the last batch alone, and no dropout change them, inside the block."""
-    changed = [(layer, "momentum") for layer in _layers(model, layers.BatchNormalization)]
-    changed += [(layer, "rate") for layer in _layers(model, layers.Dropout)]
-    before = [getattr(layer, name) for layer, name in changed]
-    for layer, name in changed:
+def _single_batch_statistics(model: keras.Model) -> Iterator[None]:
+    """Inside the block, the moving statistics are those of the last batch alone, and dropout is off."""
+    attributes = [(layer, "momentum") for layer in _layers(model, layers.BatchNormalization)]
+    attributes += [(layer, "rate") for layer in _layers(model, layers.Dropout)]
+    before = [getattr(layer, name) for layer, name in attributes]
+    for layer, name in attributes:
         setattr(layer, name, 0.0)
     try:
         yield
     finally:
-        for (layer, name), value in zip(changed, before, strict=True):
+        for (layer, name), value in zip(attributes, before, strict=True):
             setattr(layer, name, value)
 
 
 def _layers(model: keras.Model, kind: type) -> list[layers.Layer]:
-    """Return the model's trainable layers of a kind, those of models inside it among them."""
+    """Return the trainable layers of a kind, including those in nested models."""
     return [layer for layer in model._flatten_layers() if isinstance(layer, kind) and layer.trainable]

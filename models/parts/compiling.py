@@ -1,4 +1,4 @@
-"""How a model's steps are compiled, and in which precision they compute."""
+"""Choose how a model's steps are compiled, and their precision."""
 
 import shutil
 import subprocess
@@ -12,21 +12,21 @@ BFLOAT16_GENERATION = 8  # of NVIDIA's GPUs: Ampere
 
 
 def jit_compile() -> bool | str:
-    """Return what `keras.Model.compile` is told: no XLA where TensorFlow has only a CPU, else what Keras chooses.
+    """Return the argument `jit_compile` of `keras.Model.compile`: False for TensorFlow on a CPU, else Keras's choice.
 
-    On two cores XLA's training steps take 1.7 times as long and a model needs eight seconds more to start
+    On two cores, training steps with XLA take 1.7 times as long, and a model needs eight seconds more to start
     (`python -m benchmarks.engine`).
     """
     return False if is_tensorflow_on_a_cpu() else "auto"
 
 
 def dtype_policy(precision: str) -> str:
-    """Return the Keras policy for a member's `precision`; `auto` is the faster one, where that was measured.
+    """Return the Keras policy for a member's `precision`. `auto` is the faster one, as far as it was measured.
 
-    That is bfloat16 with TensorFlow on CPUs (AVX-512 BF16, AMX) and with JAX on NVIDIA GPUs (from Ampere on) that
-    multiply it themselves; `python -m benchmarks.engine` times both, and an H100 trains 1.4 times as fast in it.
-    Where it is emulated it is slower, or TensorFlow refuses. On other devices the two were not compared,
-    so `auto` is float32 there.
+    bfloat16 is faster where the hardware multiplies it: with TensorFlow on CPUs with AVX-512 BF16 or AMX, and with JAX
+    on NVIDIA GPUs from Ampere on. `python -m benchmarks.engine` times both; an H100 trains 1.4 times as fast in
+    bfloat16. Emulated bfloat16 is slower, or TensorFlow refuses it. Other devices were not measured, so `auto` is
+    float32 there.
     """
     if precision != "auto":
         return precision
@@ -38,8 +38,8 @@ def dtype_policy(precision: str) -> str:
 
 
 def is_tensorflow_on_a_cpu() -> bool:
-    """Return whether Keras computes there: what most machines have, and what most was measured on."""
-    # In this order: other backends have no such list, or an error for a kind of device that is not there.
+    """Return whether Keras uses TensorFlow without a GPU. Most machines do, and most measurements were made so."""
+    # The backend comes first, because other backends have no such list, or raise an error if there is no GPU.
     return keras.backend.backend() == "tensorflow" and not keras.distribution.list_devices("gpu")
 
 
@@ -48,13 +48,13 @@ def _is_jax_on_a_gpu() -> bool:
 
 
 def _cpu_flags() -> set[str]:
-    """Return what Linux says the first core can do; nothing, where there is no such file."""
+    """Return the first core's flags in Linux's CPU_INFO, or nothing without that file."""
     lines = CPU_INFO.read_text().splitlines() if CPU_INFO.exists() else []
     return next((set(line.split()) for line in lines if line.startswith("flags")), set())
 
 
 def _oldest_generation() -> int:
-    """Return the lowest generation of this machine's NVIDIA GPUs, by the first number of their compute capability."""
+    """Return the lowest generation of this machine's NVIDIA GPUs: the first number of their compute capability."""
     if shutil.which("nvidia-smi") is None:
         return 0
     query = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]

@@ -1,4 +1,4 @@
-"""What a network costs: layers with weights, and arithmetic."""
+"""The cost of a network: its layers with weights, and its arithmetic."""
 
 import math
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ from keras import layers
 
 @contextmanager
 def without_weights() -> Iterator[None]:
-    """Let networks built inside the block have shapes but no weights, for those that are only looked at."""
+    """Build networks inside the block with shapes but without weights, which is enough to inspect them."""
     with keras.StatelessScope(initialize_variables=False):
         yield
-    # Keras notes such variables down, keeps them, and would draw their values at the end of the next scope.
+    # Keras keeps a list of such variables, and would initialise them at the end of the next scope.
     keras.utils.clear_session(free_memory=False)
 
 
@@ -25,8 +25,8 @@ def weighted_layers(model: keras.Model) -> int:
 def flops(model: keras.Model) -> int:
     """Return the floating-point operations of one forward pass through convolutions and dense layers.
 
-    A multiplication and its addition are two. Everything else is left out, as it is small. Training takes about three
-    times as many: forward, gradients of activations, gradients of weights.
+    A multiplication and its addition count as two. All other layers are left out, because they cost little. Training
+    takes about three times as many: the forward pass, the gradients of activations, the gradients of weights.
     """
     return sum(_flops(layer) for layer in _leaves(model))
 
@@ -42,6 +42,6 @@ def _leaves(model: keras.Model) -> Iterator[keras.Layer]:
 def _flops(layer: keras.Layer) -> int:
     if isinstance(layer, layers.DepthwiseConv2D | layers.Conv2D | layers.Dense):
         places = math.prod(layer.output.shape[1:-1])
-        used = math.prod(layer.kernel.shape)  # of a depthwise kernel, each weight serves one channel
-        return 2 * places * used
+        weights = math.prod(layer.kernel.shape)  # each weight of a depthwise kernel serves one channel
+        return 2 * places * weights
     return 0

@@ -1,4 +1,4 @@
-"""The parts that every family shares: the ends of a network and its usual unit."""
+"""Layers that all families share."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,7 +8,7 @@ from keras import layers, ops
 
 
 def logits(features: keras.KerasTensor, outputs: int) -> keras.KerasTensor:
-    """Return float32 logits (batch, outputs) of features (batch, units), whatever the precision before them."""
+    """Return logits (batch, outputs) of features (batch, units). They are float32 in every precision policy."""
     return layers.Dense(outputs, dtype="float32", name="logits")(features)
 
 
@@ -19,7 +19,7 @@ def convolution(
     stride_pixels: int = 1,
     initializer: str | Callable = "he_normal",
 ) -> keras.KerasTensor:
-    """Return a convolution without bias, for a batch normalisation behind it, zero-padded to the size of its input."""
+    """Return a zero-padded convolution without bias, to be followed by a batch normalisation."""
     layer = layers.Conv2D(
         filters,
         size_pixels,
@@ -29,33 +29,33 @@ def convolution(
         kernel_initializer=initializer,
     )
     outputs = layer(inputs)
-    if callable(initializer):  # a function of ours, without which Keras could not load what is saved
+    if callable(initializer):  # replace our own function, because Keras could not load a saved model that names it
         layer.kernel_initializer = keras.initializers.HeNormal()
     return outputs
 
 
 def dirac(shape: Sequence[int], dtype: str | None = None) -> keras.KerasTensor:
-    """Return a kernel (height, width, channels, filters) whose first filters pass the channels on; the others are He's.
+    """Return a kernel (height, width, channels, filters) whose first filters copy the channels. The others are He's.
 
     Source: airbench94 (Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024).
     """
     height, width, channels, filters = shape
-    drawn, passed = keras.initializers.HeNormal()(shape, dtype), np.arange(min(channels, filters))
+    kernel, channel_indices = keras.initializers.HeNormal()(shape, dtype), np.arange(min(channels, filters))
     identity = np.zeros(shape, np.float32)
-    identity[height // 2, width // 2, passed, passed] = 1
-    return ops.where(np.arange(filters) < len(passed), ops.cast(identity, drawn.dtype), drawn)
+    identity[height // 2, width // 2, channel_indices, channel_indices] = 1
+    return ops.where(np.arange(filters) < len(channel_indices), ops.cast(identity, kernel.dtype), kernel)
 
 
-def normalised(inputs: keras.KerasTensor, activation: str) -> keras.KerasTensor:
-    """Return batch normalisation and activation; the momentum suits runs of a few epochs."""
+def normalise(inputs: keras.KerasTensor, activation: str) -> keras.KerasTensor:
+    """Return the activation of batch-normalised inputs. The momentum of 0.9 suits runs of a few epochs."""
     return layers.Activation(activation)(layers.BatchNormalization(momentum=0.9)(inputs))
 
 
-def halved(inputs: keras.KerasTensor) -> keras.KerasTensor:
-    """Return the greatest of every two by two pixels; a last odd row or column falls away.
+def halve(inputs: keras.KerasTensor) -> keras.KerasTensor:
+    """Return the maximum of every 2x2 pixels. An odd last row or column is dropped.
 
-    With JAX as maxima of slices, whose gradient is a choice. That of XLA's windows scatters, and took a GPU a tenth of
-    a training step of `fast`.
+    With JAX it is computed as maxima of slices. The gradient of XLA's pooling is a scatter, which took a tenth of a
+    training step of `fast` on a GPU.
     """
     if keras.backend.backend() != "jax":
         return layers.MaxPooling2D(2)(inputs)
@@ -67,7 +67,7 @@ def halved(inputs: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def require_size(image_shape: Sequence[int], least_pixels: int) -> None:
-    """Refuse images that the halvings of a network would shrink to nothing.
+    """Refuse images that are too small for a network's poolings.
 
     Raises:
         ValueError: a side is shorter than `least_pixels`.

@@ -6,8 +6,8 @@ from keras import ops, optimizers
 
 from models.parts.compiling import is_tensorflow_on_a_cpu
 
-WARMUP_SHARE, START_SHARE = 0.25, 1 / 25  # of a one-cycle schedule: of its steps, of its peak
-FEWEST_CHANNELS = 8  # of a kernel that Muon takes: the first layer of a network has no matrix to speak of
+WARMUP_SHARE, START_SHARE = 0.25, 1 / 25  # one-cycle schedule: share of its steps, share of its peak
+FEWEST_CHANNELS = 8  # Muon skips smaller kernels: a network's first layer is hardly a matrix
 
 
 def optimiser(
@@ -18,13 +18,13 @@ def optimiser(
     weight_decay: float = 0.0,
     ema_momentum: float = 0.0,
 ) -> keras.Optimizer:
-    """Return a Keras optimiser; `weight_decay` is decoupled (Loshchilov and Hutter, 2019) and spares biases and norms.
+    """Return a Keras optimiser.
 
     Args:
         name: sgd (Nesterov), adam, adamw, rmsprop or muon.
         learning_rate: a constant or a schedule.
-        momentum: of sgd and muon.
-        weight_decay: 0 is none.
+        momentum: for sgd and muon.
+        weight_decay: decoupled (Loshchilov and Hutter, 2019), not applied to biases and normalisations; 0 is none.
         ema_momentum: of the moving average of the weights; 0 is none.
     """
     common = {
@@ -34,27 +34,28 @@ def optimiser(
         "ema_momentum": ema_momentum or 0.99,
     }
     if name == "sgd":
-        made = optimizers.SGD(momentum=momentum, nesterov=momentum > 0, **common)
-    elif name in ("adam", "adamw"):  # the same: the decay is decoupled in both
-        made = optimizers.Adam(**common)
+        keras_optimiser = optimizers.SGD(momentum=momentum, nesterov=momentum > 0, **common)
+    elif name in ("adam", "adamw"):  # the same here, because the decay is decoupled in both
+        keras_optimiser = optimizers.Adam(**common)
     elif name == "muon":
-        made = ConvolutionMuon(momentum=momentum, **common, adam_weight_decay=weight_decay or None)
+        keras_optimiser = ConvolutionMuon(momentum=momentum, **common, adam_weight_decay=weight_decay or None)
     else:
-        made = optimizers.RMSprop(**common)
+        keras_optimiser = optimizers.RMSprop(**common)
     if weight_decay:
-        made.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return LossScale(made) if keras.config.dtype_policy().compute_dtype == "float16" else made
+        keras_optimiser.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return LossScale(keras_optimiser) if keras.config.dtype_policy().compute_dtype == "float16" else keras_optimiser
 
 
 @keras.saving.register_keras_serializable("podium")
 class LossScale(optimizers.LossScaleOptimizer):
-    """Keras's own for float16, whose schedule also counts the steps that are left out while the scale falls.
+    """Keras's loss scaling for float16. The learning-rate schedule also counts the steps that are skipped.
 
-    Else a schedule that ends at zero never gets there. For the same count Adam's first steps are a little shorter.
+    Otherwise a schedule that ends at zero would never end. Because of this count, Adam's first steps are a little
+    shorter.
     """
 
     def build(self, var_list: list[keras.Variable]) -> None:
-        """Create the variables; averages begin with the weights, as the first step may not be the first one counted."""
+        """Create the variables. Weight averages start as copies of the weights, because step 0 may be skipped."""
         super().build(var_list)
         if self.inner_optimizer.use_ema:
             for variable, average in zip(var_list, self.inner_optimizer._model_variables_moving_average, strict=True):
@@ -66,18 +67,18 @@ class LossScale(optimizers.LossScaleOptimizer):
 
     def _stateless_handle_non_finite_grads(self, optimizer_variables: list, trainable_variables: list) -> tuple:
         trainable, values = super()._stateless_handle_non_finite_grads(optimizer_variables, trainable_variables)
-        place = next(index for index, each in enumerate(self.variables) if each is self.iterations)
+        place = next(index for index, variable in enumerate(self.variables) if variable is self.iterations)
         values[place] += 1
         return trainable, values
 
 
 @keras.saving.register_keras_serializable("podium")
 class ConvolutionMuon(optimizers.Muon):
-    """Muon for the kernels of convolutions, Adam for all else (Jordan et al., "Muon", 2024).
+    """Muon for the kernels of convolutions, Adam for all other weights (Jordan et al., "Muon", 2024).
 
-    A step moves a kernel, taken as a matrix (height * width * channels, filters), along the nearest matrix with
-    orthogonal columns, as far as a step of Adam would (Liu et al., "Muon is Scalable for LLM Training", 2025).
-    Keras's own gives kernels of convolutions to Adam.
+    A kernel is reshaped to a matrix (height * width * channels, filters). The direction of a step is the nearest matrix
+    with orthogonal columns to the momentum. Its length is that of an Adam step (Liu et al., "Muon is Scalable for LLM
+    Training", 2025). Keras's Muon uses Adam for the kernels of convolutions.
     """
 
     def _should_use_adamw(self, variable: keras.Variable) -> bool:
@@ -94,18 +95,20 @@ class ConvolutionMuon(optimizers.Muon):
         self.assign_sub(variable, ops.reshape(lr * length * direction, variable.shape))
 
     def zeropower_via_newtonschulz5(self, x: keras.KerasTensor, steps: int) -> keras.KerasTensor:
-        """Return nearly the nearest matrix with orthogonal rows or columns, whichever are fewer, as Keras's own does.
+        """Return approximately the nearest matrix with orthogonal rows or columns, whichever are fewer.
 
-        Each step is x (a + b x'x + c (x'x)^2). All of that but x depends on x'x alone, so the steps are taken on that
-        small square and multiplied with x once: half the arithmetic or less for the kernel of a 3x3 convolution, which
-        has several times as many rows as columns. Not where a device may round factors to ten bits, as GPUs do: the
-        steps on the square don't mend what one of them rounded, as Keras's own do, and singular values of 3 come out.
-        Those bear bfloat16, in which Jordan takes them, and are taken in it where the network computes in it.
+        Each step is x (a + b x'x + c (x'x)^2). The factor after x depends on x'x alone, so on a CPU the steps run on
+        this small square matrix, and x is multiplied once. The kernel of a 3x3 convolution has several times as many
+        rows as columns, so this needs half the arithmetic or less.
+
+        GPUs may round factors to ten bits. The steps on the square matrix do not correct such errors, and singular
+        values of 3 result. So other devices use Keras's version, which is stable in bfloat16, as Jordan uses it. It
+        runs in bfloat16 when the network does.
         """
         if not is_tensorflow_on_a_cpu():
-            is_short = keras.config.dtype_policy().compute_dtype == "bfloat16"
-            found = super().zeropower_via_newtonschulz5(ops.cast(x, "bfloat16") if is_short else x, steps)
-            return ops.cast(found, x.dtype)
+            in_bfloat16 = keras.config.dtype_policy().compute_dtype == "bfloat16"
+            direction = super().zeropower_via_newtonschulz5(ops.cast(x, "bfloat16") if in_bfloat16 else x, steps)
+            return ops.cast(direction, x.dtype)
         if x.shape[0] < x.shape[1]:
             return ops.transpose(self.zeropower_via_newtonschulz5(ops.transpose(x), steps))
         x = x / (ops.norm(x) + 1e-7)
@@ -120,11 +123,11 @@ class ConvolutionMuon(optimizers.Muon):
 def schedule(
     name: str, learning_rate: float, steps: int, decay: float = 0.0
 ) -> float | optimizers.schedules.LearningRateSchedule:
-    """Return what an optimiser takes as its learning rate for `steps` batches in all.
+    """Return the learning rate, or its schedule, for a training of `steps` batches.
 
-    `one_cycle` rises from a 25th to `learning_rate` over the first quarter and falls to zero on a cosine (after Smith
-    and Topin, 2017); `cosine` only falls; `inverse_time` is learning_rate / (1 + decay * step); `constant` and
-    `plateau` stay, the latter until a callback lowers it.
+    `one_cycle` rises from a 25th to the full `learning_rate` over the first quarter, then falls to zero on a cosine
+    (after Smith and Topin, 2017). `cosine` only falls. `inverse_time` is learning_rate / (1 + decay * step). `constant`
+    and `plateau` are constant; a callback lowers the latter.
     """
     if name == "one_cycle":
         return OneCycle(learning_rate, steps)
@@ -137,9 +140,10 @@ def schedule(
 
 @keras.saving.register_keras_serializable("podium")
 class OneCycle(optimizers.schedules.LearningRateSchedule):
-    """The schedule `one_cycle` as a few operations: an optimiser asks once a weight, and Keras's own is a branch each.
+    """The schedule `one_cycle` without branches.
 
-    With it, tracing a training step of forty weights takes a second less.
+    An optimiser evaluates its schedule once for each weight, and Keras's own has a branch. Without branches, tracing a
+    training step of forty weights takes a second less.
     """
 
     def __init__(self, peak: float, steps: int) -> None:
@@ -153,5 +157,5 @@ class OneCycle(optimizers.schedules.LearningRateSchedule):
         return self.peak * ops.where(step < warmup_steps, rising, 0.5 + 0.5 * ops.cos(np.pi * fallen_share))
 
     def get_config(self) -> dict:
-        """Return what rebuilds the schedule."""
+        """Return the arguments of the constructor."""
         return {"peak": self.peak, "steps": self.steps}

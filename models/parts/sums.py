@@ -1,6 +1,6 @@
-"""Labels that are sums: the exact distribution of the summed prices of a known number of items.
+"""Labels that are sums: the exact distribution of the total price of a known number of items.
 
-All of it in log-probabilities: nothing underflows, and what is all but impossible still has a gradient.
+Everything is computed in log-probabilities. So nothing underflows, and very unlikely sums still have a gradient.
 """
 
 import math
@@ -11,18 +11,18 @@ import keras
 import numpy as np
 from keras import ops
 
-NEVER = -1e30  # log-probability of what cannot be; an infinity would make gradients NaN
-Held = list[keras.KerasTensor]  # by number of items n: log-probabilities (batch, places, n * span + 1) of their sum
+NEVER = -1e30  # log-probability of something impossible; with an infinity, gradients would be NaN
+SumsByCount = list[keras.KerasTensor]  # entry n: log-probabilities (batch, places, n * span + 1) of the sum of n items
 
 
 @keras.saving.register_keras_serializable("podium")
 class PriceSums(keras.Layer):
-    """Logits of kinds (batch, places, kinds) to log-probabilities of sums (batch, classes), in float32.
+    """From logits of kinds (batch, places, kinds) to log-probabilities of sums (batch, classes), in float32.
 
-    Exactly `count` places hold an item. Where there are more places, the first kind is nothing; the others have a price
-    each. What a place holds is independent of the others, so that places are joined by convolution, two by two, with
-    one distribution of the sum for each number of items. The last one, cut to the sums that are classes, is that of
-    the sum together with the count: a softmax over it conditions on both.
+    Exactly `count` places contain an item. If there are more places, the first kind means an empty place. Every other
+    kind has a price. The places are independent, so pairs of places are combined by convolution, with one distribution
+    of the sum for each number of items. The last distribution is that of the sum together with the count. It is cut to
+    the sums that are classes, so a softmax over it conditions on both.
     """
 
     def __init__(self, count: int, prices: Sequence[int], sums: Sequence[int], **kwargs: Any) -> None:
@@ -30,14 +30,14 @@ class PriceSums(keras.Layer):
         self.count, self.prices, self.sums = int(count), [int(p) for p in prices], [int(s) for s in sums]
 
     def build(self, input_shape: tuple) -> None:
-        """Lay out the prices in steps from the lowest.
+        """Express the prices in steps above the lowest one.
 
         Raises:
-            ValueError: too few places, prices that are not one a kind, or a class that is no sum of them.
+            ValueError: too few places, not one price for each kind, or a class that is no sum of the prices.
         """
         places, kinds = input_shape[1:]
         if places < self.count:
-            raise ValueError(f"{places} places cannot hold {self.count} items")
+            raise ValueError(f"{places} places cannot contain {self.count} items")
         if kinds != len(self.prices) + (places > self.count):
             raise ValueError(f"{kinds} kinds do not fit prices {self.prices} of {self.count} items in {places} places")
         low = min(self.prices)
@@ -50,7 +50,7 @@ class PriceSums(keras.Layer):
         for value in self.sums:
             if value not in sum_at:
                 raise ValueError(f"{value} is no sum of {self.count} prices out of {self.prices}")
-        self._wanted = [sum_at[value] for value in self.sums]
+        self._sum_indices = [sum_at[value] for value in self.sums]
         self._step_of = np.where(np.array(steps)[:, None] == np.arange(max(steps) + 1), 0, NEVER).astype("float32")
 
     def call(self, logits: keras.KerasTensor) -> keras.KerasTensor:
@@ -59,34 +59,36 @@ class PriceSums(keras.Layer):
         first = kinds.shape[-1] - len(self.prices)
         nothing = kinds[..., :1] if first else ops.full_like(kinds[..., :1], NEVER)
         items = ops.logsumexp(ops.add(ops.expand_dims(kinds[..., first:], -1), self._step_of), axis=-2)
-        held = [nothing, items]
-        while held[0].shape[1] > 1:
-            held = _joined(held, self.count)
-        return ops.take(held[self.count][:, 0], self._wanted, axis=-1)
+        sums_by_count = [nothing, items]
+        while sums_by_count[0].shape[1] > 1:
+            sums_by_count = _join_pairs(sums_by_count, self.count)
+        return ops.take(sums_by_count[self.count][:, 0], self._sum_indices, axis=-1)
 
     def get_config(self) -> dict:
-        """Return what rebuilds the layer."""
+        """Return the arguments of the constructor."""
         return {**super().get_config(), "count": self.count, "prices": self.prices, "sums": self.sums}
 
 
-def _joined(held: Held, count: int) -> Held:
-    """Return what pairs of places hold together, with at most `count` items."""
-    places = held[0].shape[1]
-    if places % 2:  # one more place, which certainly holds nothing
+def _join_pairs(sums_by_count: SumsByCount, count: int) -> SumsByCount:
+    """Return the sums of pairs of places, with at most `count` items in each pair."""
+    places = sums_by_count[0].shape[1]
+    if places % 2:  # add an empty place
         one_more = ((0, 0), (0, 1), (0, 0))
-        held = [ops.pad(each, one_more, constant_values=NEVER if n else 0.0) for n, each in enumerate(held)]
+        sums_by_count = [
+            ops.pad(sums, one_more, constant_values=NEVER if n else 0.0) for n, sums in enumerate(sums_by_count)
+        ]
     half = (places + 1) // 2
-    a, b = [each[:, :half] for each in held], [each[:, half:] for each in held]
+    a, b = [sums[:, :half] for sums in sums_by_count], [sums[:, half:] for sums in sums_by_count]
     pairs = [[(a[i], b[n - i]) for i in range(len(a)) if n - i in range(len(b))] for n in range(2 * len(a) - 1)]
     return [
-        ops.logsumexp(ops.stack([way for pair in each for way in _ways(*pair)]), axis=0) for each in pairs[: count + 1]
+        ops.logsumexp(ops.stack([way for pair in row for way in _ways(*pair)]), axis=0) for row in pairs[: count + 1]
     ]
 
 
 def _ways(a: keras.KerasTensor, b: keras.KerasTensor) -> list[keras.KerasTensor]:
-    """Return the ways to each sum, (batch, places, m + n - 1) all, of values (batch, places, m) and (batch, places, n).
+    """Return the ways to each sum, each (batch, places, m + n - 1), of a (batch, places, m) and b (batch, places, n).
 
-    Additions, and no matrix product, which a GPU would round to ten bits.
+    This uses additions and no matrix product, because a GPU may round a product's factors to ten bits.
     """
     short, long = sorted((a, b), key=lambda values: values.shape[-1])
     last = short.shape[-1] - 1

@@ -1,1 +1,1 @@
-"""What the architectures take, without Keras."""
+"""The options of the architectures, readable without Keras."""

@@ -1,4 +1,4 @@
-"""Kinds of options that architectures share, with their bounds: the annotations of `build`, read without Keras."""
+"""Types of options with their bounds. They annotate the parameters of `build`, and are read without Keras."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal

@@ -1,4 +1,4 @@
-"""What options each architecture takes, read from its source: importing it would import Keras."""
+"""Read the options of an architecture from its source, because importing it would import Keras."""
 
 import ast
 import builtins

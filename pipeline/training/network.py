@@ -11,7 +11,7 @@ from features.labels.targets import probabilities
 from models.parts import wrap
 from models.parts.compiling import jit_compile
 from models.parts.cost import flops, weighted_layers, without_weights
-from models.parts.grid import each_cell
+from models.parts.grid import apply_to_cells
 from models.parts.sums import PriceSums
 from pipeline.config.schema import Member, Predict
 from pipeline.storage.files import reading
@@ -37,7 +37,7 @@ def build_model(member: Member) -> keras.Model:
     kinds, sums = len(items["prices"]), PriceSums(items["count"], items["prices"], classes)
     if member.input == "items":
         return wrap.on_items(network(kinds), shape, scale, offset, sums)
-    return wrap.on_grid(each_cell(network(1 + kinds)), shape, scale, offset, sums)
+    return wrap.on_grid(apply_to_cells(network(1 + kinds)), shape, scale, offset, sums)
 
 
 def load_model(path: Path) -> keras.Model:
