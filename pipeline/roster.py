@@ -39,8 +39,11 @@ def roster(params: Params) -> str:
 
 def _names(params: Params) -> dict[str, dict[str, bool]]:
     """Return the checked names, which `dvc.yaml` asks for before it runs a stage."""
-    kinds = {"replicas": params.replicas, "tasks": params.tasks, "members": params.members}
-    return {kind: dict.fromkeys(entries, True) for kind, entries in kinds.items()}
+    return {
+        "replicas": dict.fromkeys(params.replicas, True),
+        "tasks": dict.fromkeys(params.tasks, True),
+        "members": dict.fromkeys(params.members, True),
+    }
 
 
 def _save_task(part: Path, params: Params, key: str, members: dict[str, Member]) -> None:
