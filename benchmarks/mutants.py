@@ -8,7 +8,7 @@ survivors again.
 
 Mutants come from Cosmic Ray's operators. At each place one operator is drawn, since eleven replacements for each `+`
 would crowd out the rest. The sample is spread over the files as the places are, with at most 60 from a file, and drawn
-by seed and file alone. Cosmic Ray's own runner starts a new process for each mutant, and mutmut has no sample. Here, a
+by seed, file and share. Cosmic Ray's own runner starts a new process for each mutant, and mutmut has no sample. Here, a
 process that has imported TensorFlow and the other libraries, but no module of the project, forks for each mutant. A
 fork runs only the tests that reach the mutated lines, the fastest first, up to SECONDS_OF_TESTS, and ends with the
 first failure.
