@@ -14,6 +14,7 @@ from features.images.pixels import pad, resize, to_pixels
         (0.5, 1, "pixel 0.5 is not a whole number in 0..255; declare pixel_scale: 255 if the pixels are 0..1"),
         (1.5, 1, "pixel 1.5 is not a whole number in 0..255"),
         (256.0, 1, "pixel 256.0 is not a whole number in 0..255"),
+        (-0.5, 1, "pixel -0.5 is not a whole number in 0..255"),
         (-1.0, 1, "pixel -1.0 is not a whole number in 0..255"),
         (2.0, 255, "pixel 2.0 times pixel_scale 255 is not a whole number in 0..255"),
         (float("nan"), 255, "pixel nan times pixel_scale 255 is not a whole number in 0..255"),
