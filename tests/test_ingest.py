@@ -424,8 +424,8 @@ def test_label_sets_are_compared_with_the_sample_too():
 @pytest.mark.parametrize(
     ("labels", "warned"),
     [
-        (["cat", "nan", "dog"], "class 'nan' may stand for a missing label"),
-        (["cat", "N/A", "dog"], "class 'N/A' may stand for a missing label"),
+        (["cat", "nan", "dog"], "class 'nan' may mean a missing label"),
+        (["cat", "N/A", "dog"], "class 'N/A' may mean a missing label"),
         (["cat", "Cat", "dog"], "classes 'Cat' and 'cat' may be one class in two spellings"),
         (["1", "1.0", "2"], "classes '1' and '1.0' may be one class in two spellings"),
     ],

@@ -105,7 +105,7 @@ def test_images_without_labels_are_legal(bars, tmp_path):
 
 @pytest.mark.parametrize(
     ("tags", "expected"),
-    [("left;left", "label left occurs twice in row 3"), ("", "every label set is empty, expected labels")],
+    [("left;left", "label 'left' occurs twice in row 3"), ("", "every label set is empty, expected labels")],
 )
 def test_bad_label_sets(bars, tmp_path, tags, expected):
     write_raw(tmp_path / "raw")

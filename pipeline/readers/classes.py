@@ -1,4 +1,4 @@
-"""The classes of a task: from its training labels, in the spelling that its entry or its sample submission asks for."""
+"""The classes of a task, from its training labels, in the spelling of its entry or its sample submission."""
 
 import re
 
@@ -10,8 +10,8 @@ from pipeline.config.errors import quoted
 from pipeline.config.schema import Label
 from pipeline.readers.raw import tidy
 
-_MISSING = ("nan", "n/a", "na", "null", "none", "<na>")  # how programs write that a label is not known
-_LISTED = 10
+_MISSING = ("nan", "n/a", "na", "null", "none", "<na>")  # how programs write an unknown label
+_MOST_LISTED = 10
 
 
 def class_indices(labels: np.ndarray, declared: tuple[Label, ...] | None) -> tuple[list[Label], np.ndarray]:
@@ -20,7 +20,7 @@ def class_indices(labels: np.ndarray, declared: tuple[Label, ...] | None) -> tup
     A label may be a declared class in another spelling.
 
     Raises:
-        ValueError: there is one class only, or a label is none of those declared.
+        ValueError: there is only one class, or a label is not a declared class.
     """
     if declared is None:
         classes, indices = np.unique(labels, return_inverse=True)
@@ -29,13 +29,13 @@ def class_indices(labels: np.ndarray, declared: tuple[Label, ...] | None) -> tup
         return classes.tolist(), indices.astype(np.int64)
     numeric = all(isinstance(label, int) for label in declared)
     classes = sorted(set(declared) if numeric else {str(label) for label in declared})
-    found, indices = np.unique(labels.astype(str), return_inverse=True)
-    of_found = [class_finder(classes)(text) for text in found.tolist()]
-    if None in of_found:
-        row = int(np.argmax(np.array([each is None for each in of_found])[indices]))
+    spellings, indices = np.unique(labels.astype(str), return_inverse=True)
+    class_of_spelling = [class_finder(classes)(text) for text in spellings.tolist()]
+    if None in class_of_spelling:
+        row = int(np.argmax(np.array([index is None for index in class_of_spelling])[indices]))
         label = quoted(labels[row])
         raise ValueError(f"label {label} in row {row} (counted from 0) is not among the classes {listed(classes)}")
-    return classes, np.array(of_found, np.int64)[indices]
+    return classes, np.array(class_of_spelling, np.int64)[indices]
 
 
 def label_set_indicators(
@@ -44,7 +44,7 @@ def label_set_indicators(
     """Return the classes, sorted, and indicators (n, classes) uint8 of those that each row names.
 
     Raises:
-        ValueError: every set is empty, a label is none of those declared, or occurs twice in a set.
+        ValueError: every set is empty, a label is not a declared class, or a label occurs twice in a set.
     """
     sets = [names_in(text, separator) for text in texts.tolist()]
     rows = np.repeat(np.arange(len(sets)), [len(names) for names in sets])
@@ -66,10 +66,10 @@ def names_in(text: str, separator: str | None) -> list[str]:
 
 
 def doubts(classes: list[Label]) -> list[str]:
-    """Return what a person should know of classes that are perhaps none, a sentence each."""
-    texts, firsts = [str(each) for each in classes], {}
+    """Return one warning sentence for each class that may be a missing label or a second spelling."""
+    texts, firsts = [str(label) for label in classes], {}
     missing = [text for text in texts if text.casefold() in _MISSING]
-    sentences = [f"class {quoted(text)} may stand for a missing label" for text in missing]
+    sentences = [f"class {quoted(text)} may mean a missing label" for text in missing]
     for text in texts:
         twin = firsts.setdefault(spelling_key(text), text)
         if twin != text:
@@ -78,14 +78,17 @@ def doubts(classes: list[Label]) -> list[str]:
 
 
 def sample_spellings(classes: list[Label], cells: list[str], separator: str | None) -> tuple[dict[str, str], bool]:
-    """Return how a sample submission spells some classes otherwise, and whether one value stands in all its cells.
+    """Return the classes that a sample submission spells differently, and whether all its cells have one value.
 
-    Cells that are empty, or numbers between 0 and 1, are placeholders; so is one repeated value, most likely.
+    Empty cells and numbers between 0 and 1 are placeholders. One repeated value is probably a placeholder too.
+
+    Returns:
+        (the sample's spelling by class, whether all cells have one value or contain placeholders)
     """
     names = {name for cell in cells for name in names_in(cell, separator)}
     if not names or _are_probabilities(names):
         return {}, True
-    find, texts = class_finder(classes), [str(each) for each in classes]
+    find, texts = class_finder(classes), [str(label) for label in classes]
     others = {texts[find(name)]: name for name in sorted(names) if name not in texts and find(name) is not None}
     return others, len(names) == 1
 
@@ -96,8 +99,8 @@ def _are_probabilities(names: set[str]) -> bool:
 
 
 def classes_line(classes: list[Label], spellings: dict[str, str]) -> str:
-    """Return the line of an entry that makes Podium write the classes as the sample submission spells them."""
-    texts = respelled([str(each) for each in classes], spellings)
+    """Return the line of a task's entry with the classes in the spelling of the sample submission."""
+    texts = respelled([str(label) for label in classes], spellings)
     values = [int(text) if re.fullmatch(r"0|-?[1-9][0-9]*", text) else text for text in texts]
     flow = yaml.safe_dump(values, default_flow_style=True, allow_unicode=True, width=float("inf")).strip()
     return f"classes: {flow}"
@@ -105,4 +108,4 @@ def classes_line(classes: list[Label], spellings: dict[str, str]) -> str:
 
 def listed(classes: list[Label]) -> str:
     """Return the first classes, for a sentence."""
-    return ", ".join(map(str, classes[:_LISTED])) + (", ..." if len(classes) > _LISTED else "")
+    return ", ".join(map(str, classes[:_MOST_LISTED])) + (", ..." if len(classes) > _MOST_LISTED else "")

@@ -1,4 +1,7 @@
-"""Which column of a table holds what: as declared, by name, then by count; never a guess between equals."""
+"""The roles of a table's columns: from declarations, then from names, then from counts.
+
+If two columns fit a role equally well, the result is an error, never a guess.
+"""
 
 from dataclasses import dataclass
 
@@ -9,8 +12,8 @@ from features.images.layouts import flat_shape
 from pipeline.config.schema import Split
 from pipeline.readers.csv_table import ID_NAMES, INDEX_NAMES, LABEL_NAMES, Table, read_text
 
-_BACKGROUND_SHARE = 0.9  # of rows in which a pixel at the corner of the image is black or white
-_BUSY_VALUES = 100
+_BACKGROUND_SHARE = 0.9  # least share of rows in which a corner pixel of the image is black or white
+_BUSY_VALUES = 100  # distinct values from which a column is a pixel of busy images
 
 
 @dataclass(frozen=True)
@@ -23,28 +26,28 @@ class Columns:
 
 
 def named_columns(table: Table, split: Split) -> tuple[int | None, int | None, list[int]]:
-    """Return the positions of id and label as declared or named, and those of all other columns.
+    """Return the positions of id and label, from declarations or names, and those of all other columns.
 
     Raises:
-        ValueError: a declared column is missing, or two columns bear the same role.
+        ValueError: a declared column is missing, or two columns have the same role.
     """
     label = _declared(table, split.label_column, "label_column")
     if label is None:
-        label = _by_name(table, LABEL_NAMES, "label_column", taken=None)
+        label = _by_name(table, LABEL_NAMES, "label_column", other_role=None)
     id_ = _declared(table, split.id_column, "id_column")
     if id_ is None:
-        id_ = _by_name(table, ID_NAMES, "id_column", taken=label)
+        id_ = _by_name(table, ID_NAMES, "id_column", other_role=label)
     indices = [position for position in _positions(table, INDEX_NAMES) if position != label]
     if id_ is None and indices:
         id_ = indices[0]
-    return id_, label, [each for each in range(table.width) if each not in (id_, label, *indices)]
+    return id_, label, [position for position in range(table.width) if position not in (id_, label, *indices)]
 
 
 def image_columns(table: Table, split: Split, image: tuple[int, ...] | None, labelled: bool) -> Columns:
-    """Return the columns of a table of images; `labelled` says that one must be the label.
+    """Return the columns of a table of images. If `labelled`, one of them must be the label.
 
     Raises:
-        ValueError: no reading fits, or two fit equally well; says what to declare.
+        ValueError: no assignment of roles fits, or two fit equally well. The message names the setting to declare.
     """
     id_, label, rest = named_columns(table, split)
     needed = int(labelled and label is None)
@@ -56,7 +59,7 @@ def image_columns(table: Table, split: Split, image: tuple[int, ...] | None, lab
         label = _label(table, rest[0], rest[-1])
     elif extras == 1:
         id_ = _different(table, [rest[0], rest[-1]])
-    return Columns(tuple(each for each in rest if each not in (id_, label)), id_, label)
+    return Columns(tuple(position for position in rest if position not in (id_, label)), id_, label)
 
 
 def _declared(table: Table, column: int | str | None, setting: str) -> int | None:
@@ -77,8 +80,9 @@ def _positions(table: Table, names: tuple[str, ...]) -> list[int]:
     return [position for position, name in enumerate(table.names or ()) if name.lower() in names]
 
 
-def _by_name(table: Table, names: tuple[str, ...], setting: str, taken: int | None) -> int | None:
-    matches = [position for position in _positions(table, names) if position != taken]
+def _by_name(table: Table, names: tuple[str, ...], setting: str, other_role: int | None) -> int | None:
+    """Return the only column with one of `names`, or None. The column `other_role` already has another role."""
+    matches = [position for position in _positions(table, names) if position != other_role]
     if len(matches) > 1:
         listed = " and ".join(table.name(position) for position in matches)
         raise ValueError(f"columns {listed} may each be meant; declare {setting}")
@@ -86,7 +90,7 @@ def _by_name(table: Table, names: tuple[str, ...], setting: str, taken: int | No
 
 
 def _extras(rest: list[int], least: int, most: int, image: tuple[int, ...] | None) -> int:
-    """Return how many of the nameless columns are no pixels; a grey reading goes before a colour one."""
+    """Return the number of columns without a role that are not pixels. Grey images are preferred to colour images."""
     shapes = {extra: flat_shape(len(rest) - extra, image) for extra in range(least, most + 1)}
     fitting = {extra: shape for extra, shape in shapes.items() if shape is not None}
     if not fitting:
@@ -97,11 +101,14 @@ def _extras(rest: list[int], least: int, most: int, image: tuple[int, ...] | Non
 
 
 def _label(table: Table, first: int, last: int) -> int:
-    """Return the first or the last column, whichever is no pixel, or is not the background that most corners show."""
+    """Return the first or the last column: the one with values that are no pixels, or without a constant background.
+
+    Pixels at the corners of images are mostly background.
+    """
     text = read_text(table, [first, last])
-    columns = {each: pd.to_numeric(text[each], errors="coerce").to_numpy(float) for each in (first, last)}
-    no_pixels = [each for each, values in columns.items() if not ((values >= 0) & (values <= 255)).all()]
-    labels = no_pixels or [each for each, values in columns.items() if not _is_background(values)]
+    columns = {position: pd.to_numeric(text[position], errors="coerce").to_numpy(float) for position in (first, last)}
+    no_pixels = [position for position, values in columns.items() if not ((values >= 0) & (values <= 255)).all()]
+    labels = no_pixels or [position for position, values in columns.items() if not _is_background(values)]
     if len(labels) == 1:
         other = last if labels[0] == first else first
         if no_pixels or _is_rather_a_label(columns[labels[0]], columns[other]):
@@ -110,11 +117,14 @@ def _label(table: Table, first: int, last: int) -> int:
 
 
 def _is_rather_a_label(values: np.ndarray, background: np.ndarray) -> bool:
-    """Say whether `background` cannot be a label of which most rows are 0, with `values` a pixel of busy images."""
+    """Return whether `values` is the label and `background` a pixel.
+
+    The alternative is that `background` is a label that is 0 in most rows, and `values` a pixel of busy images.
+    """
     distinct, others = np.unique(values), np.unique(background)
     if len(others) == 1 or len(distinct) <= len(others):
         return True
-    # Busy pixels take nearly all of 256 values or, in few images, values far apart; labels mostly do neither.
+    # Busy pixels have nearly all of 256 values or, in few images, values far apart. Most labels have neither.
     return len(distinct) < _BUSY_VALUES and _is_gapless(distinct) and not _is_gapless(others)
 
 
@@ -127,13 +137,13 @@ def _is_background(values: np.ndarray) -> bool:
 
 
 def _different(table: Table, candidates: list[int]) -> int:
-    """Return the column whose values all differ; of two, the one that counts up or is no number."""
+    """Return the column whose values all differ. If both do, return the one that counts up or is not a number."""
     text = read_text(table, candidates)
-    fitting = [each for each in candidates if text[each].is_unique]
+    fitting = [position for position in candidates if text[position].is_unique]
     if len(fitting) > 1:
-        fitting = [each for each in fitting if _counts_up(text[each])]
+        fitting = [position for position in fitting if _counts_up(text[position])]
     if len(fitting) != 1:
-        listed = " and ".join(table.name(each) for each in candidates)
+        listed = " and ".join(table.name(position) for position in candidates)
         raise ValueError(f"column {listed} is not clearly the id; declare id_column or label_column")
     return fitting[0]
 

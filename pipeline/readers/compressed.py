@@ -1,6 +1,6 @@
-"""Raw files plain, as gzip or as a zip of one file, told apart by their first bytes, never by their names.
+"""Raw files: plain, gzip, or a zip of one file. The first bytes decide which, never the name.
 
-Only regular files are opened, and no more is decompressed than data of images can take up.
+Only regular files are opened. Decompression stops at a size that image data cannot reach.
 """
 
 import gzip
@@ -18,8 +18,8 @@ from pipeline.readers.foreign import archive_advice
 from pipeline.storage.files import BadInput
 
 _GZIP, _ZIP = b"\x1f\x8b", b"PK"
-MOST_TIMES = 200  # its compressed size, to which a file may decompress: images take some 10, a gzip bomb 1,000
-ALLOWED_BYTES = 1 << 28  # to which any file may decompress
+MOST_TIMES = 200  # largest ratio of decompressed to compressed size: images have about 10, a gzip bomb has 1,000
+ALLOWED_BYTES = 1 << 28  # decompressed size that is allowed at any ratio
 _PIECE_BYTES = 1 << 20
 
 
@@ -28,8 +28,8 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
     """Yield the bytes of a raw file, decompressed, as a binary stream.
 
     Raises:
-        BadInput: the file is empty or no regular file, its compression is broken, or it decompresses to far more than
-            its size, also while the caller reads.
+        BadInput: the file is empty or not a regular file, its compression is broken, or it decompresses to far more
+            than its size. The last two can be raised while the caller reads.
         OSError: the file is missing or not readable.
     """
     magic = _first_bytes(path)
@@ -47,13 +47,13 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def whole(path: Path) -> Iterator[None]:
-    """Turn what goes wrong while a raw file is decompressed into a BadInput that names it."""
+    """Turn an error during the decompression of a raw file into a BadInput that names the file."""
     try:
         yield
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError) as error:
         raise _corrupt(path, error) from error
     except OSError as error:
-        if error.errno is None:  # gzip's and bz2's own way to say that their data are broken
+        if error.errno is None:  # gzip and bz2 raise it for broken data
             raise _corrupt(path, error) from error
         raise OSError(error.errno, error.strerror, error.filename or str(path)) from error
 
@@ -63,7 +63,7 @@ def _corrupt(path: Path, error: Exception) -> BadInput:
 
 
 def is_npz(path: Path) -> bool:
-    """Say whether a raw file is a zip of `.npy` members only."""
+    """Return whether a raw file is a zip of only `.npy` members."""
     if not _first_bytes(path).startswith(_ZIP):
         return False
     with whole(path), zipfile.ZipFile(path) as archive:
@@ -72,11 +72,11 @@ def is_npz(path: Path) -> bool:
 
 
 def check_regular(path: Path) -> None:
-    """Refuse what is no regular file: a pipe waits for ever, and a device never ends.
+    """Refuse a path that is not a regular file: reading a pipe may wait for ever, and a device never ends.
 
     Raises:
-        BadInput: it is a folder, a pipe, a socket or a device.
-        OSError: it is missing.
+        BadInput: the path is a folder, a pipe, a socket or a device.
+        OSError: the path is missing.
     """
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode):
@@ -85,17 +85,17 @@ def check_regular(path: Path) -> None:
 
 
 def check_ratio(path: Path, size_bytes: int, compressed_bytes: int) -> None:
-    """Refuse data that decompress, or claim to, to more than images can.
+    """Refuse data whose decompressed size, read or declared, is too large for images.
 
     Raises:
-        BadInput: it is more than MOST_TIMES the compressed size, and more than ALLOWED_BYTES.
+        BadInput: the size is more than MOST_TIMES the compressed size, and more than ALLOWED_BYTES.
     """
     if size_bytes > max(ALLOWED_BYTES, MOST_TIMES * compressed_bytes):
         raise BadInput(f"{path}: decompresses to more than {MOST_TIMES} times its size, expected data of images")
 
 
 class _Bounded(io.RawIOBase):
-    """A decompressed stream that ends in a BadInput where it grows beyond what `check_ratio` allows."""
+    """A decompressed stream that raises BadInput when it grows beyond the limit of `check_ratio`."""
 
     def __init__(self, stream: IO[bytes], path: Path, compressed_bytes: int) -> None:
         self.stream, self.path, self.compressed_bytes, self.read_bytes = stream, path, compressed_bytes, 0

@@ -1,4 +1,4 @@
-"""CSV files of ids: labels that lie apart from their images, and the sample submission."""
+"""CSV files with ids: labels in a file apart from their images, and the sample submission."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from pipeline.storage.files import BadInput, blame
 
 
 def read_labels(path: Path, split: Split) -> tuple[np.ndarray | None, np.ndarray]:
-    """Return ids (n,), or None where the file has no such column, and labels (n,).
+    """Return ids (n,), or None if the file has no such column, and labels (n,).
 
     Raises:
         BadInput: a cell is empty, or it is not clear which column is the label.
@@ -32,14 +32,14 @@ class Sample:
     """A sample submission."""
 
     ids: np.ndarray  # (n,) int64 or text
-    labels: list[str]  # n cells as they are written; a submission has others
+    labels: list[str]  # n unchanged cells, which a submission replaces
 
 
 def read_sample(path: Path) -> Sample:
     """Return the ids and labels of a sample submission: its first two columns, below a header.
 
     Raises:
-        BadInput: the file has one column only, or an id is empty or occurs twice.
+        BadInput: the file has only one column, or an id is empty or occurs twice.
     """
     table = sniff(path)
     if table.names is None or table.width < 2:

@@ -1,4 +1,4 @@
-"""A CSV of one image a row, with or without header, id and label."""
+"""A CSV with one image in each row, with or without header, id and label."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,9 +17,9 @@ from pipeline.storage.files import blame
 
 
 def read_csv_pixels(path: Path, split: Split, form: Form, labelled: bool) -> Raw:
-    """Return the images, ids and labels of a CSV; pixels are in the order of the columns.
+    """Return the images, ids and labels of a CSV. Pixels are in the order of the columns.
 
-    `labelled` asks for a label in a table whose columns have no telling names.
+    If `labelled`, the table must have a label column, even if no column name says which one.
 
     Raises:
         BadInput: a pixel is missing, not numeric or outside 0..255, a row has too many fields, or the roles of
@@ -46,9 +46,9 @@ def _read(table: Table, columns: Columns, scale: float) -> tuple[np.ndarray, lis
     for frame in read_chunks(table, text_columns):
         values = _numbers(table, frame, list(columns.pixels))
         pixels.append(to_pixels(values, scale, _where(table, frame.index[0], columns.pixels)))
-        for found, column in ((ids, columns.id), (labels, columns.label)):
+        for texts, column in ((ids, columns.id), (labels, columns.label)):
             if column is not None:
-                found.append(column_text(frame, column))
+                texts.append(column_text(frame, column))
     return np.concatenate(pixels), ids, labels
 
 
@@ -68,5 +68,5 @@ def _numbers(table: Table, frame: pd.DataFrame, positions: list[int]) -> np.ndar
 
 
 def _where(table: Table, first_row: int, positions: list[int] | tuple[int, ...]) -> Callable[[tuple], str]:
-    first_line = first_row + (1 if table.names is None else 2)  # as spreadsheets count
+    first_line = first_row + (1 if table.names is None else 2)  # spreadsheets count rows from 1, with the header
     return lambda index: f"row {first_line + index[0]} of the file, column {table.name(positions[index[1]])}"

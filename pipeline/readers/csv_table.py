@@ -1,4 +1,4 @@
-"""A CSV file as a table: its delimiter, its header where it has one, its rows in chunks."""
+"""A CSV file as a table: its delimiter, its header if it has one, and its rows in chunks."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ _LINE_CHARACTERS = 1 << 26  # a colour image of 2000 by 2000 pixels
 
 @dataclass(frozen=True)
 class Table:
-    """How a CSV file is written."""
+    """The format of a CSV file."""
 
     path: Path
     delimiter: str
@@ -31,24 +31,24 @@ class Table:
     names: tuple[str, ...] | None  # of the columns; None without a header
 
     def name(self, position: int) -> str:
-        """Return what to call a column in a sentence."""
+        """Return a column's name for a message."""
         return quoted(self.names[position]) if self.names else str(position)
 
 
 def sniff(path: Path) -> Table:
-    """Return how a CSV file is written, from its first two lines.
+    """Return the format of a CSV file, from its first two lines.
 
     Raises:
-        BadInput: the file is empty or no text.
+        BadInput: the file is empty or not text.
     """
     lines = _first_lines(path)
     if not lines:
         raise BadInput(f"{path}: the file is empty")
-    delimiter = max(_DELIMITERS, key=lambda each: len(_fields(path, lines[0], each)))
+    delimiter = max(_DELIMITERS, key=lambda candidate: len(_fields(path, lines[0], candidate)))
     first, second = (_fields(path, line, delimiter) for line in (*lines, "")[:2])
     if not _is_header(first, second):
         return Table(path, delimiter, len(first), None)
-    if len(second) == len(first) + 1:  # R leaves the row names without a heading
+    if len(second) == len(first) + 1:  # R writes no heading above the row names
         first = ["", *first]
     return Table(path, delimiter, len(first), tuple(first))
 
@@ -83,7 +83,7 @@ def _is_header(first: list[str], second: list[str]) -> bool:
         return True
     if 2 * sum(field != "" and not _is_number(field) for field in first) >= len(first):
         return True
-    # pandas numbers columns from 0 where nobody named them; a ramp of pixels goes on in the next row.
+    # pandas numbers unnamed columns from 0. A ramp of pixels would continue in the next row.
     return _first_of_run(first) in (0, 1) and _first_of_run(second) is None
 
 
@@ -109,9 +109,9 @@ def read_text(table: Table, positions: list[int] | None = None) -> pd.DataFrame:
 
 
 def read_chunks(table: Table, text_columns: list[int]) -> Iterator[pd.DataFrame]:
-    """Yield all rows in order; `text_columns` stay as they are written, others become numbers where they can.
+    """Yield all rows in order. `text_columns` stay unchanged texts; other columns become numbers if they can.
 
-    Columns are named by their positions, rows are numbered from 0.
+    Columns are named by their positions, and rows are numbered from 0.
     """
     return _frames(table, dtype=dict.fromkeys(text_columns, str), chunksize=_CHUNK_VALUES // table.width + 1)
 
@@ -134,15 +134,15 @@ def _frames(table: Table, **options: object) -> Iterator[pd.DataFrame]:
                 **options,
             ) as reader,
         ):
-            found = False
+            has_rows = False
             for frame in reader:
                 if len(frame):
-                    found = True
+                    has_rows = True
                     yield frame
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).removeprefix("Error tokenizing data. C error: ").split())
         raise BadInput(f"{table.path}: not readable as CSV: {reason}") from error
-    if not found:
+    if not has_rows:
         raise BadInput(f"{table.path}: no rows below the header")
 
 

@@ -1,4 +1,7 @@
-"""A folder of images: PNG, JPEG or BMP; flat, or one subfolder a class. They are read as a viewer shows them."""
+"""A folder of images (PNG, JPEG or BMP), flat or with a subfolder for each class.
+
+Images are upright and opaque, as an image viewer shows them.
+"""
 
 import re
 import warnings
@@ -14,21 +17,21 @@ from pipeline.readers.raw import Form, Raw, tidy
 from pipeline.storage.files import BadInput
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
-_TRAIN = re.compile(r"train(ing)?", re.IGNORECASE)  # may be a class, of vehicles
+_TRAIN = re.compile(r"train(ing)?", re.IGNORECASE)  # can be a class of vehicles
 _SPLIT = re.compile(r"test(ing)?|val(id|idation)?|dev", re.IGNORECASE)
 _GREY_MODES, _COLOUR_MODES = ("1", "L", "LA"), ("RGB", "RGBA", "P", "PA", "CMYK", "YCbCr")
 
 
 def read_folder(folder: Path, form: Form) -> Raw:
-    """Return the images of a folder, sorted by path with numbers in numeric order, hidden files left out.
+    """Return the images of a folder without hidden files, sorted by path with numbers in numeric order.
 
-    Every image must have one size: `form.image` (height, width[, channels]) where declared, else the first one's.
-    It is turned upright as its EXIF orientation says, and what is transparent shows `form.background`. Where the
-    images lie in subfolders, the first subfolder is the label.
+    All images must have one size: `form.image` (height, width[, channels]) if declared, else the first image's. Images
+    are rotated by their EXIF orientation. Transparent pixels show `form.background`. If the images are in subfolders,
+    the first subfolder is the label.
 
     Raises:
-        BadInput: there are no images, or one is corrupt, no regular file, of another size, or coloured after a grey
-            one.
+        BadInput: there are no images, or an image is corrupt, not a regular file, of another size, or has colours
+            although the first one is grey.
     """
     files = _image_files(folder)
     if not files:
@@ -56,7 +59,7 @@ def _image_files(folder: Path) -> list[str]:
 
 
 def _natural(name: str) -> tuple:
-    parts = re.split(r"([0-9]+)", name)  # text and numbers in turn, so like stands beside like
+    parts = re.split(r"([0-9]+)", name)  # text and numbers in turn, so that text is compared with text
     return tuple(int(part) if index % 2 else part for index, part in enumerate(parts)), name
 
 
@@ -71,10 +74,10 @@ def _labels(folder: Path, files: list[str]) -> np.ndarray | None:
 
 
 def refuse_splits(folder: Path, labels: np.ndarray, classes: tuple[Label, ...] | None) -> None:
-    """Refuse subfolders that are splits and no classes, unless they are declared as `classes`.
+    """Refuse subfolders that are splits instead of classes, unless they are declared as `classes`.
 
     Raises:
-        BadInput: names the key to set.
+        BadInput: a subfolder has a split's name. The message names the key to set.
     """
     names = np.unique(labels.astype(str)).tolist()
     splits = [name for name in names if _SPLIT.fullmatch(name) and name not in map(str, classes or ())]
@@ -87,7 +90,7 @@ def refuse_splits(folder: Path, labels: np.ndarray, classes: tuple[Label, ...] |
 
 
 def _decode(path: Path, background: str) -> Image.Image:
-    """Return an image of mode L or RGB, upright and opaque; a palette of greys is grey."""
+    """Return an image of mode L or RGB, upright and opaque. An image with a grey palette has mode L."""
     check_regular(path)
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
@@ -97,7 +100,7 @@ def _decode(path: Path, background: str) -> Image.Image:
                 return _opaque(image, background)
     except FileNotFoundError:
         raise
-    except Exception as error:  # every decoder of Pillow fails in a way of its own
+    except Exception as error:  # each decoder of Pillow raises its own types of errors
         raise BadInput(f"{path}: not readable as an image: {error}") from error
     raise BadInput(f"{path}: pixels of mode {mode}, expected 8 bits a channel")
 

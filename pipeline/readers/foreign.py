@@ -1,4 +1,4 @@
-"""Files in formats that Podium does not read: what they are, by their first bytes, and what to do with them."""
+"""Formats that Podium does not read: how to recognise them by their first bytes, and how to convert them."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ _AS_NPY = "save its arrays with numpy.save or numpy.savez"
 _UNPACKED = "unpack it"
 _JOBLIB = "save the array that joblib.load returns with numpy.save"
 
-_FORMATS = (  # the first bytes, what it is, what to do
+_FORMATS = (  # the first bytes, the format, the advice
     (rb"\x89HDF\r\n\x1a\n", "an HDF5 file", _AS_NPY),
     (rb"PAR1", "a Parquet file", _AS_CSV),
     (rb"ARROW1|\xff\xff\xff\xff.\x00", "an Arrow or Feather file", _AS_CSV),
@@ -31,7 +31,7 @@ _FORMATS = (  # the first bytes, what it is, what to do
     (rb"version https://git-lfs", "a pointer of Git LFS", "run git lfs pull"),
     (rb"(\xef\xbb\xbf)?\s*[\[{]", "a JSON file", _AS_CSV),
 )
-_ARCHIVES = (  # a name in the zip, what it is, what to do
+_ARCHIVES = (  # a name in the zip, the format, the advice
     ("xl/workbook.xml", "an Excel workbook", "save it as CSV"),
     ("data.pkl", "a PyTorch file", _AS_NPY),
     (".zgroup", "a Zarr archive", _AS_NPY),
@@ -39,10 +39,10 @@ _ARCHIVES = (  # a name in the zip, what it is, what to do
 
 
 def refuse_foreign(path: Path, head: bytes) -> None:
-    """Refuse a file whose first HEAD_BYTES, decompressed, are those of a format that no reader knows.
+    """Refuse a file whose first HEAD_BYTES, decompressed, are those of a format that Podium does not read.
 
     Raises:
-        BadInput: says what it is, and what to do.
+        BadInput: the message names the format and how to convert the file.
     """
     for magic, name, advice in _FORMATS:
         if re.match(magic, head, re.DOTALL):
@@ -50,8 +50,8 @@ def refuse_foreign(path: Path, head: bytes) -> None:
 
 
 def archive_advice(names: list[str]) -> str | None:
-    """Return what a zip with members of these names is and what to do, or None where it is a mere zip."""
+    """Return the format of a zip with these member names and how to convert it, or None for an ordinary zip."""
     for ending, name, advice in _ARCHIVES:
-        if any(each.endswith(ending) for each in names):
+        if any(member.endswith(ending) for member in names):
             return f"{name}, which is not read here; {advice}"
     return None

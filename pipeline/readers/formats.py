@@ -1,4 +1,4 @@
-"""Which reader a raw file needs: told by its bytes, and by its name only where the bytes leave it open."""
+"""The choice of a reader for a raw file: by its bytes, and by its name if the bytes do not decide."""
 
 from pathlib import Path
 
@@ -21,10 +21,10 @@ from pipeline.storage.files import blame
 def read_split(path: Path, split: Split, form: Form, labelled: bool) -> Raw:
     """Return the rows of one split from a folder of images, a CSV, a pickle, an npy or an npz file.
 
-    `labelled` asks for a label in a table whose columns have no telling names.
+    If `labelled`, a table must have a label column, even if no column name says which one.
 
     Raises:
-        BadInput: as the readers do.
+        BadInput: from the reader.
         OSError: the file is missing or not readable.
     """
     if path.is_dir():
@@ -49,7 +49,7 @@ def read_split(path: Path, split: Split, form: Form, labelled: bool) -> Raw:
 
 
 def read_label_file(path: Path, split: Split) -> tuple[np.ndarray | None, np.ndarray]:
-    """Return ids (n,) or None, and labels (n,), from a CSV, or from a pickle or npy file of labels alone."""
+    """Return ids (n,) or None, and labels (n,), from a CSV, or from a pickle or npy file of only labels."""
     kind = _kind(path)
     if kind not in ("npy", "pickle"):
         return read_labels(path, split)
@@ -65,8 +65,8 @@ def _kind(path: Path) -> str:
     refuse_foreign(path, head)
     if head.startswith(b"\x93NUMPY"):
         return "npy"
-    # From protocol 2 on a pickle opens with 0x80; older ones are text that opens with the array's first name.
-    named = {suffix.lower() for suffix in path.suffixes} & {".pkl", ".pickle"}
-    if named or head.startswith((b"\x80", b"cnumpy")):
+    # From protocol 2 on, a pickle begins with 0x80. An older one is text that begins with the array's module.
+    has_pickle_suffix = {suffix.lower() for suffix in path.suffixes} & {".pkl", ".pickle"}
+    if has_pickle_suffix or head.startswith((b"\x80", b"cnumpy")):
         return "pickle"
     return "csv"

@@ -1,4 +1,4 @@
-"""Labelled image sets that replicas are made of: scikit-learn's embedded digits, and Fashion-MNIST."""
+"""Labelled image sets for replicas: the digits in scikit-learn, and Fashion-MNIST."""
 
 import gzip
 import hashlib
@@ -25,7 +25,7 @@ FASHION_MNIST_SHA256 = {
     "t10k-images-idx3-ubyte.gz": "f2c28c03f07ada41c65308a91e7e591a3fce072aacaa91c787264c9fa758dd56",
     "t10k-labels-idx1-ubyte.gz": "a4e30b0f7dbcd9573c86b027d506e72c7aed23791636b39dd0107165441ca65a",
 }
-# MD5 of the idx files, not compressed: training images and labels, test images and labels.
+# MD5 of the uncompressed idx files: training images and labels, test images and labels.
 FASHION_MNIST_RELEASES = (
     (
         "f4a8712d7a061bf5bd6d2ca38dc4d50a",  # as on Zalando's page
@@ -54,19 +54,19 @@ class Images:
 
 @dataclass(frozen=True)
 class Source:
-    """A labelled image set, split for good, so that replicas of any seed hold back the same test images."""
+    """A labelled image set with a fixed split, so that replicas with any seed have the same test images."""
 
     train: Images
     test: Images
-    price_of: dict[int, int]  # of the labels that have one
-    is_original: bool = True  # whether the images are those that the name stands for
+    price_of: dict[int, int]  # the price of each label that has one
+    is_original: bool = True  # whether the images are the published ones
 
 
 def load_source(name: str) -> Source:
-    """Return the image set of that name: `digits` or `fashion-mnist`.
+    """Return the image set with that name: `digits` or `fashion-mnist`.
 
     Raises:
-        BadInput: an unknown name, no internet, or a file that is not what it should be.
+        BadInput: the name is unknown, the download failed, or a file has other bytes than expected.
     """
     if name not in SOURCES:
         raise BadInput(f"source {name!r} is unknown; known are {', '.join(SOURCES)}")
@@ -101,7 +101,7 @@ def _fashion_mnist() -> Source:
 
 
 def _in_folder(path: Path) -> Path:
-    """Return the path of a gzipped idx file, or, where only that exists, of the plain one."""
+    """Return the path of a gzipped idx file, or of the plain one if only that exists."""
     plain = path.with_suffix("")
     return plain if plain.exists() and not path.exists() else path
 
@@ -109,10 +109,10 @@ def _in_folder(path: Path) -> Path:
 def _idx_md5s(*parts: Images) -> tuple[str, ...]:
     """Return the MD5 of each part's images and labels as idx files."""
     arrays = [array for part in parts for array in (part.pixels, part.labels.astype(np.uint8))]
-    headers = [bytes([0, 0, UNSIGNED_BYTES, each.ndim]) + np.array(each.shape, ">u4").tobytes() for each in arrays]
+    headers = [bytes([0, 0, UNSIGNED_BYTES, array.ndim]) + np.array(array.shape, ">u4").tobytes() for array in arrays]
     return tuple(
-        hashlib.md5(header + each.tobytes(), usedforsecurity=False).hexdigest()
-        for header, each in zip(headers, arrays, strict=True)
+        hashlib.md5(header + array.tobytes(), usedforsecurity=False).hexdigest()
+        for header, array in zip(headers, arrays, strict=True)
     )
 
 
@@ -127,10 +127,10 @@ def read_idx(path: Path, rank: int) -> np.ndarray:
     """Return the array, uint8 of that rank, of an idx file, gzipped or plain.
 
     Raises:
-        BadInput: no gzip, another element type or rank, or more or fewer bytes than its header says.
-        FileNotFoundError: no such file.
+        BadInput: the file is not gzip, has another element type or rank, or a size that differs from its header.
+        FileNotFoundError: the file is missing.
     """
-    start = 4 + 4 * rank  # the magic number, then a size an axis, all 32-bit big-endian
+    start = 4 + 4 * rank  # the magic number, then one size for each axis, all 32-bit big-endian
     magic = bytes([0, 0, UNSIGNED_BYTES, rank])
     check_regular(path)
     with whole(path), gzip.open(path) if path.suffix else path.open("rb") as file:
@@ -140,7 +140,7 @@ def read_idx(path: Path, rank: int) -> np.ndarray:
         shape = np.frombuffer(head[4:], ">u4").astype(int)
         size = math.prod(shape.tolist())
         check_ratio(path, size, path.stat().st_size)
-        data = file.read(size + 1)  # to its end, but no bomb
+        data = file.read(size + 1)  # one byte more, to notice a longer file without reading all of it
     if len(data) != size:
         more = "or more " if len(data) > size else ""
         sizes = "x".join(map(str, shape))
@@ -149,7 +149,7 @@ def read_idx(path: Path, rank: int) -> np.ndarray:
 
 
 def _downloaded(name: str) -> Path:
-    """Return the path of a Fashion-MNIST file, downloaded and checked where it is not there yet."""
+    """Return the path of a Fashion-MNIST file. If it is missing, download and check it first."""
     path = FASHION_MNIST_FOLDER / name
     if path.exists():
         return path
@@ -162,9 +162,9 @@ def _downloaded(name: str) -> Path:
             raise BadInput(
                 f"{url}: no download ({error}); set FASHION_MNIST_DIR to a folder that holds {name}"
             ) from error
-        found = hashlib.sha256(part.read_bytes()).hexdigest()
-        if found != FASHION_MNIST_SHA256[name]:
-            raise BadInput(f"{url}: SHA-256 is {found}, expected {FASHION_MNIST_SHA256[name]}; nothing was kept")
+        sha256 = hashlib.sha256(part.read_bytes()).hexdigest()
+        if sha256 != FASHION_MNIST_SHA256[name]:
+            raise BadInput(f"{url}: SHA-256 is {sha256}, expected {FASHION_MNIST_SHA256[name]}; nothing was kept")
     return path
 
 

@@ -1,4 +1,4 @@
-"""numpy's own files: `.npy` with one array and `.npz` with several."""
+"""NumPy's files: `.npy` with one array and `.npz` with several."""
 
 import lzma
 import sys
@@ -65,8 +65,8 @@ def _header(path: Path, stream: IO[bytes]) -> tuple[int, ...]:
         read = {(1, 0): np.lib.format.read_array_header_1_0}.get(version, np.lib.format.read_array_header_2_0)
         shape, _, dtype = read(stream)
     except (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile):
-        raise  # of the compression
-    except Exception as error:  # a header is a Python literal, and fails in every way in which these do
+        raise  # an error of the compression
+    except Exception as error:  # a header is a Python literal, whose evaluation can raise many types of errors
         raise BadInput(f"{path}: no header of a numpy array ({type(error).__name__}: {error})") from error
     if dtype.kind not in "biufSU":
         raise BadInput(f"{path}: an array of dtype {dtype} (Python objects, or no numbers), expected numbers or texts")

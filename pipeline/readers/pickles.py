@@ -1,9 +1,11 @@
-"""Pickled numpy arrays of any protocol, from Python 2 or 3, without running anything that a pickle asks for.
+"""Pickled NumPy arrays of any protocol, from Python 2 or 3, without running any code that a pickle names.
 
-A pickle is a program. Here only the instructions of which pickled arrays consist are carried out, and few of them; the
-few names that a numpy array needs lead to stand-ins that note what the pickle says about the array; every other
-instruction and name is refused; and the array is built afterwards from its bytes. Nothing of a pickle is ever
-compared, hashed or printed before its type is known: a tuple of tuples, doubled forty times, would take for ever.
+A pickle is a program. This module runs only the instructions that pickled arrays consist of, and at most
+MOST_INSTRUCTIONS. The few names that a NumPy array needs lead to placeholder classes, which record the array's shape,
+dtype and bytes. Every other instruction and name is refused. Afterwards the array is created from its bytes.
+
+No value of a pickle is compared, hashed or printed before its type is known: for a tuple of tuples, doubled forty
+times, that would take for ever.
 """
 
 import codecs
@@ -19,7 +21,7 @@ import numpy as np
 from pipeline.config.errors import BadInput, quoted
 from pipeline.readers.compressed import opened
 
-MOST_INSTRUCTIONS = 1000  # an array takes some forty
+MOST_INSTRUCTIONS = 1000  # an array needs about forty
 _TEXT_CHARACTERS = 32
 _MOST_AXES = 8
 _PIECE_BYTES = 1 << 20
@@ -30,7 +32,7 @@ class _Refused(Exception):
 
 
 class _Dtype:
-    """Stands for numpy.dtype."""
+    """Placeholder for numpy.dtype."""
 
     def __init__(self, name: object, *_: object) -> None:
         self.name, self.byte_order = _text(name, "the name of a dtype"), "="
@@ -45,7 +47,7 @@ class _Dtype:
 
 
 class _Array:
-    """Stands for numpy.ndarray."""
+    """Placeholder for numpy.ndarray."""
 
     def set_state(self, state: object) -> None:
         _, shape, self.dtype, self.is_fortran, self.data = _tuple(state)
@@ -56,7 +58,7 @@ class _Array:
             raise _Refused("an array without a dtype or without bytes, expected numbers")
 
     def real(self) -> np.ndarray:
-        flat = np.frombuffer(self.data, self.dtype.real())  # a view: large pixels are held once
+        flat = np.frombuffer(self.data, self.dtype.real())  # a view, so that large arrays are in memory only once
         return flat.reshape(self.shape, order="F" if self.is_fortran else "C")
 
 
@@ -79,9 +81,9 @@ def _encode(text: object, encoding: object) -> bytes | bytearray:
     return text if type(text) is bytearray else text.encode("latin-1")
 
 
-def _text(value: object, what: str) -> str:
+def _text(value: object, noun: str) -> str:
     if type(value) not in (bytes, str) or len(value) > _TEXT_CHARACTERS:
-        raise _Refused(f"{what} that is no short text, expected a numpy array")
+        raise _Refused(f"{noun} that is no short text, expected a numpy array")
     return value.decode("ascii") if type(value) is bytes else value
 
 
@@ -113,23 +115,23 @@ _CONTAINERS = {"DICT": "a dict", "LIST": "a list", "SET": "a set", "FLOAT": "a f
 
 
 def _read_latin1(read: Callable[[int], bytes], length_bytes: int) -> bytearray:
-    found, decoder = bytearray(), codecs.getincrementaldecoder("utf-8")()
+    content, decoder = bytearray(), codecs.getincrementaldecoder("utf-8")()
     for start in range(0, length_bytes, _PIECE_BYTES):
         size = min(_PIECE_BYTES, length_bytes - start)
         piece = read(size)
         if len(piece) < size:
             raise EOFError("the text ends too early")
-        found += decoder.decode(piece, final=start + size == length_bytes).encode("latin-1")
-    return found
+        content += decoder.decode(piece, final=start + size == length_bytes).encode("latin-1")
+    return content
 
 
-# The unpickler in Python, not the one in C: C copies the bytes of a Python 2 pickle, and half a gigabyte is then
-# held twice. An array is a score of instructions, so nothing is lost.
+# This is the unpickler in Python instead of the one in C, which copies the bytes of a Python 2 pickle: half a gigabyte
+# would then be in memory twice. An array has few instructions, so Python is fast enough.
 class _ArrayUnpickler(pickle._Unpickler):
     instructions = 0
 
     def load_binunicode(self) -> None:
-        # Protocols 1 and 2 of Python 3 hold bytes as text: read whole, text and bytes would both be in memory.
+        # Protocols 1 and 2 of Python 3 store bytes as text. Read at once, text and bytes would both be in memory.
         (length_bytes,) = struct.unpack("<I", self.read(4))
         if length_bytes <= _PIECE_BYTES:
             self.append(str(self.read(length_bytes), "utf-8"))
@@ -138,7 +140,7 @@ class _ArrayUnpickler(pickle._Unpickler):
 
     def load_reduce(self) -> None:
         arguments, function = _tuple(self.stack.pop()), self.stack.pop()
-        if not any(function is each for each in _CALLABLE):
+        if not any(function is admitted for admitted in _CALLABLE):
             raise _Refused("a call of something else than what makes an array, expected a numpy array")
         self.append(function(*arguments))
 
@@ -177,11 +179,11 @@ def _refusing(name: str) -> Callable[[_ArrayUnpickler], NoReturn]:
 def _dispatch() -> dict[int, Callable[[_ArrayUnpickler], None]]:
     loads = pickle._Unpickler.dispatch | {
         pickle.BINUNICODE[0]: _ArrayUnpickler.load_binunicode,
-        pickle.BYTEARRAY8[0]: pickle._Unpickler.load_binbytes8,  # read as a bytearray it would be copied twice more
+        pickle.BYTEARRAY8[0]: pickle._Unpickler.load_binbytes8,  # as a bytearray it would be copied twice more
         pickle.REDUCE[0]: _ArrayUnpickler.load_reduce,
         pickle.BUILD[0]: _ArrayUnpickler.load_build,
     }
-    names = {ord(code): each.name for code, each in pickletools.code2op.items()}
+    names = {ord(code): instruction.name for code, instruction in pickletools.code2op.items()}
     return {code: _counted(loads[code]) if name in _INSTRUCTIONS else _refusing(name) for code, name in names.items()}
 
 
@@ -189,10 +191,10 @@ _ArrayUnpickler.dispatch = _dispatch()
 
 
 def read_pickle(path: Path) -> np.ndarray:
-    """Return the numeric array that a pickle holds, read-only, in its own shape and dtype.
+    """Return the numeric array in a pickle, read-only, in its own shape and dtype.
 
     Raises:
-        BadInput: the pickle is truncated or corrupt, or holds anything but one numeric array.
+        BadInput: the pickle is truncated or corrupt, or contains anything other than one numeric array.
     """
     with opened(path) as stream:
         return _array(path, stream)
@@ -200,16 +202,16 @@ def read_pickle(path: Path) -> np.ndarray:
 
 def _array(path: Path, stream: IO[bytes]) -> np.ndarray:
     try:
-        found = _ArrayUnpickler(stream, encoding="bytes").load()
-        if not isinstance(found, _Array):
-            raise _Refused(f"a {type(found).__name__}, expected a numpy array")
-        return found.real()
+        value = _ArrayUnpickler(stream, encoding="bytes").load()
+        if not isinstance(value, _Array):
+            raise _Refused(f"a {type(value).__name__}, expected a numpy array")
+        return value.real()
     except _Refused as error:
         raise BadInput(f"{path}: the pickle holds {error}") from error
     except MemoryError as error:
         raise BadInput(f"{path}: corrupt, or larger than the memory of this machine") from error
     except (OSError, BadInput):
         raise
-    except Exception as error:  # a damaged pickle fails in whatever way its bytes happen to say
+    except Exception as error:  # a damaged pickle can raise any type of error
         reason = str(error) or type(error).__name__
         raise BadInput(f"{path}: truncated or corrupt pickle ({reason}), expected a numpy array") from error

@@ -1,4 +1,4 @@
-"""CSV files in the form of a submission."""
+"""CSV files in a submission's format."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ from pipeline.storage.files import BadInput
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """Return a CSV with a header and at least two columns as text, cell by cell as it is written.
+    """Return a CSV with a header and at least two columns. Cells are unchanged texts.
 
     Raises:
-        BadInput: no such table, or no rows.
+        BadInput: the file is not such a table, or has no rows.
     """
     table = sniff(path)
     if table.names is None or table.width < 2:
