@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from benchmarks import results
-from features.augmentation.augment import Augment, augmented, mixed
+from features.augmentation.augment import Augment, augment_images, mix_images
 from features.augmentation.warps import alternating
 from pipeline.readers.image_sets import load_source
 
@@ -54,7 +54,7 @@ def _changed(images: np.ndarray, options: Augment, epoch: int) -> np.ndarray:
     rng = np.random.default_rng(epoch)
     mirrored = alternating(len(images), np.random.default_rng(0), epoch) if options.alternating_flip else None
     targets = np.eye(10, dtype=np.float32)[np.arange(len(images)) % 10]
-    return mixed(augmented(images, options, rng, mirrored), targets, options, rng)[0]
+    return mix_images(augment_images(images, options, rng, mirrored), targets, options, rng)[0]
 
 
 def _picture(images: np.ndarray) -> Image.Image:

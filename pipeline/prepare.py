@@ -11,7 +11,7 @@ import numpy as np
 from features.images import audit
 from features.images.pixels import pad, resize
 from features.images.statistics import image_statistics
-from features.labels.targets import distinct
+from features.labels.targets import distinct_labels
 from pipeline.config.schema import Items, Params, Prepare
 from pipeline.running.stage import run, task_of
 from pipeline.storage import paths
@@ -136,7 +136,7 @@ def _audit(folder: Path, classes: list[int | str], items: dict[str, Any] | None)
         "duplicates_across_train_and_test": audit.duplicates_across(
             digests["train"], ids["train"], digests["test"], ids["test"]
         ),
-        "conflicting_labels": audit.label_conflicts(digests["train"], ids["train"], *distinct(labels, classes)),
+        "conflicting_labels": audit.label_conflicts(digests["train"], ids["train"], *distinct_labels(labels, classes)),
         "constant_images": {
             split: {"rows": len(rows), "examples": ids[split][rows[: audit.EXAMPLES]].tolist()}
             for split, rows in constant.items()

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from features.labels.folds import assign_folds, too_small
+from features.labels.folds import assign_folds, rows_of_small_classes
 from pipeline.config.schema import Folds, Params
 from pipeline.running.stage import run, task_of
 from pipeline.storage import paths
@@ -24,7 +24,7 @@ def split(params: Params, key: str) -> str:
 
 
 def _remark(labels: np.ndarray, groups: np.ndarray, options: Folds) -> str:
-    rows = len(too_small(labels, groups, options.count))
+    rows = len(rows_of_small_classes(labels, groups, options.count))
     return f"; {rows} more, of classes with too few images, train in every fold and are not scored" if rows else ""
 
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from features.augmentation.augment import Augment, augmented, mixed
+from features.augmentation.augment import Augment, augment_images, mix_images
 from features.augmentation.erasing import cutout, erase
 from features.augmentation.lighting import light
 from features.augmentation.mixing import cutmix, mixup, ricap
@@ -174,8 +174,8 @@ def test_mixed_targets_are_the_shares_of_the_pixels():
 )
 def test_images_of_any_shape_keep_it_and_targets_their_sum(images, options, seed):
     targets = np.eye(3, dtype=np.float32)[np.arange(len(images)) % 3]
-    out = augmented(images, Augment(**options), rng(seed))
-    out, shares = mixed(out, targets, Augment(**options), rng(seed))
+    out = augment_images(images, Augment(**options), rng(seed))
+    out, shares = mix_images(out, targets, Augment(**options), rng(seed))
     assert (out.shape, out.dtype) == (images.shape, np.uint8)
     assert np.allclose(shares.sum(axis=1), 1, atol=1e-5)
 
@@ -186,7 +186,7 @@ def test_augmentation_is_seeded_and_takes_items(images, options):
 
     def changed(seed):
         draws = rng(seed)
-        return mixed(augmented(items, Augment(**options), draws), targets, Augment(**options), draws)[0]
+        return mix_images(augment_images(items, Augment(**options), draws), targets, Augment(**options), draws)[0]
 
     assert changed(5).shape == items.shape
     assert (changed(5) == changed(5)).all()
@@ -201,15 +201,15 @@ def test_every_option_of_augmentation_is_tested():
 
 def test_the_items_of_a_mirrored_image_are_mirrored(images):
     items, mask = images.reshape(20, 2, 9, 7, 3), np.arange(20) < 3
-    out = augmented(items, Augment(alternating_flip=True), rng(), mask)
+    out = augment_images(items, Augment(alternating_flip=True), rng(), mask)
     assert (out[mask] == items[mask, :, :, ::-1]).all()
     assert (out[~mask] == items[~mask]).all()
 
 
 def test_without_options_nothing_changes(images):
     targets = np.eye(40, dtype=np.float32)
-    assert (augmented(images, Augment(), rng()) == images).all()
-    assert mixed(images, targets, Augment(), rng())[1] is targets
+    assert (augment_images(images, Augment(), rng()) == images).all()
+    assert mix_images(images, targets, Augment(), rng())[1] is targets
 
 
 def test_views_are_the_product_of_flips_and_shifts(images):
@@ -227,8 +227,8 @@ def test_views_are_the_product_of_flips_and_shifts(images):
 def test_the_items_of_an_image_are_mixed_each_by_itself(options):
     images = rng().integers(0, 256, (8, 3, 6, 7, 2)).astype(np.uint8)
     targets = np.eye(8, dtype=np.float32)
-    all_items, shares = mixed(images, targets, Augment(**options), np.random.default_rng(5))
+    all_items, shares = mix_images(images, targets, Augment(**options), np.random.default_rng(5))
     for item in range(3):
-        alone, same_shares = mixed(images[:, item], targets, Augment(**options), np.random.default_rng(5))
+        alone, same_shares = mix_images(images[:, item], targets, Augment(**options), np.random.default_rng(5))
         np.testing.assert_array_equal(all_items[:, item], alone)
         np.testing.assert_array_equal(shares, same_shares)

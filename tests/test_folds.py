@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.labels.folds import ALWAYS_TRAINING, assign_folds, too_small
+from features.labels.folds import ALWAYS_TRAINING, assign_folds, rows_of_small_classes
 from pipeline import split
 from pipeline.storage.task_data import TaskData
 from tests.projects import member, to_folds, write_blobs
@@ -41,7 +41,7 @@ def test_rows_of_a_class_with_fewer_images_than_folds_train_in_every_fold():
     labels = np.array([0] * 9 + [1] * 2 + [2] * 6 + [3])
     folds = assign_folds(labels, np.arange(18), 3, 0.2, 0)
     assert (folds == ALWAYS_TRAINING).nonzero()[0].tolist() == [9, 10, 17]
-    assert too_small(labels, np.arange(18), 3).tolist() == [9, 10, 17]
+    assert rows_of_small_classes(labels, np.arange(18), 3).tolist() == [9, 10, 17]
     for fold in range(3):
         assert np.bincount(labels[folds == fold], minlength=4).tolist() == [3, 0, 2, 0]
 
@@ -71,7 +71,7 @@ def test_label_sets_with_a_rare_label_train_in_every_fold():
 def test_one_label_may_make_another_too_rare():
     labels = np.zeros((9, 3), np.uint8)
     labels[:4, 0] = labels[3:6, 1] = labels[[5], 2] = 1  # without row 5 the label 1 has two rows
-    assert too_small(labels, np.arange(9), 3).tolist() == [3, 4, 5]
+    assert rows_of_small_classes(labels, np.arange(9), 3).tolist() == [3, 4, 5]
     assert set(assign_folds(labels, np.arange(9), 3, 0.2, 0)[[3, 4, 5]]) == {ALWAYS_TRAINING}
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from features.labels.folds import assign_folds
 from features.labels.metrics import log_loss, report, set_hits, set_scores
-from features.labels.targets import as_binary, distinct, from_binary, one_hot, probabilities
+from features.labels.targets import as_binary, distinct_labels, from_binary, one_hot, probabilities
 from features.labels.thresholds import choose, fit_thresholds, honest_choice
 
 SETS = np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0], [1, 1, 1]], np.uint8)
@@ -34,7 +34,7 @@ def test_targets_and_probabilities():
     assert np.array_equal(one_hot(np.array([2, 0]), 3), [[0, 0, 1], [1, 0, 0]])
     assert np.allclose(probabilities(np.zeros((1, 4)), multi_label=True), 0.5)
     assert np.allclose(probabilities(np.zeros((1, 4)), multi_label=False), 0.25)
-    codes, names = distinct(SETS, ["a", "b", "c"])
+    codes, names = distinct_labels(SETS, ["a", "b", "c"])
     assert [names[code] for code in codes] == ["a c", "", "b", "a b c"]
 
 

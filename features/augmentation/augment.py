@@ -1,4 +1,4 @@
-"""Random changes to a batch of training images: seeded, batched, uint8 in and out, each on or off."""
+"""Random changes to a batch of uint8 training images. Each change can be switched on or off."""
 
 import numpy as np
 
@@ -9,18 +9,18 @@ from features.augmentation.options import Augment
 from features.augmentation.warps import flip, matrices, shift, warp
 
 
-def augmented(
+def augment_images(
     images: np.ndarray, options: Augment, rng: np.random.Generator, mirrored: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return changed uint8 images (n, ..., height, width, channels), whose labels stay.
+    """Return changed uint8 images (n, ..., height, width, channels). Their labels stay the same.
 
-    Axes between the first and the last three are one batch with the first, so that items of an image change each by
-    itself. `mirrored` (n,) are the images that an alternating flip mirrors.
+    Axes between the first and the last three are merged with the first, so the items of an image change independently.
+    `mirrored`, bool (n,), are the images that an alternating flip mirrors.
     """
     batch = images.reshape(-1, *images.shape[-3:])
-    each = len(batch) // max(1, len(images))
+    images_per_row = len(batch) // max(1, len(images))
     if mirrored is not None:
-        batch = flip(batch, np.repeat(mirrored, each))
+        batch = flip(batch, np.repeat(mirrored, images_per_row))
     if options.flip:
         batch = flip(batch, rng.random(len(batch)) < 0.5)
     if options.vertical_flip:
@@ -44,12 +44,12 @@ def augmented(
     return batch.reshape(images.shape)
 
 
-def mixed(
+def mix_images(
     images: np.ndarray, targets: np.ndarray, options: Augment, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return images (n, ..., height, width, channels) and targets (n, classes) mixed by one of the ways that are on.
+    """Return images (n, ..., height, width, channels) and targets (n, classes), mixed by one of the enabled methods.
 
-    The items of an image are mixed as its channels are, all in the same shares.
+    All items and channels of an image are mixed in the same shares.
     """
     ways = [(mixup, options.mixup_alpha), (cutmix, options.cutmix_alpha), (ricap, options.ricap_beta)]
     ways = [(way, strength) for way, strength in ways if strength]

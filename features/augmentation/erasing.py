@@ -1,4 +1,4 @@
-"""What images lose: squares and rectangles at random places."""
+"""Erase squares and rectangles at random places."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ LEAST_SHARE, MOST_SHARE, MOST_ASPECT = 0.02, 0.33, 3.3  # of an erased rectangle
 
 
 def cutout(images: np.ndarray, side_pixels: int, rng: np.random.Generator) -> np.ndarray:
-    """Return images with one black square each, its centre anywhere (DeVries and Taylor, "Cutout", 2017)."""
+    """Return images with a black square, whose centre is anywhere in the image (DeVries and Taylor, "Cutout", 2017)."""
     n, height, width, _ = images.shape
     row, column = rng.integers(0, height, n) - side_pixels // 2, rng.integers(0, width, n) - side_pixels // 2
     keep = ~_rectangles(images.shape, row, column, side_pixels, side_pixels)
@@ -14,7 +14,7 @@ def cutout(images: np.ndarray, side_pixels: int, rng: np.random.Generator) -> np
 
 
 def erase(images: np.ndarray, probability: float, rng: np.random.Generator) -> np.ndarray:
-    """Return images that have, with `probability`, a rectangle of noise (Zhong et al., "Random Erasing", 2017)."""
+    """Return images, with `probability` with a rectangle of noise (Zhong et al., "Random Erasing", 2017)."""
     n, height, width, _ = images.shape
     area = rng.uniform(LEAST_SHARE, MOST_SHARE, n) * height * width
     aspect = np.exp(rng.uniform(-1, 1, n) * np.log(MOST_ASPECT))
@@ -29,7 +29,7 @@ def erase(images: np.ndarray, probability: float, rng: np.random.Generator) -> n
 def _rectangles(
     shape: tuple[int, ...], row: np.ndarray, column: np.ndarray, tall: np.ndarray | int, wide: np.ndarray | int
 ) -> np.ndarray:
-    """Return the mask (n, height, width, 1) of one rectangle an image."""
+    """Return the mask (n, height, width, 1) of one rectangle for each image."""
     n, height, width, _ = shape
     tall, wide = np.broadcast_to(tall, n), np.broadcast_to(wide, n)
     rows = (np.arange(height) >= row[:, None]) & (np.arange(height) < (row + tall)[:, None])

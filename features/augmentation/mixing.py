@@ -1,13 +1,15 @@
-"""Images made of several, with targets mixed in the same shares."""
+"""Mix several images into one, and their targets in the same shares."""
 
 import numpy as np
 
 from features.augmentation.warps import windows
 
-Mixed = tuple[np.ndarray, np.ndarray]  # uint8 images (n, height, width, channels), float32 targets (n, classes)
+ImagesAndTargets = tuple[
+    np.ndarray, np.ndarray
+]  # uint8 images (n, height, width, channels), float32 targets (n, classes)
 
 
-def mixup(images: np.ndarray, targets: np.ndarray, alpha: float, rng: np.random.Generator) -> Mixed:
+def mixup(images: np.ndarray, targets: np.ndarray, alpha: float, rng: np.random.Generator) -> ImagesAndTargets:
     """Return each image blended with another, in shares from Beta(alpha, alpha) (Zhang et al., "mixup", 2018)."""
     share, other = rng.beta(alpha, alpha, len(images)).astype(np.float32), rng.permutation(len(images))
     image_share = share[:, None, None, None]
@@ -15,8 +17,8 @@ def mixup(images: np.ndarray, targets: np.ndarray, alpha: float, rng: np.random.
     return np.rint(blended).astype(np.uint8), targets * share[:, None] + targets[other] * (1 - share)[:, None]
 
 
-def cutmix(images: np.ndarray, targets: np.ndarray, alpha: float, rng: np.random.Generator) -> Mixed:
-    """Return each image with one rectangle from another, the same place in all (Yun et al., "CutMix", 2019)."""
+def cutmix(images: np.ndarray, targets: np.ndarray, alpha: float, rng: np.random.Generator) -> ImagesAndTargets:
+    """Return each image with a rectangle from another one, at the same place in all (Yun et al., "CutMix", 2019)."""
     n, height, width, _ = images.shape
     side = np.sqrt(rng.beta(alpha, alpha))
     centre = rng.integers(0, (height, width))
@@ -29,14 +31,14 @@ def cutmix(images: np.ndarray, targets: np.ndarray, alpha: float, rng: np.random
     return out, targets * (1 - share) + targets[other] * share
 
 
-def ricap(images: np.ndarray, targets: np.ndarray, beta: float, rng: np.random.Generator) -> Mixed:
-    """Return images patched from random crops of four, parted in shares from Beta(beta, beta) (arXiv 1811.09030)."""
+def ricap(images: np.ndarray, targets: np.ndarray, beta: float, rng: np.random.Generator) -> ImagesAndTargets:
+    """Return images made of random crops of four images, in shares from Beta(beta, beta) (arXiv 1811.09030)."""
     n, height, width, _ = images.shape
     row, column = (round(side * rng.beta(beta, beta)) for side in (height, width))
-    out, mixed = np.empty_like(images), np.zeros_like(targets)
+    out, mixed_targets = np.empty_like(images), np.zeros_like(targets)
     for top, bottom in ((0, row), (row, height)):
         for left, right in ((0, column), (column, width)):
             other = rng.permutation(n)
             out[:, top:bottom, left:right] = windows(images[other], bottom - top, right - left, rng)
-            mixed += targets[other] * np.float32((bottom - top) * (right - left) / (height * width))
-    return out, mixed
+            mixed_targets += targets[other] * np.float32((bottom - top) * (right - left) / (height * width))
+    return out, mixed_targets

@@ -1,4 +1,4 @@
-"""Which random changes a training image gets, and how strong they are."""
+"""The random changes of training images, and their strengths."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ Alpha = Annotated[float, Field(ge=0, le=100)]
 
 
 class Augment(BaseModel):
-    """What is changed, drawn anew every epoch; nothing by default."""
+    """The random changes, which are drawn anew every epoch. By default there are none."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 

@@ -4,13 +4,13 @@ import numpy as np
 
 
 def views(flip_on: bool, shift_pixels: int) -> list[tuple[bool, int]]:
-    """Return the views of test-time augmentation as (mirrored, shift in pixels down and right)."""
+    """Return the views of test-time augmentation as (mirrored, shift in pixels, both down and right)."""
     shifts = (0, -shift_pixels, shift_pixels) if shift_pixels else (0,)
     return [(mirrored, by) for by in shifts for mirrored in ((False, True) if flip_on else (False,))]
 
 
 def view(images: np.ndarray, mirrored: bool, by_pixels: int) -> np.ndarray:
-    """Return one view of images (..., height, width, channels); what moves in is black."""
+    """Return one view of images (..., height, width, channels). The uncovered border is black."""
     if mirrored:
         images = images[..., ::-1, :]
     if by_pixels == 0:

@@ -1,1 +1,1 @@
-"""Pixels: layouts, values, statistics, the audit, the views of test-time augmentation."""
+"""Pixels of images: layouts, values, statistics, the audit."""

@@ -1,4 +1,4 @@
-"""What to know of the images before training: balance, duplicates, conflicting labels, constant images, their items."""
+"""Audit the images before training: balance, duplicates, conflicting labels, constant images, items."""
 
 import hashlib
 from collections import defaultdict
@@ -11,7 +11,7 @@ EXAMPLES = 20
 
 
 def row_digests(parts: Iterable[np.ndarray]) -> list[bytes]:
-    """Return a blake2b digest of every row of `parts`, arrays (some, ...) in turn: equal for equal rows."""
+    """Return a blake2b digest of every row of `parts`, consecutive arrays (rows, ...). It is equal for equal rows."""
     return [hashlib.blake2b(row.data, digest_size=16).digest() for part in parts for row in np.ascontiguousarray(part)]
 
 
@@ -22,27 +22,30 @@ def groups_of(digests: list[bytes]) -> np.ndarray:
 
 
 def constant_rows(parts: Iterable[np.ndarray]) -> np.ndarray:
-    """Return the rows (k,) int64 of `parts`, arrays (some, h, w, c) in turn, that hold one value only."""
+    """Return the rows (k,) int64 of `parts`, consecutive arrays (rows, h, w, c), with a single value."""
     flags = [(part == part[:, :1, :1, :1]).all(axis=(1, 2, 3)) for part in parts]
     return np.flatnonzero(np.concatenate(flags)) if flags else np.empty(0, np.int64)
 
 
 def unlocated_rows(parts: Iterable[tuple[np.ndarray, np.ndarray]], black: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows (k,) and (m,) int64 where an item was not found, and where pixels lie in no item.
+    """Return the rows (k,) int64 with an item that was not found, and the rows (m,) int64 with pixels in no item.
 
-    `parts` are images (some, h, w, c) on black with the items cut out of them (some, count, h, w, c), in turn. A pixel
-    is black where no channel exceeds `black`.
+    `parts` are consecutive pairs: images on black (rows, h, w, c), and the items cut out of them (rows, count, h, w,
+    c). A pixel is black if no channel exceeds `black`.
     """
-    lacking, dropped = [np.empty(0, bool)], [np.empty(0, bool)]
+    is_missing, has_dropped_pixels = [np.empty(0, bool)], [np.empty(0, bool)]
     for images, items in parts:
-        shown, kept = (images > black).any(axis=3), (items > black).any(axis=4)  # the pixels that are not black
-        lacking.append(~kept.any(axis=(2, 3)).all(axis=1))
-        dropped.append(shown.sum(axis=(1, 2)) > kept.sum(axis=(1, 2, 3)))
-    return np.flatnonzero(np.concatenate(lacking)), np.flatnonzero(np.concatenate(dropped))
+        bright_pixels, item_pixels = (
+            (images > black).any(axis=3),
+            (items > black).any(axis=4),
+        )  # the pixels that are not black
+        is_missing.append(~item_pixels.any(axis=(2, 3)).all(axis=1))
+        has_dropped_pixels.append(bright_pixels.sum(axis=(1, 2)) > item_pixels.sum(axis=(1, 2, 3)))
+    return np.flatnonzero(np.concatenate(is_missing)), np.flatnonzero(np.concatenate(has_dropped_pixels))
 
 
 def item_numbers(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return a number for every item of the images, int64 (n, count) and (m, count), equal for equal pixels.
+    """Return a number for every item of the images, int64 (n, count) and (m, count). Equal pixels have equal numbers.
 
     `train` and `test` are the items cut out of the images (n or m, count, h, w, c).
     """
@@ -52,30 +55,30 @@ def item_numbers(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def rows_of_known_items(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows (k,) and (l,) int64 whose every item another training image shows: memory can answer these.
+    """Return the rows (k,) and (l,) int64 whose items all occur in other training images, so memory can answer them.
 
-    `train` (n, count) and `test` (m, count) are numbers of items. Windows of items that were not found are all equal.
+    `train` (n, count) and `test` (m, count) are numbers of items. All items that were not found have the same number.
     """
     ordered = np.sort(train, axis=1)
-    is_first = np.diff(ordered, axis=1, prepend=-1) > 0  # an item that an image shows twice counts once
+    is_first = np.diff(ordered, axis=1, prepend=-1) > 0  # an item that occurs twice in an image counts once
     images = np.bincount(ordered[is_first], minlength=1 + max(train.max(initial=0), test.max(initial=0)))
     return np.flatnonzero((images[train] > 1).all(axis=1)), np.flatnonzero((images[test] > 0).all(axis=1))
 
 
 def balance(labels: np.ndarray, classes: list[int | str]) -> dict[str, int]:
-    """Return how many rows each class has, by its own label; `labels` are indices (n,) or indicators (n, classes)."""
+    """Return how many rows each class has. `labels` are class indices (n,) or indicators (n, classes)."""
     counts = labels.sum(axis=0) if labels.ndim == 2 else np.bincount(labels, minlength=len(classes))
     return {str(label): count for label, count in zip(classes, counts.tolist(), strict=True)}
 
 
 def labels_per_image(labels: np.ndarray) -> dict[str, int]:
-    """Return how many rows of the label sets (n, classes) have how many labels."""
+    """Return how many rows of the label sets (n, classes) have each number of labels."""
     sizes, counts = np.unique(labels.sum(axis=1), return_counts=True)
     return {str(size): count for size, count in zip(sizes.tolist(), counts.tolist(), strict=True)}
 
 
 def duplicates_within(digests: list[bytes], ids: np.ndarray) -> dict[str, Any]:
-    """Return number of groups of equal rows, of rows in them, and examples as lists of ids."""
+    """Return the number of groups of equal rows, the number of rows in them, and examples as lists of ids."""
     groups = [rows for rows in _rows_by_digest(digests).values() if len(rows) > 1]
     return {
         "groups": len(groups),
@@ -87,7 +90,7 @@ def duplicates_within(digests: list[bytes], ids: np.ndarray) -> dict[str, Any]:
 def duplicates_across(
     train_digests: list[bytes], train_ids: np.ndarray, test_digests: list[bytes], test_ids: np.ndarray
 ) -> dict[str, Any]:
-    """Return number of images that train and test share, of rows of either, and examples as ids of both."""
+    """Return the number of images in both train and test, the rows in each, and examples as ids of both."""
     train, test = _rows_by_digest(train_digests), _rows_by_digest(test_digests)
     shared = [digest for digest in train if digest in test]
     return {
@@ -104,7 +107,7 @@ def duplicates_across(
 def label_conflicts(
     digests: list[bytes], ids: np.ndarray, labels: np.ndarray, classes: list[int | str]
 ) -> dict[str, Any]:
-    """Return number of groups of equal images with unequal labels, of rows in them, and examples."""
+    """Return the number of groups of equal images with unequal labels, the number of rows in them, and examples."""
     groups = [rows for rows in _rows_by_digest(digests).values() if len(np.unique(labels[rows])) > 1]
     return {
         "groups": len(groups),

@@ -1,4 +1,4 @@
-"""Layouts of image arrays: every one becomes (n, height, width, channels)."""
+"""Bring image arrays of any layout to (n, height, width, channels)."""
 
 import math
 from typing import Literal
@@ -6,16 +6,16 @@ from typing import Literal
 import numpy as np
 
 CHANNELS = (1, 3)
-Layout = Literal["interleaved", "planes"]  # red, green, blue of one pixel after the other, or one whole plane after it
+Layout = Literal["interleaved", "planes"]  # red, green, blue pixel by pixel, or one whole plane after another
 _SAMPLED_ROWS = 256
-_PLANES_BELOW = 0.8  # ratio of differences; pictures have 0.45 as planes and 3 as interleaved pixels, noise has 1
+_PLANES_BELOW = 0.8  # ratio of differences: about 0.45 for planes, 3 for interleaved pixels, 1 for noise
 
 
 def flat_shape(columns: int, image: tuple[int, ...] | None = None) -> tuple[int, int, int] | None:
-    """Return (height, width, channels) of an image of so many values, or None where there is no such image.
+    """Return (height, width, channels) of an image with so many values, or None if there is no such image.
 
-    `image` is (height, width) or (height, width, channels) where declared. Otherwise the image is square,
-    grey before colour.
+    `image` is the declared (height, width) or (height, width, channels). Without it the image is square, and grey is
+    tried before colour.
     """
     for channels in CHANNELS:
         side = math.isqrt(max(columns, 0) // channels)
@@ -27,15 +27,17 @@ def flat_shape(columns: int, image: tuple[int, ...] | None = None) -> tuple[int,
 
 
 def colour_layout(array: np.ndarray, image: tuple[int, ...] | None = None) -> Layout | None:
-    """Return the layout of flat rows of colours (n, pixels); None of what is grey or no flat rows.
+    """Return the layout of flat rows of colour images (n, pixels); None for grey images, or without flat rows.
 
-    It is the one in which a pixel and the one below it differ less: in a picture neighbours are alike.
+    It is the layout in which vertical neighbours differ less, because neighbours in a picture are alike.
     """
     shape = flat_shape(array.shape[1], image) if array.ndim == 2 else None
     if shape is None or shape[2] == 1 or not len(array) or array.dtype.kind not in "biuf":
         return None
     sample = array[:: -(-len(array) // _SAMPLED_ROWS)].astype(np.float32)
-    as_planes, as_pixels = (_vertical_difference(as_images(sample, image, each)) for each in ("planes", "interleaved"))
+    as_planes, as_pixels = (
+        _vertical_difference(as_images(sample, image, layout)) for layout in ("planes", "interleaved")
+    )
     return "planes" if as_planes < _PLANES_BELOW * as_pixels else "interleaved"
 
 
@@ -51,7 +53,7 @@ def as_images(
     The values of a flat row are in the order height, width, channels, or with `planes` channels, height, width.
 
     Raises:
-        ValueError: there are no images, or their shape is not `image` where declared, or no image at all.
+        ValueError: there are no images, or their shape is not the declared `image`, or not that of images.
     """
     if array.ndim not in (2, 3, 4) or 0 in array.shape:
         raise ValueError(f"shape {array.shape}, expected (n, height, width[, channels]) or (n, pixels)")

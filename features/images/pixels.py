@@ -1,4 +1,4 @@
-"""Pixel values: checked and brought to uint8, images resized and padded."""
+"""Check pixel values and convert them to uint8; resize and pad images."""
 
 from collections.abc import Callable
 
@@ -15,9 +15,9 @@ def _image_and_pixel(index: tuple[int, ...]) -> str:
 def to_pixels(
     values: np.ndarray, scale: float = 1.0, where: Callable[[tuple[int, ...]], str] = _image_and_pixel
 ) -> np.ndarray:
-    """Return `values` times `scale` as uint8 of the same shape; uint8 at scale 1 comes back itself.
+    """Return `values` times `scale` as uint8 of the same shape. With scale 1, uint8 values are returned without a copy.
 
-    Fractions are rounded only where `scale` is not 1. `where` puts the index of a bad value into words.
+    Fractions are rounded only if `scale` is not 1. `where` describes the index of a bad value in the error.
 
     Raises:
         ValueError: the values are no numbers, or one is NaN, a fraction, or outside 0..255.
@@ -39,7 +39,7 @@ def to_pixels(
 
 
 def _scaled(values: np.ndarray, scale: float) -> np.ndarray:
-    with np.errstate(all="ignore"):  # what overflows or is no number is named by the caller
+    with np.errstate(all="ignore"):  # the caller reports overflows and NaN
         return values if scale == 1 else np.round(values * np.float64(scale))
 
 
@@ -68,7 +68,7 @@ def resize(images: np.ndarray, size_pixels: tuple[int, int]) -> np.ndarray:
 
 
 def pad(images: np.ndarray, size_pixels: tuple[int, int]) -> np.ndarray:
-    """Return images (n, h, w, c) uint8 centred on black of `size_pixels`, (height, width).
+    """Return images (n, h, w, c) uint8 centred on a black canvas of `size_pixels`, (height, width).
 
     Raises:
         ValueError: the images are larger than `size_pixels`.

@@ -1,4 +1,4 @@
-"""Statistics of training images that models normalise with."""
+"""Statistics of training images, with which models normalise."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ import numpy as np
 def image_statistics(parts: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return mean (c,), standard deviation (c,) and per-pixel mean (h, w, c), float64 on the scale 0..255.
 
-    `parts` are the images in turn, each (some, h, w, c) uint8, so that they need not fit into memory.
+    `parts` are consecutive chunks of images, each (rows, h, w, c) uint8, so the images need not fit into memory.
 
     Raises:
         ValueError: there are no images.

@@ -1,1 +1,1 @@
-"""Images that show several items: composing them and locating the items."""
+"""Images with several items: compose them, and locate their items."""

@@ -1,4 +1,4 @@
-"""Choosing what counts as black: noise and lossy compression leave a background that is only nearly black."""
+"""Choose the threshold of black, because noise and lossy compression make a background that is only nearly black."""
 
 from collections.abc import Iterator
 
@@ -9,21 +9,21 @@ from features.items.connected_parts import Size
 from features.items.locating import crop_items
 
 SAMPLE_IMAGES = 200
-FIRST_IMAGES = 20  # of the sample; the others are not looked at where most of these are unlocated
-UNLOCATED_SHARE = 0.01  # of the images, with which a threshold is as good as any
+FIRST_IMAGES = 20  # of the sample; if most of these are unlocated, the others are skipped
+UNLOCATED_SHARE = 0.01  # of the images; a threshold with so few is good enough
 
 
 def black_threshold(images: np.ndarray, count: int, size_pixels: Size) -> int:
     """Return the greatest value, 0 to 255, of pixels that count as black.
 
-    The smallest threshold is taken that locates the items of a sample of the images: it leaves black no more than
-    UNLOCATED_SHARE and twice the best share of images in which an item is missing or pixels belong to no item. Images
-    on exact black have 0. Otsu's threshold would be too high: it parts bright pixels from dark ones of the same item.
+    An image is unlocated if an item is missing, or if pixels belong to no item. The result is the smallest threshold
+    whose share of unlocated images, in a sample, is at most UNLOCATED_SHARE plus twice the best share. For images on
+    exact black it is 0. Otsu's threshold would be too high: it separates bright and dark pixels of the same item.
 
     Args:
-        images: uint8 (n, height, width, channels), training images alone; may be memory-mapped.
-        count: items an image.
-        size_pixels: (height, width) of a window, which no item exceeds.
+        images: uint8 (n, height, width, channels), only training images; may be memory-mapped.
+        count: items in an image.
+        size_pixels: (height, width) of a window; no item is larger.
 
     Raises:
         ValueError: as `crop_items`.
@@ -46,7 +46,7 @@ def _candidates() -> Iterator[int]:
 
 
 def _unlocated_share(images: np.ndarray, count: int, size: Size, black: int) -> float:
-    """Return the share of images in which an item is missing or pixels belong to no item."""
+    """Return the share of unlocated images."""
     for sample in (images[:: max(1, len(images) // FIRST_IMAGES)], images):
         rows = unlocated_rows([(sample, crop_items(sample, count, size, black))], black)
         share = len(np.union1d(*rows)) / max(1, len(sample))

@@ -1,4 +1,4 @@
-"""Composing price-sum images: items at free places on black, labelled with the sum of their prices."""
+"""Compose price-sum images: items at free places on black, labelled with the sum of their prices."""
 
 import itertools
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ CHUNK_IMAGES = 4096
 
 @dataclass(frozen=True)
 class Composition:
-    """What lies where in each image."""
+    """The items of each image, and their places."""
 
     sums: np.ndarray  # int64 (n,), the labels
     items: np.ndarray  # int64 (n, count), rows of the pool
@@ -26,51 +26,52 @@ def compose(
     item_pixels: tuple[int, int],
     canvas_pixels: tuple[int, int],
 ) -> Composition:
-    """Draw what `n` images of `count` items show, every sum equally often (the first ones once more if need be).
+    """Draw the contents of `n` images with `count` items each.
 
-    Within a sum, prices are drawn uniformly among the ordered tuples that make it, items uniformly among
-    those of that price, with replacement, and places uniformly among all where no two items overlap.
+    Every sum is equally frequent (if `n` is no multiple, the first ones have one image more). For each sum, prices are
+    drawn uniformly among the ordered tuples with this sum. Items are drawn uniformly, with replacement, among those of
+    the price. Places are drawn uniformly among all where no two items overlap.
 
     Args:
-        rng: the source of all that is random.
+        rng: source of randomness.
         n: images.
         prices: int (pool,), the price of each item of the pool.
-        sums: the labels wanted.
-        count: items an image.
+        sums: the labels.
+        count: items in an image.
         item_pixels: (height, width) of an item.
         canvas_pixels: (height, width) of an image.
 
     Raises:
-        ValueError: a sum that no `count` prices make, or a canvas too small.
+        ValueError: a sum is not the sum of any `count` prices, or the canvas is too small.
     """
     labels = rng.permutation(np.resize(np.array(sums), n))
-    drawn = _draw_prices(rng, labels, np.unique(prices), sums, count)
-    items = np.empty_like(drawn)
-    for price in np.unique(drawn):
-        chosen = drawn == price
-        items[chosen] = rng.choice(np.flatnonzero(prices == price), chosen.sum())
+    item_prices = _draw_prices(rng, labels, np.unique(prices), sums, count)
+    items = np.empty_like(item_prices)
+    for price in np.unique(item_prices):
+        has_price = item_prices == price
+        items[has_price] = rng.choice(np.flatnonzero(prices == price), has_price.sum())
     return Composition(labels, items, _draw_corners(rng, n, count, item_pixels, canvas_pixels))
 
 
 def _draw_prices(
     rng: np.random.Generator, labels: np.ndarray, prices: np.ndarray, sums: tuple[int, ...], count: int
 ) -> np.ndarray:
-    """Return prices (n, count) that make each label, uniform among the ordered ways to make it."""
+    """Return prices (n, count) with each label as their sum, uniform among the ordered tuples with this sum."""
     ways = np.array(list(itertools.product(prices.tolist(), repeat=count))).reshape(-1, count)
-    drawn = np.empty((len(labels), count), np.int64)
+    item_prices = np.empty((len(labels), count), np.int64)
     for label in sums:
         makes = ways[ways.sum(axis=1) == label]
         if not len(makes):
             raise ValueError(f"no {count} of the prices {prices.tolist()} make the sum {label}")
-        chosen = labels == label
-        drawn[chosen] = rng.choice(makes, chosen.sum())
-    return drawn
+        has_label = labels == label
+        item_prices[has_label] = rng.choice(makes, has_label.sum())
+    return item_prices
 
 
 def _draw_corners(
     rng: np.random.Generator, n: int, count: int, item: tuple[int, int], canvas: tuple[int, int]
 ) -> np.ndarray:
-    """Return (n, count, 2) corners without overlap: an image that has one is drawn again as a whole."""
+    """Return corners (n, count, 2) of items without overlap. An image with an overlap is drawn again as a whole."""
     if (canvas[0] // item[0]) * (canvas[1] // item[1]) < count:
         raise ValueError(f"{count} items of {item} pixels do not fit a canvas of {canvas} pixels")
     room = np.array(canvas) - item + 1
@@ -90,7 +91,7 @@ def _overlaps(corners: np.ndarray, item: tuple[int, int]) -> np.ndarray:
 
 
 def paint(composition: Composition, pool: np.ndarray, canvas_pixels: tuple[int, int]) -> np.ndarray:
-    """Return the images, uint8 (n, height, width), of items `pool`, uint8 (pool, item height, item width)."""
+    """Return the images, uint8 (n, height, width), with items from `pool`, uint8 (pool, item height, item width)."""
     n, count = composition.items.shape
     images = np.zeros((n, *canvas_pixels), np.uint8)
     down, right = np.arange(pool.shape[1])[:, None], np.arange(pool.shape[2])

@@ -1,4 +1,4 @@
-"""One class in several spellings: `1` and `1.0`, `yes` and `True`, other case or Unicode form."""
+"""Match several spellings of a class: `1` and `1.0`, `yes` and `True`, other case or Unicode form."""
 
 import re
 import unicodedata
@@ -13,27 +13,27 @@ _CASES: tuple[Callable[[str], str], ...] = (str.lower, str.upper, str.title, str
 
 
 def spelling_key(text: str) -> str:
-    """Return what all spellings of one class have in common."""
+    """Return a key that is equal for all spellings of a class."""
     folded = unicodedata.normalize("NFKC", text).strip().casefold()
     if _NUMBER.fullmatch(folded):
-        return str(Decimal(folded).normalize() + 0)  # + 0 takes the sign of -0
+        return str(Decimal(folded).normalize() + 0)  # + 0 removes the sign of -0
     return _TRUTHS.get(folded, folded)
 
 
 def class_finder(classes: Iterable[int | str]) -> Callable[[str], int | None]:
     """Return a function from a text to the index of its class, or of the only class with its spelling key."""
-    by_text = {str(each): index for index, each in enumerate(classes)}
+    by_text = {str(name): index for index, name in enumerate(classes)}
     counts = Counter(map(spelling_key, by_text))
     by_key = {spelling_key(text): index for text, index in by_text.items() if counts[spelling_key(text)] == 1}
     return lambda text: by_text[text] if text in by_text else by_key.get(spelling_key(text))
 
 
-def respelled(classes: list[str], spellings: dict[str, str]) -> list[str]:
-    """Return the classes in another spelling, known of some; the others follow the same habit if there is one.
+def respell(classes: list[str], spellings: dict[str, str]) -> list[str]:
+    """Return the classes in a new spelling, which is known for some of them. The others follow its rule, if it has one.
 
     Args:
-        classes: in the spelling to leave.
-        spellings: of some of them, the one to take.
+        classes: in the old spelling.
+        spellings: the new spelling of some of them, by the old one.
     """
     for habit in _habits():
         if all(habit(text) == spelling for text, spelling in spellings.items()):

@@ -1,4 +1,4 @@
-"""The split of training rows into folds."""
+"""Split training rows into folds."""
 
 import math
 
@@ -14,19 +14,20 @@ def assign_folds(labels: np.ndarray, groups: np.ndarray, count: int, holdout_sha
 
     Label sets are stratified label by label (Sechidis et al., "On the Stratification of Multi-Label Data", 2011).
 
-    Rows of one group (copies of one image) share a fold, so that no copy of a validation row is trained on. With
-    `count` 1, fold 0 is a hold-out of `holdout_share`, but of one row a class at least, and every other row is
-    ALWAYS_TRAINING. So are the rows of a class with fewer distinct images than folds, as `too_small` names them.
+    Rows of one group (copies of one image) share a fold, so no copy of a validation row is in its training rows. With
+    `count` 1, fold 0 is a hold-out of `holdout_share`, with at least one row of each class, and every other row is
+    ALWAYS_TRAINING. The rows of classes with fewer distinct images than folds are ALWAYS_TRAINING, too; see
+    `rows_of_small_classes`.
 
     Args:
         labels: class indices (n,), or indicators of label sets (n, labels).
         groups: (n,), the index of the first row of each row's group.
 
     Raises:
-        ValueError: fewer than two classes, or no label of sets, have as many distinct images as there are folds.
+        ValueError: fewer than two classes (or, for label sets, no label) have as many distinct images as folds.
     """
     is_sets, firsts = labels.ndim == 2, np.unique(groups)
-    firsts = np.setdiff1d(firsts, too_small(labels, groups, count))
+    firsts = np.setdiff1d(firsts, rows_of_small_classes(labels, groups, count))
     classes = int(labels[firsts].any(axis=0).sum()) if is_sets else len(np.unique(labels[firsts]))
     least = 1 if is_sets else 2
     if classes < least:
@@ -44,10 +45,11 @@ def assign_folds(labels: np.ndarray, groups: np.ndarray, count: int, holdout_sha
     return fold_of_first[groups]
 
 
-def too_small(labels: np.ndarray, groups: np.ndarray, count: int) -> np.ndarray:
-    """Return the rows (k,) int64 of classes that are too small for so many folds: no share of them can be held out.
+def rows_of_small_classes(labels: np.ndarray, groups: np.ndarray, count: int) -> np.ndarray:
+    """Return the rows (k,) int64 of classes with fewer distinct images than folds.
 
-    Of label sets these are the sets with such a label. Without them another label may become too small, too.
+    For label sets, these are the sets with such a label. Removing them may make another label too small, so the search
+    is repeated.
     """
     firsts = np.unique(groups)
     indicators = labels if labels.ndim == 2 else np.eye(labels.max() + 1, dtype=bool)[labels]
@@ -61,10 +63,10 @@ def too_small(labels: np.ndarray, groups: np.ndarray, count: int) -> np.ndarray:
 
 
 def _needed(count: int) -> int:
-    return max(count, 2)  # a hold-out, too, leaves one image to learn from
+    return max(count, 2)  # with a hold-out, one image must stay for training
 
 
 def _holdout_rows(labels: np.ndarray, share: float) -> int:
-    """Return how many rows a hold-out has: the share, but of single labels as many as classes, on both sides."""
+    """Return the size of a hold-out. With single labels, both sides get at least as many rows as there are classes."""
     least = 1 if labels.ndim == 2 else len(np.unique(labels))
     return min(max(math.ceil(share * len(labels)), least), len(labels) - least)

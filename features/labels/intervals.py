@@ -1,4 +1,4 @@
-"""How sure a share of rows is, and how a score is written with its interval."""
+"""The 95 % interval of a measured share, and the text of a score with its interval."""
 
 import math
 
@@ -6,14 +6,14 @@ Z = 1.959964  # the standard normal distribution's 97.5 % quantile
 
 
 def bounds(share: float, rows: int) -> dict[str, float]:
-    """Return `low` and `high`, the 95 % interval of a share that was measured on that many rows.
+    """Return `low` and `high`, the 95 % interval of a share that was measured on so many rows.
 
-    Wilson's score interval (Wilson, "Probable inference, the law of succession, and statistical inference", 1927). It
-    keeps its width where all rows are right, and where none is.
+    This is Wilson's score interval (Wilson, "Probable inference, the law of succession, and statistical inference",
+    1927). Its width is not zero if all rows are right, or none is.
 
     Args:
-        share: of rows that are right, within 0..1.
-        rows: at least 1.
+        share: share of right rows, 0..1.
+        rows: number of rows, at least 1.
     """
     spread = Z**2 / rows
     centre = share + spread / 2

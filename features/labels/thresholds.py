@@ -1,12 +1,12 @@
-"""From probabilities of labels to label sets."""
+"""Turn probabilities of labels into label sets."""
 
 import numpy as np
 
 
 def fit_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return the threshold (labels,) of each label with the best F1 on these rows, half-way between two of them.
+    """Return the threshold (labels,) with the best F1 for each label, half-way between two probabilities.
 
-    A label that no row has is chosen for none of these rows.
+    For a label that no row has, the threshold is above all probabilities.
 
     Args:
         probabilities: (n, labels).
@@ -21,29 +21,29 @@ def _threshold(probabilities: np.ndarray, labels: np.ndarray) -> float:
     if not labels.any():
         return float((1 + ranked[0]) / 2)
     f1 = 2 * np.cumsum(labels[order]) / (np.arange(1, len(order) + 1) + labels.sum())
-    ends = np.append(ranked[:-1] > ranked[1:], True)  # equal probabilities are chosen together or not at all
+    ends = np.append(ranked[:-1] > ranked[1:], True)  # a threshold cannot separate equal probabilities
     last = int(np.where(ends, f1, -1).argmax())
     return float((ranked[last] + (ranked[last + 1] if last + 1 < len(ranked) else 0)) / 2)
 
 
 def choose(probabilities: np.ndarray, thresholds: np.ndarray, at_least_one: bool) -> np.ndarray:
-    """Return label sets, bool (n, labels), of what reaches its threshold.
+    """Return label sets, bool (n, labels): the labels whose probability reaches their threshold.
 
-    With `at_least_one`, an empty set gets the label that comes nearest to its threshold, in proportion.
+    With `at_least_one`, an empty set gets the label with the largest ratio of probability to threshold.
     """
-    chosen = probabilities >= thresholds
+    label_sets = probabilities >= thresholds
     if at_least_one:
-        empty = np.flatnonzero(~chosen.any(axis=1))
+        empty = np.flatnonzero(~label_sets.any(axis=1))
         nearest = (probabilities[empty] / np.maximum(thresholds, np.finfo(np.float32).tiny)).argmax(axis=1)
-        chosen[empty, nearest] = True
-    return chosen
+        label_sets[empty, nearest] = True
+    return label_sets
 
 
 def honest_choice(probabilities: np.ndarray, labels: np.ndarray, parts: np.ndarray, at_least_one: bool) -> np.ndarray:
-    """Return label sets, bool (n, labels), each part's by thresholds that were fitted on the other parts."""
-    chosen = np.zeros(labels.shape, bool)
+    """Return label sets, bool (n, labels). The thresholds for each part were fitted on the other parts."""
+    label_sets = np.zeros(labels.shape, bool)
     for part in np.unique(parts):
         held_out = parts == part
         thresholds = fit_thresholds(probabilities[~held_out], labels[~held_out])
-        chosen[held_out] = choose(probabilities[held_out], thresholds, at_least_one)
-    return chosen
+        label_sets[held_out] = choose(probabilities[held_out], thresholds, at_least_one)
+    return label_sets

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import yaml
 
-from features.labels.class_spellings import class_finder, respelled, spelling_key
+from features.labels.class_spellings import class_finder, respell, spelling_key
 from pipeline.config.errors import quoted
 from pipeline.config.schema import Label
 from pipeline.readers.raw import tidy
@@ -100,7 +100,7 @@ def _are_probabilities(names: set[str]) -> bool:
 
 def classes_line(classes: list[Label], spellings: dict[str, str]) -> str:
     """Return the line of a task's entry with the classes in the spelling of the sample submission."""
-    texts = respelled([str(label) for label in classes], spellings)
+    texts = respell([str(label) for label in classes], spellings)
     values = [int(text) if re.fullmatch(r"0|-?[1-9][0-9]*", text) else text for text in texts]
     flow = yaml.safe_dump(values, default_flow_style=True, allow_unicode=True, width=float("inf")).strip()
     return f"classes: {flow}"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from features.augmentation.augment import Augment, augmented, mixed
+from features.augmentation.augment import Augment, augment_images, mix_images
 from features.augmentation.views import view
 from features.augmentation.warps import alternating
 from pipeline.training.joined_images import Extra, Joined, exchanged
@@ -70,8 +70,8 @@ class TrainingBatches(keras.utils.PyDataset):
         rows = np.sort(self.order[index * self.batch_size : (index + 1) * self.batch_size])  # in the disk's order
         rng = stream(self.epoch_seeds, Purpose.BATCH, index)
         mirrored = None if self.mirrored is None else self.mirrored[rows]
-        changed = augmented(self.images[rows], self.augment, rng, mirrored)
-        return mixed(changed, self.targets[rows], self.augment, rng)
+        changed = augment_images(self.images[rows], self.augment, rng, mirrored)
+        return mix_images(changed, self.targets[rows], self.augment, rng)
 
 
 class PredictionBatches(keras.utils.PyDataset):
