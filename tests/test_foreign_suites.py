@@ -10,7 +10,7 @@ import pytest
 from optuna.storages import BaseStorage
 from optuna.testing.pytest_storages import StorageTestCase
 
-from models.parts.optimisers import OneCycle, optimiser
+from models.parts.optimisers import optimiser, schedule
 from models.parts.sums import PriceSums
 from pipeline.tuning.study import _journal
 
@@ -70,9 +70,8 @@ def test_a_layer_of_price_sums_is_float32_in_any_precision(policy):
 # Without weight decay: Keras saves no list of the weights that it spares, and Podium makes its optimisers anew.
 SERIALISED: dict[str, Callable] = {
     "PriceSums": lambda: PriceSums(2, [1, 2], [2, 4]),
-    "OneCycle": lambda: OneCycle(0.1, 30),
     "Muon": lambda: optimiser("muon", 0.01, momentum=0.8, ema_momentum=0.9),
-    "Muon with OneCycle": lambda: optimiser("muon", OneCycle(0.1, 30)),
+    "Muon with a schedule": lambda: optimiser("muon", schedule("one_cycle", 0.1, 30)),
 }
 
 
