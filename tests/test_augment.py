@@ -108,10 +108,13 @@ def test_a_crop_cuts_up_to_its_share_off_each_side_and_shows_nothing_else(shape)
             assert low.max() > 0.2 * 255 and high.min() < 0.8 * 255, "the place is random on both ends"
 
 
-def test_the_centre_of_a_cut_out_square_is_anywhere():
-    gone = (cutout(np.ones((20_000, 5, 7, 1), np.uint8), 3, rng()) == 0).mean(axis=0)[..., 0]
-    rows, columns = np.array([2, 3, 3, 3, 2]) / 5, np.array([2, 3, 3, 3, 3, 3, 2]) / 7  # centres that reach a pixel
-    np.testing.assert_allclose(gone, np.outer(rows, columns), atol=0.02)
+@pytest.mark.parametrize(
+    ("side", "rows", "columns"),  # how many centres reach each row and column
+    [(3, [2, 3, 3, 3, 2], [2, 3, 3, 3, 3, 3, 2]), (4, [3, 4, 4, 3, 2], [3, 4, 4, 4, 4, 3, 2])],
+)
+def test_the_centre_of_a_cut_out_square_is_anywhere(side, rows, columns):
+    gone = (cutout(np.ones((20_000, 5, 7, 1), np.uint8), side, rng()) == 0).mean(axis=0)[..., 0]
+    np.testing.assert_allclose(gone, np.outer(rows, columns) / 35, atol=0.02)
 
 
 def test_erased_rectangles_have_the_papers_sizes_and_are_anywhere():
