@@ -27,7 +27,7 @@ LINK = re.compile(r"\]\(([^)]+)\)")
 BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end of figures -->)", re.DOTALL)
 MINUTES_FROM_SECONDS = 90
 SHARES = ("accuracy_at_0", "dead_share", "varying_share")
-ROUNDED = ("pflop", "peak_gib", "milliseconds_an_image")
+ROUNDED = ("log_loss", "pflop", "peak_gib", "milliseconds_an_image")
 COUNTS = ("parameters", "images", "items_per_class", "images_per_second")
 
 

@@ -1,8 +1,9 @@
 """Members made one: calibrated fold models, averaged by weight or combined by a stacked regression.
 
 Whatever is fitted on out-of-fold rows, which show each fold's models alone, is applied to each fold's models alone. The
-mean over the folds comes last. It is a mean of logits, so that a threshold of one model suits it too, and it is surer
-than a mean of probabilities, as it should be: it is right more often (`benchmarks/calibration.py`).
+mean over the folds comes last. It is a mean of logits, so that a threshold of one model suits it too. On rows held out
+from training it has a lower log-loss than a mean of probabilities and is right at least as often
+(`benchmarks/calibration.py`).
 """
 
 from collections.abc import Sequence
