@@ -149,7 +149,7 @@ def _probabilities(
     batches = TrainingBatches(images, targets, rows, BATCH, AUGMENT, seeds)
     trainer = compiled(model, training, Phase(0, EPOCHS[task], LEARNING_RATE, None), len(batches), label_sets)
     fit(trainer, batches, [SeedEpoch(batches)], epochs=EPOCHS[task])
-    BatchNormStatistics(trainer, batches).put_in()
+    BatchNormStatistics(trainer, batches).assign_values()
     return probabilities(predict_logits(trainer, images, np.arange(len(images))), label_sets)
 
 

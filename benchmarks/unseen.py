@@ -40,7 +40,7 @@ from pipeline.reporting.tables import markdown
 from pipeline.training.batches import TrainingBatches, steps_per_epoch
 from pipeline.training.callbacks import SeedEpoch
 from pipeline.training.epoch import fit
-from pipeline.training.joined_images import Extra, Joined
+from pipeline.training.joined_images import Extra, JoinedImages
 from pipeline.training.network import averaged_probabilities
 
 SEEDS, ITEMS_PER_CLASS, IMAGES, HELD_OUT_IMAGES = 3, 5000, 20_000, 10_000
@@ -201,7 +201,7 @@ def _trained(seen: Composed, extras: list[Extra], price_of: dict[int, int], reci
     )
     images, targets = seen.items, one_hot(seen.classes, len(SUMS))
     for extra in extras:
-        images, targets = Joined(images, extra.images), np.concatenate([targets, extra.targets])
+        images, targets = JoinedImages(images, extra.images), np.concatenate([targets, extra.targets])
     batches = TrainingBatches(images, targets, rows, recipe.batch_size, recipe.augment, (seed, 0), extras)
     fit(model, batches, [SeedEpoch(batches)], epochs=recipe.epochs)
     return model

@@ -29,7 +29,7 @@ def tune(params: Params, key: str) -> str:
     member = member_of(params, key)
     if not (member.tune.trials or member.tune.seconds):
         _save(member, key, {"trials": {}})
-        return f"the options of its entry{_told_of_teacher(member)}"
+        return f"the options of its entry{_teacher_clause(member)}"
     from pipeline.tuning.study_page import page, summary
 
     study = _searched(member, key)
@@ -46,12 +46,12 @@ def tune(params: Params, key: str) -> str:
     return f"trials: {counts}; trial {best['number']} is best with validation accuracy {score}{against}"
 
 
-def _told_of_teacher(member: Member) -> str:
+def _teacher_clause(member: Member) -> str:
     if member.pseudo_labels is None:
         return ""
-    from pipeline.training.pseudo_labels import told
+    from pipeline.training.pseudo_labels import teacher_line
 
-    return f"; {told(member)}"
+    return f"; {teacher_line(member)}"
 
 
 def _searched(member: Member, key: str) -> "optuna.Study":

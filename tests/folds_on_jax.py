@@ -70,7 +70,7 @@ def main():
     for entry in entries.values():
         entry["options"] = {"width": 0.25, "dropout": 0.1}
     params = to_folds(entries, split={"count": 2})
-    on_device.room_bytes = lambda: 1e9  # as if this were no CPU
+    on_device.image_limit_bytes = lambda: 1e9  # as if this were no CPU
     callbacks.SAVE_SECONDS = 0
     fit_on_device, device_fits = on_device.fit, []
     on_device.fit = lambda *arguments, **options: device_fits.append(name) or fit_on_device(*arguments, **options)

@@ -21,7 +21,7 @@ from pipeline.storage.task_data import TaskData
 from pipeline.storage.tuned_options import load_tuned
 from pipeline.training import fold as fit
 from pipeline.training.fold_jobs import key_of
-from pipeline.training.joined_images import Extra, Joined, exchanged
+from pipeline.training.joined_images import Extra, JoinedImages, exchange_rows
 from tests.projects import ROOT, member, task, to_folds, write_blobs, write_params
 
 SMALL = {"epochs": 2, "batch_size": 16, "latent_units": 4, "filters": 4, "images_per_class": 12}
@@ -289,7 +289,7 @@ def test_only_who_uses_generated_images_follows_them(project, seen):
 
 def test_an_epoch_keeps_its_length_and_takes_its_share():
     rows, extra = np.arange(100, 180), Extra(np.zeros((10, 1)), np.zeros((10, 3)), np.arange(10), share=0.3)
-    drawn = [exchanged(rows, 1000, [extra], (0, 1, epoch)) for epoch in (0, 0, 1)]
+    drawn = [exchange_rows(rows, 1000, [extra], (0, 1, epoch)) for epoch in (0, 0, 1)]
     assert (drawn[0] == drawn[1]).all()
     assert (drawn[0] != drawn[2]).any()
     real = drawn[0][drawn[0] < 1000]
@@ -300,9 +300,9 @@ def test_an_epoch_keeps_its_length_and_takes_its_share():
 
 def test_an_epoch_takes_its_share_of_each_extra():
     kinds = [Extra(np.arange(n), np.zeros((n, 1)), np.array(usable), 0.25) for n, usable in ((5, [0, 4]), (7, [3]))]
-    drawn = exchanged(np.arange(40), 100, kinds, (0, 0, 0))
+    drawn = exchange_rows(np.arange(40), 100, kinds, (0, 0, 0))
     assert np.unique(drawn[drawn >= 100], return_counts=True)[1].tolist() == [5, 5, 10]
-    everything = Joined(Joined(np.arange(1000, 1100), kinds[0].images), kinds[1].images)
+    everything = JoinedImages(JoinedImages(np.arange(1000, 1100), kinds[0].images), kinds[1].images)
     assert len(everything) == 112
     assert everything[np.array([1, 99, 100, 104, 104, 105, 108])].tolist() == [1001, 1099, 0, 4, 4, 0, 3]
     assert set(drawn[drawn >= 100].tolist()) == {100, 104, 108}

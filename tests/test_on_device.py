@@ -13,7 +13,7 @@ from features.augmentation.erasing import LEAST_SHARE, MOST_SHARE
 from features.augmentation.warps import shift
 from pipeline.training import augmentation_jax as augment_on_device
 from pipeline.training import epoch_jax as on_device
-from pipeline.training.joined_images import Joined
+from pipeline.training.joined_images import JoinedImages
 from tests.projects import environment
 
 NOT_MIRRORED = np.zeros(400, bool)
@@ -136,14 +136,14 @@ def test_where_both_are_on_each_batch_is_mixed_by_one_of_them(images):
 
 
 def test_what_is_not_done_there_is_left_to_the_host(images, monkeypatch):
-    assert not on_device.serves(images, Augment()), "a CPU is slower at it"
-    monkeypatch.setattr(on_device, "room_bytes", lambda: images.nbytes)
-    assert on_device.serves(images, Augment(flip=True, shift_pixels=1, erase_probability=0.5))
-    assert not on_device.serves(images, Augment(rotation_degrees=5))
-    assert on_device.serves(images, Augment(mixup_alpha=0.2, cutmix_alpha=1.0))
-    assert not on_device.serves(images, Augment(flip=True, ricap_beta=0.3))
-    assert not on_device.serves(Joined(images, images), Augment())
-    assert not on_device.serves(np.concatenate([images, images]), Augment())
+    assert not on_device.supports_data(images, Augment()), "a CPU is slower at it"
+    monkeypatch.setattr(on_device, "image_limit_bytes", lambda: images.nbytes)
+    assert on_device.supports_data(images, Augment(flip=True, shift_pixels=1, erase_probability=0.5))
+    assert not on_device.supports_data(images, Augment(rotation_degrees=5))
+    assert on_device.supports_data(images, Augment(mixup_alpha=0.2, cutmix_alpha=1.0))
+    assert not on_device.supports_data(images, Augment(flip=True, ricap_beta=0.3))
+    assert not on_device.supports_data(JoinedImages(images, images), Augment())
+    assert not on_device.supports_data(np.concatenate([images, images]), Augment())
 
 
 @pytest.fixture(scope="module")

@@ -1,1 +1,1 @@
-"""Training one fold: data, batches, phases, epochs, seeds, callbacks, the JAX program."""
+"""Training of one fold: data, batches, phases, epochs, seeds, callbacks, and the JAX program."""

@@ -1,4 +1,4 @@
-"""Augmentation of batches in a program of the JAX backend, as `features` does it, less warps, light, cutout, RICAP."""
+"""Augmentation of batches in JAX: the same as in `features`, but without warps, light, cutout and RICAP."""
 
 from functools import partial
 
@@ -10,7 +10,7 @@ from jax import numpy as jnp
 from features.augmentation.augment import Augment
 from features.augmentation.erasing import LEAST_SHARE, MOST_ASPECT, MOST_SHARE
 
-OFF = {  # what is done here, as it is when it is off
+OFF = {  # the settings that this module supports, with the values that turn them off
     "flip": False,
     "alternating_flip": False,
     "vertical_flip": False,
@@ -23,12 +23,15 @@ Mixed = tuple[jax.Array, jax.Array]  # uint8 images (n, ..., height, width, chan
 
 
 def supports(augment: Augment) -> bool:
-    """Return whether all that changes images is done here."""
+    """Return whether this module supports every augmentation that is on."""
     return augment.model_copy(update=OFF) == Augment()
 
 
 def augmented(images: jax.Array, augment: Augment, key: jax.Array, mirrored: jax.Array) -> jax.Array:
-    """Return what `features.augmentation.augment.augmented` returns, by other random numbers, for what is done here."""
+    """Return the images that `features.augmentation.augment.augmented` returns, but with other random numbers.
+
+    Settings that `supports` refuses are ignored.
+    """
     batch = images.reshape(-1, *images.shape[-3:])
     keys, count = random.split(key, 4), len(batch)
     if augment.alternating_flip:
@@ -45,7 +48,10 @@ def augmented(images: jax.Array, augment: Augment, key: jax.Array, mirrored: jax
 
 
 def mixed(images: jax.Array, targets: jax.Array, augment: Augment, key: jax.Array) -> Mixed:
-    """Return what `features.augmentation.augment.mixed` returns, by other random numbers, for mixup and CutMix."""
+    """Return the images and targets of `features.augmentation.augment.mixed`, but with other random numbers.
+
+    It does mixup and CutMix only.
+    """
     ways = [(_mixup, augment.mixup_alpha), (_cutmix, augment.cutmix_alpha)]
     ways = [partial(way, alpha) for way, alpha in ways if alpha]
     if not ways:

@@ -1,4 +1,4 @@
-"""Memory-mapped uint8 images to batches for Keras: shuffled, augmented and seeded by (seed, fold, epoch)."""
+"""Batches for Keras from memory-mapped uint8 images: shuffled, augmented and seeded by (seed, fold, epoch)."""
 
 from collections.abc import Sequence
 
@@ -8,27 +8,27 @@ import numpy as np
 from features.augmentation.augment import Augment, augment_images, mix_images
 from features.augmentation.views import view
 from features.augmentation.warps import alternating
-from pipeline.training.joined_images import Extra, Joined, exchanged
+from pipeline.training.joined_images import Extra, JoinedImages, exchange_rows
 from pipeline.training.seeding import Purpose, stream
 
-# Keras's own threads: its other way on TensorFlow is an autotuned tf.data pipeline, whose thread sleeps for doubling
-# pauses, and an epoch's end sometimes waits until it wakes, up to a minute.
+# Keras's threads prepare the batches. The alternative on TensorFlow is an autotuned tf.data pipeline, whose thread
+# sleeps for ever longer pauses: the end of an epoch then waits up to a minute.
 FEEDING = {"workers": 2, "max_queue_size": 16}
 
-SMALLEST_BATCH, LARGEST_BATCH = 16, 128  # that are chosen where none is named
-FEWEST_STEPS = 20  # of an epoch with a chosen batch, where there are rows enough
+SMALLEST_BATCH, LARGEST_BATCH = 16, 128  # range of the automatic batch size
+FEWEST_STEPS = 20  # in an epoch with the automatic batch size, if there are enough rows
 
 
 class TrainingBatches(keras.utils.PyDataset):
-    """Epochs of (uint8 images, float32 targets): each has all rows, and a few twice to fill the last batch.
+    """Batches of (uint8 images, float32 targets). Each epoch has all rows, and a few twice to fill the last batch.
 
-    `begin_epoch` shuffles them. It is for a callback to call: Keras's threads make the first batches of an epoch
-    before Keras calls a dataset's own `on_epoch_begin`.
+    A callback calls `begin_epoch`, which shuffles the rows. The dataset's own `on_epoch_begin` would be too late: Keras
+    calls it after its threads have prepared the first batches of the epoch.
     """
 
     def __init__(
         self,
-        images: np.ndarray | Joined,
+        images: np.ndarray | JoinedImages,
         targets: np.ndarray,
         rows: np.ndarray,
         batch_size: int,
@@ -39,13 +39,13 @@ class TrainingBatches(keras.utils.PyDataset):
         """Prepare the first epoch.
 
         Args:
-            images: uint8 (n, ..., height, width, channels), the real ones and then those of `extras`.
+            images: uint8 (n, ..., height, width, channels), the real images and then those of `extras`.
             targets: float32 (n, classes).
-            rows: of the real images, those to learn from.
-            batch_size: images in a batch; there are fewer if there are fewer rows.
-            augment: the random changes.
+            rows: the real images to train on.
+            batch_size: images in a batch. There are fewer if there are fewer rows.
+            augment: the augmentation.
             seeds: (seed, fold).
-            extras: images of which some take the place of rows.
+            extras: images that replace a share of the rows.
         """
         super().__init__(**FEEDING)
         self.images, self.targets, self.augment, self.seeds = images, targets, augment, seeds
@@ -53,11 +53,11 @@ class TrainingBatches(keras.utils.PyDataset):
         self.begin_epoch(0)
 
     def begin_epoch(self, epoch: int) -> None:
-        """Draw the order of the rows, and which images an alternating flip mirrors."""
+        """Shuffle the rows, and choose the images that an alternating flip mirrors."""
         self.epoch_seeds, rows = (*self.seeds, epoch), self.rows
         if self.extras:
-            real = len(self.images) - sum(len(extra.images) for extra in self.extras)
-            rows = exchanged(rows, real, self.extras, self.epoch_seeds)
+            real_images = len(self.images) - sum(len(extra.images) for extra in self.extras)
+            rows = exchange_rows(rows, real_images, self.extras, self.epoch_seeds)
         shuffled = stream(self.epoch_seeds, Purpose.ORDER).permutation(rows)
         self.order = np.resize(shuffled, len(self) * self.batch_size)
         flips = stream(self.seeds, Purpose.FLIPS)
@@ -98,12 +98,12 @@ class PredictionBatches(keras.utils.PyDataset):
 
 
 def steps_per_epoch(rows: int, batch_size: int) -> int:
-    """Return how many batches an epoch has; rows that fill no whole batch are in one more."""
+    """Return the number of batches in an epoch. The last one may be partly filled."""
     return -(-rows // batch_size)
 
 
 def batch_size_for(rows: int, batch_size: int | None = None) -> int:
-    """Return `batch_size` or, where it is None, one with enough steps an epoch: 16 for 200 rows, 128 for 60 000."""
+    """Return `batch_size`, or if it is None a size with enough steps in an epoch: 16 for 200 rows, 128 for 60 000."""
     if batch_size is not None:
         return batch_size
     fitting = [LARGEST_BATCH >> halvings for halvings in range(8) if LARGEST_BATCH >> halvings >= SMALLEST_BATCH]

@@ -1,6 +1,6 @@
-"""Epochs on an accelerator by the JAX backend: the images lie there, and a program draws, augments and learns batches.
+"""Epochs on an accelerator with JAX. The device holds the images, and one program makes batches and trains on them.
 
-A step of a small network takes a GPU less time than a batch takes to be made and handed over one by one.
+For a small network on a GPU, a training step takes less time than preparing and copying a batch on the CPU.
 """
 
 from collections.abc import Callable
@@ -16,17 +16,17 @@ from pipeline.training.augmentation_jax import augmented, mixed, supports
 from pipeline.training.batches import TrainingBatches
 from pipeline.training.seeding import Purpose, seed_of, set_variables
 
-PIECE_STEPS = 100  # of an epoch, between two looks at how far it is
-MOST_SHARE_OF_MEMORY = 0.25  # of the device, for images
+PIECE_STEPS = 100  # steps between two updates of the progress bar
+MOST_SHARE_OF_MEMORY = 0.25  # of the device's memory, for images
 
 
-def serves(images: object, augment: Augment) -> bool:
-    """Return whether these images fit on the device, and whether all that changes them is done there."""
-    return supports(augment) and isinstance(images, np.ndarray) and images.nbytes <= room_bytes()
+def supports_data(images: object, augment: Augment) -> bool:
+    """Return whether these images fit on the device, and whether the program supports their augmentation."""
+    return supports(augment) and isinstance(images, np.ndarray) and images.nbytes <= image_limit_bytes()
 
 
-def room_bytes() -> float:
-    """Return how large images may be: not at all on a CPU, where a program is fourteen times slower than `fit`."""
+def image_limit_bytes() -> float:
+    """Return the largest size of images on the device. It is 0 on a CPU, where `fit` is fourteen times faster."""
     return MOST_SHARE_OF_MEMORY * (jax.devices()[0].memory_stats() or {}).get("bytes_limit", 0)
 
 
@@ -38,9 +38,9 @@ def fit(
     initial_epoch: int,
     epochs: int,
 ) -> None:
-    """Train the compiled model as `keras.Model.fit` does, in the batches' order, but by seeds of its own.
+    """Train the compiled model as `keras.Model.fit` does, in the batches' order, but with its own random numbers.
 
-    Callbacks hear of the last step of each piece.
+    Callbacks are called for the last step of every PIECE_STEPS.
     """
     calls = keras.callbacks.CallbackList(callbacks, model=trainer, epochs=epochs, steps=len(batches))
     on_device = jax.device_put((batches.images, batches.targets))
@@ -88,15 +88,15 @@ def _variables(trainer: keras.Model) -> list[list[keras.Variable]]:
 
 
 def _program(trainer: keras.Model, augment: Augment) -> Callable:
-    """Return some steps of an epoch as one compiled function, which takes the variables over."""
+    """Return some steps of an epoch as one compiled function. It reuses the memory of the variables that it gets."""
 
     def run(state, images, targets, order, mirrored, key, start, stop):  # noqa: ANN001, ANN202
         def step(index: jax.Array, state: list) -> list:
             rows = order[index]
             keys = random.split(random.fold_in(key, index))
-            changed = augmented(images[rows], augment, keys[0], mirrored[rows])
-            seen = mixed(changed, targets[rows], augment, keys[1])
-            return list(trainer.train_step(tuple(state), seen)[1])
+            augmented_images = augmented(images[rows], augment, keys[0], mirrored[rows])
+            batch = mixed(augmented_images, targets[rows], augment, keys[1])
+            return list(trainer.train_step(tuple(state), batch)[1])
 
         return lax.fori_loop(start, stop, step, state)
 

@@ -1,4 +1,4 @@
-"""One fold: a fresh model, trained phase by phase, its state saved on the way."""
+"""One fold: a new model, trained phase by phase, with checkpoints."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ from pipeline.training.callbacks import (
 )
 from pipeline.training.epoch import fit
 from pipeline.training.generated_images import load_generated
-from pipeline.training.joined_images import Extra, Joined
+from pipeline.training.joined_images import Extra, JoinedImages
 from pipeline.training.network import build_model
 from pipeline.training.phases import Phase, compiled, phases, watchers
 from pipeline.training.pseudo_labels import load_pseudo
@@ -40,7 +40,7 @@ from pipeline.training.seeding import Purpose, seed_of, set_variables
 
 @dataclass(frozen=True)
 class FoldJob:
-    """All that training one fold needs, picklable."""
+    """The input of training one fold, picklable."""
 
     member: Member
     training_rows: np.ndarray
@@ -49,15 +49,15 @@ class FoldJob:
     epochs: int
     title: str  # of the progress display
     folder: Path  # gets state.npz while training, history.csv and model.keras when done
-    learning_rates: tuple[float, ...] = ()  # one an epoch, in place of the schedule
+    learning_rates: tuple[float, ...] = ()  # one for each epoch, instead of the schedule
 
 
 @dataclass(frozen=True)
 class FoldData:
-    """What a fold reads, mapped once: Keras keeps what fed an epoch, and with it every map that an epoch opens."""
+    """The arrays of a fold. They are mapped only once, because Keras keeps the data of every epoch in memory."""
 
-    images: np.ndarray | Joined  # uint8 (real + extra, ...)
-    labels: np.ndarray  # of the real ones, class indices (n,) or label sets (n, labels)
+    images: np.ndarray | JoinedImages  # uint8 (real + extra, ...)
+    labels: np.ndarray  # of the real images: class indices (n,) or label sets (n, labels)
     targets: np.ndarray  # float32 (real + extra, classes)
     extras: list[Extra]
 
@@ -69,20 +69,21 @@ def _data(job: FoldJob) -> FoldData:
     loaders = [(load_generated, job.member.generated_share), (load_pseudo, job.member.pseudo_labels)]
     extras = [load(job.member, job.training_rows) for load, is_used in loaders if is_used]
     for extra in extras:
-        images, targets = Joined(images, extra.images), np.concatenate([targets, extra.targets])
+        images, targets = JoinedImages(images, extra.images), np.concatenate([targets, extra.targets])
     return FoldData(images, labels, targets, extras)
 
 
 def train_fold(job: FoldJob, report: Callable[[dict], None] | None = None) -> None:
-    """Train the job's model, unless that is done, from the last epoch that was saved on.
+    """Train the job's model from its last checkpoint, unless it is already trained.
 
-    With `report`, which gets the figures of every epoch and may raise to end it, nothing is kept: a trial.
+    `report` makes it a trial, which saves nothing: `report` gets the history row of every epoch, and may raise an error
+    to end the trial.
     """
     if (job.folder / "model.keras").exists():
         print(f"{job.title}  finished before, kept", flush=True)
         return
     training, seeds = job.member.training, (job.member.training.seed, job.fold)
-    keras.utils.clear_session()  # layers are named alike, whatever was built before in this process
+    keras.utils.clear_session()  # resets the names of layers, which depend on earlier models of this process
     keras.config.set_dtype_policy(dtype_policy(training.precision))
     keras.utils.set_random_seed(seed_of(seeds, Purpose.WEIGHTS))
     model, data = build_model(job.member), _data(job)
@@ -97,13 +98,13 @@ def train_fold(job: FoldJob, report: Callable[[dict], None] | None = None) -> No
     best = BestWeights(training.monitor, history, groups.get("best"))
     saving = LambdaCallback(on_epoch_end=lambda *_: report(history[-1])) if report else Backup(state, best)
     with Progress(job.title, job.epochs, len(batches)) as progress:
-        keeping = [best, saving, ShowProgress(progress, best)]
+        saving_callbacks = [best, saving, ShowProgress(progress, best)]
         for phase in phases(training, job.epochs):
             if len(history) < phase.stop_epoch:
                 trainer = compiled(model, training, phase, len(batches), data.labels.ndim == 2)
                 if len(history) > phase.start_epoch:
                     set_variables(trainer.optimizer.variables, groups["optimiser"])
-                _train_phase(job, data, trainer, batches, phase, history, keeping)
+                _train_phase(job, data, trainer, batches, phase, history, saving_callbacks)
     if report:
         return
     model.set_weights(best.weights)
@@ -117,31 +118,31 @@ def _train_phase(
     batches: TrainingBatches,
     phase: Phase,
     history: list[dict],
-    keeping: list[Callback],
+    saving_callbacks: list[Callback],
 ) -> None:
-    """Train from the first epoch that `history` lacks; the callbacks in `keeping` come after those that judge."""
+    """Train the epochs of a phase that `history` lacks. `saving_callbacks` run after the validation."""
     training = job.member.training
-    judging = [SeedEpoch(batches), EpochFigures(job.title, training.learning_rate)]
+    epoch_callbacks = [SeedEpoch(batches), EpochFigures(job.title, training.learning_rate)]
     if job.learning_rates:
-        judging.append(LearningRateScheduler(lambda epoch, _: job.learning_rates[epoch]))
+        epoch_callbacks.append(LearningRateScheduler(lambda epoch, _: job.learning_rates[epoch]))
     if training.ema_momentum:
-        judging.append(SwapEMAWeights(trainer.trainable_variables))
+        epoch_callbacks.append(SwapEMAWeights(trainer.trainable_variables))
     if batch_norm.statistics(trainer):
-        judging.append(BatchNormStatistics(trainer, batches))
-    watching = []
+        epoch_callbacks.append(BatchNormStatistics(trainer, batches))
+    watcher_callbacks = []
     if len(job.validation_rows):
-        judging.append(Validation(data.images, data.labels, job.validation_rows))
-        watching = watchers(training, is_last=phase.stop_epoch == job.epochs)
-    replay = Replay(watching, history[phase.start_epoch :])
+        epoch_callbacks.append(Validation(data.images, data.labels, job.validation_rows))
+        watcher_callbacks = watchers(training, is_last=phase.stop_epoch == job.epochs)
+    replay = Replay(watcher_callbacks, history[phase.start_epoch :])
     if not replay.stops(trainer):
-        callbacks = [*judging, *watching, replay, *keeping]
+        callbacks = [*epoch_callbacks, *watcher_callbacks, replay, *saving_callbacks]
         fit(trainer, batches, callbacks, initial_epoch=len(history), epochs=phase.stop_epoch)
 
 
 def _finish(job: FoldJob, model: keras.Model, history: list[dict]) -> None:
     with writing(job.folder / "history.csv") as part:
         pd.DataFrame(history).to_csv(part, index=False)
-    saved = job.folder / "saved.keras"  # Keras insists on the ending
+    saved = job.folder / "saved.keras"  # Keras requires this suffix
     model.save(saved)
     saved.replace(job.folder / "model.keras")
     (job.folder / "state.npz").unlink()

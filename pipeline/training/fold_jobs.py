@@ -1,4 +1,4 @@
-"""The jobs of a member: one a fold, and with `train_on_all` one on all rows."""
+"""The jobs of a member: one for each fold, and with `train_on_all` one on all rows."""
 
 from pathlib import Path
 
@@ -18,13 +18,13 @@ ALL_ROWS = "all"
 
 
 def key_of(member: Member, task: str) -> str:
-    """Return a hash of all that the models depend on: data, folds, options, code and library."""
+    """Return a hash of everything that the models depend on: data, folds, options, code and library."""
     values = {k: v for k, v in member.model_dump().items() if k != "tune"} | extra_digests(member)
     return digest([values, keras.__version__, keras.backend.backend()], training_files(member.architecture, task))
 
 
 def fold_jobs(member: Member, key: str, folder: Path) -> list[FoldJob]:
-    """Return the jobs of the member `key`, one a fold, which write below `folder`."""
+    """Return the jobs of the member `key`, one for each fold. They write below `folder`."""
     folds = TaskData(member.task).folds
     count = folds.max() + 1
     return [
@@ -42,18 +42,22 @@ def fold_jobs(member: Member, key: str, folder: Path) -> list[FoldJob]:
 
 
 def job_on_all_rows(member: Member, key: str, folder: Path, done: list[FoldJob]) -> FoldJob:
-    """Return the job on all rows, which has nothing to validate on and repeats what scored on the folds.
+    """Return the job on all rows. It has no validation rows and repeats the training of the folds in `done`.
 
-    `one_cycle` and `cosine` end at zero, so all epochs run. With any other schedule it is as many as the folds' best
-    epochs are on average, and with `plateau` each at the mean rate (geometric) of the folds that reached it.
+    With `one_cycle` and `cosine` all epochs run, because these schedules end at zero. With any other schedule, the
+    number of epochs is the mean of the folds' best epochs. With `plateau`, the learning rate of an epoch is the
+    geometric mean over the folds that reached it.
     """
     training, rates = member.training, ()
     histories, epochs = [_history(job) for job in done], training.epochs
     if training.schedule not in ("one_cycle", "cosine"):
-        epochs = round(np.mean([best_epoch(each, training.monitor) + 1 for each in histories]))
+        epochs = round(np.mean([best_epoch(history, training.monitor) + 1 for history in histories]))
     if training.schedule == "plateau":
-        reached = [[each[epoch]["learning_rate"] for each in histories if epoch < len(each)] for epoch in range(epochs)]
-        rates = tuple(float(np.exp(np.log(each).mean())) for each in reached)
+        rates_by_epoch = [
+            [history[epoch]["learning_rate"] for history in histories if epoch < len(history)]
+            for epoch in range(epochs)
+        ]
+        rates = tuple(float(np.exp(np.log(fold_rates).mean())) for fold_rates in rates_by_epoch)
     size = batch_size_for(len(done[0].training_rows), training.batch_size)
     rows = np.concatenate([done[0].training_rows, done[0].validation_rows])
     return FoldJob(
@@ -69,7 +73,7 @@ def job_on_all_rows(member: Member, key: str, folder: Path, done: list[FoldJob])
 
 
 def summary_of(job: FoldJob) -> dict:
-    """Return a finished job's epochs, the figures of its best one, and seconds an epoch."""
+    """Return a finished job's number of epochs, the metrics of its best epoch, and the median seconds per epoch."""
     history = _history(job)
     best = history[best_epoch(history, job.member.training.monitor)]
     figures = {name: float(best[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy") if name in best}

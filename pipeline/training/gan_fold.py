@@ -1,4 +1,4 @@
-"""One GAN: its two networks trained in turn, batch by batch, their state saved after each epoch."""
+"""Training of one GAN: its two networks in turn, batch by batch, with a checkpoint after each epoch."""
 
 import time
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from pipeline.config.schema import Generate
-from pipeline.running.backend import keras  # before what imports Keras itself
+from pipeline.running.backend import keras  # before the modules that import Keras directly
 from pipeline.running.progress import clock
 from pipeline.storage.checkpoint import load_state, save_state
 from pipeline.storage.files import BadInput, save_array, save_chunks, save_json, writing
@@ -18,58 +18,58 @@ from pipeline.training.batches import steps_per_epoch
 from pipeline.training.gan import Gan, build_gan, train_on
 from pipeline.training.seeding import Purpose, copies, reseed, seed_of, set_variables, stream
 
-LINES = 20  # of the log at most; a terminal also shows a bar
+LINES = 20  # most lines of the log; a terminal also shows a bar
 
 
 @dataclass(frozen=True)
 class GanJob:
-    """All that one GAN needs, picklable."""
+    """The input of training one GAN, picklable."""
 
     options: Generate
     task: str
-    rows: np.ndarray  # of the training images, the only ones that are read
-    number: int  # of the task's GANs, for the seeds
+    rows: np.ndarray  # the training images that the GAN reads
+    number: int  # the GAN's number in its task, for the seeds
     title: str  # of the progress display
     folder: Path  # gets state.npz while training, run.json, labels.npy and images.npy when done
 
 
 def train_gan(job: GanJob) -> None:
-    """Train the job's GAN, unless that is done, from its last whole epoch on, and write its images and labels."""
+    """Train the job's GAN from its last checkpoint, and write its images and labels, unless they are already there."""
     if (job.folder / "images.npy").exists():
         print(f"{job.title}  finished before, kept", flush=True)
         return
     keras.config.set_dtype_policy("float32")
     keras.utils.set_random_seed(seed_of((job.options.seed, job.number), Purpose.WEIGHTS))
-    made = build_gan(TaskData(job.task), job.options)
+    networks = build_gan(TaskData(job.task), job.options)
     history, groups = load_state(job.folder / "state.npz") or ([], {})
-    for name, variables in made.groups().items():
+    for name, variables in networks.groups().items():
         if history:
             set_variables(variables, groups[name])
     started, before = time.monotonic(), len(history)
     for epoch in range(before, job.options.epochs):
-        history.append(_epoch(job, made, epoch))
-        save_state(job.folder / "state.npz", history, {name: copies(v) for name, v in made.groups().items()})
+        history.append(_epoch(job, networks, epoch))
+        save_state(job.folder / "state.npz", history, {name: copies(v) for name, v in networks.groups().items()})
         if (epoch + 1) % -(-job.options.epochs // LINES) == 0:
             left = (time.monotonic() - started) / (epoch + 1 - before) * (job.options.epochs - epoch - 1)
             tqdm.write(_line(job, history[-1], left))
-    _finish(job, made, history)
+    _finish(job, networks, history)
 
 
-def _epoch(job: GanJob, made: Gan, epoch: int) -> dict:
+def _epoch(job: GanJob, networks: Gan, epoch: int) -> dict:
     seeds, started = (job.options.seed, job.number, epoch), time.monotonic()
-    reseed(made.discriminator, seeds)
+    reseed(networks.discriminator, seeds)
     rng = stream(seeds, Purpose.BATCH)
     data = TaskData(job.task)
     images, labels = data.images("train"), data.labels
     size = min(job.options.batch_size, len(job.rows))
     steps = steps_per_epoch(len(job.rows), size)
     order = np.resize(rng.permutation(job.rows), steps * size)
-    for step in (made.discriminator_step, made.generator_step):
+    for step in (networks.discriminator_step, networks.generator_step):
         step.reset_metrics()
     for index in tqdm(range(steps), desc=job.title, unit="batch", leave=False, disable=None):
         rows = np.sort(order[index * size : (index + 1) * size])  # in the disk's order
         noise = rng.standard_normal((2, size, job.options.latent_units), np.float32)
-        losses = train_on(made, images[rows], labels[rows].astype(np.int32), noise)
+        losses = train_on(networks, images[rows], labels[rows].astype(np.int32), noise)
     if not np.isfinite(losses).all():
         raise BadInput(
             f"{job.title}: losses {losses[0]:g} and {losses[1]:g} in epoch {epoch + 1}, expected finite numbers; "
@@ -87,24 +87,23 @@ def _line(job: GanJob, row: dict, left_seconds: float) -> str:
     )
 
 
-def _finish(job: GanJob, made: Gan, history: list[dict]) -> None:
-    """Write the images of the averaged generator; the last file written says that all are there."""
-    made.generator_step.optimizer.finalize_variable_values(made.generator.trainable_variables)
-    classes = np.unique(TaskData(job.task).labels[job.rows])  # no image of a class never seen
-    each = job.options.images_per_class
-    labels = np.repeat(classes, each).astype(np.int64)
+def _finish(job: GanJob, networks: Gan, history: list[dict]) -> None:
+    """Write the images of the averaged generator. `images.npy` is written last: if it exists, all files do."""
+    networks.generator_step.optimizer.finalize_variable_values(networks.generator.trainable_variables)
+    classes = np.unique(TaskData(job.task).labels[job.rows])  # no images of a class without training images
+    labels = np.repeat(classes, job.options.images_per_class).astype(np.int64)
     save_array(job.folder / "labels.npy", labels)
     last = {name: value for name, value in history[-1].items() if name.endswith("_loss")}
     run = {"images": len(labels), "epochs": len(history), "seconds": round(sum(row["seconds"] for row in history), 1)}
     save_json(job.folder / "run.json", {**run, **last})
-    shape = (len(labels), *made.generator.output_shape[1:])
+    shape = (len(labels), *networks.generator.output_shape[1:])
     with writing(job.folder / "images.npy") as part:
-        save_chunks(part, shape, np.dtype(np.uint8), _drawn(job, made.generator, classes))
+        save_chunks(part, shape, np.dtype(np.uint8), _generated_images(job, networks.generator, classes))
     (job.folder / "state.npz").unlink()
 
 
-def _drawn(job: GanJob, generator: keras.Model, classes: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield the uint8 images of one class after the other."""
+def _generated_images(job: GanJob, generator: keras.Model, classes: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the uint8 images, one class after the other."""
     rng = stream((job.options.seed, job.number), Purpose.IMAGES)
     for label in classes:
         noise = rng.standard_normal((job.options.images_per_class, job.options.latent_units), np.float32)

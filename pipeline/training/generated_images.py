@@ -1,6 +1,6 @@
-"""Generated images beside the real ones: found by the training rows that their GAN saw, never by a fold's name.
+"""Generated images for training, selected by the training rows of their GAN, never by a fold's name.
 
-So a model can only ever be trained on images made from its own training rows.
+So a model is only trained on images that were generated from its own training rows.
 """
 
 import numpy as np
@@ -14,10 +14,10 @@ from pipeline.training.joined_images import Extra
 
 
 def load_generated(member: Member, rows: np.ndarray) -> Extra:
-    """Return what the GAN made that was trained on exactly these training rows.
+    """Return the images of the GAN that was trained on exactly these training rows.
 
     Raises:
-        BadInput: none was.
+        BadInput: there is no such GAN.
     """
     about, data = paths.generated(member.task) / "about.json", TaskData(member.task)
     own_source = data.source(rows)

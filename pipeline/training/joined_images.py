@@ -1,4 +1,4 @@
-"""Images of several sources as one: the real ones first, then those that take the place of a share of them."""
+"""Images from several sources as one array: the real images first, then those that replace a share of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,38 +10,42 @@ from pipeline.training.seeding import Purpose, stream
 
 @dataclass(frozen=True)
 class Extra:
-    """Images beside the real ones, some of which each epoch takes."""
+    """Generated or pseudo-labelled images. Each epoch uses some of them."""
 
     images: np.ndarray  # uint8 (n, ...)
     targets: np.ndarray  # float32 (n, classes)
-    usable: np.ndarray  # the rows among them that may be taken
+    usable: np.ndarray  # the rows that may be used
     share: float  # of the images of an epoch
 
 
-class Joined:
-    """Two arrays end to end, without a copy of either, as both may be memory maps."""
+class JoinedImages:
+    """Two arrays end to end, without a copy of either: both may be memory maps."""
 
-    def __init__(self, first: "np.ndarray | Joined", second: np.ndarray) -> None:
+    def __init__(self, first: "np.ndarray | JoinedImages", second: np.ndarray) -> None:
         self.first, self.second = first, second
 
     def __len__(self) -> int:
         return len(self.first) + len(self.second)
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-        """Return the rows, which ascend."""
+        """Return the images at `rows`, which must be sorted."""
         border = np.searchsorted(rows, len(self.first))
         return np.concatenate([self.first[rows[:border]], self.second[rows[border:] - len(self.first)]])
 
 
-def exchanged(rows: np.ndarray, real: int, extras: Sequence[Extra], seeds: tuple[int, ...]) -> np.ndarray:
-    """Return as many rows (n,), a share of them, drawn anew for each of `seeds`, replaced by those of each extra.
+def exchange_rows(rows: np.ndarray, real_images: int, extras: Sequence[Extra], seeds: tuple[int, ...]) -> np.ndarray:
+    """Return the rows (n,) of an epoch: for each extra, a random share of `rows` is replaced by rows of its images.
 
-    Rows from `real` on, which is how many real images there are, stand for the extras' images in their order.
+    Args:
+        rows: the real images to train on.
+        real_images: the number of real images. Higher rows are the images of the extras, in their order.
+        extras: the other images.
+        seeds: of the epoch.
     """
     rng = stream(seeds, Purpose.EXCHANGE)
-    counts, start = [round(extra.share * len(rows)) for extra in extras], real
+    counts, start = [round(extra.share * len(rows)) for extra in extras], real_images
     parts = [rng.permutation(rows)[sum(counts) :]]
     for extra, count in zip(extras, counts, strict=True):
-        parts.append(start + np.resize(rng.permutation(extra.usable), count))  # each as often as any other
+        parts.append(start + np.resize(rng.permutation(extra.usable), count))  # each image equally often
         start += len(extra.images)
     return np.concatenate(parts)

@@ -1,4 +1,4 @@
-"""A member's network, from uint8 pixels to logits, and its use."""
+"""A member's network from uint8 pixels to logits, and its predictions."""
 
 from pathlib import Path
 
@@ -18,19 +18,19 @@ from pipeline.storage.files import reading
 from pipeline.storage.task_data import TaskData
 from pipeline.training.batches import PredictionBatches
 
-PREDICTION_BATCH = 500  # round numbers of rows fill whole batches: a last one of another size is compiled anew
+PREDICTION_BATCH = 500  # fills round numbers of rows exactly; a last batch of another size is compiled again
 
 
 def build_model(member: Member) -> keras.Model:
-    """Return a member's fresh model, from its task's uint8 pixels to float32 logits (batch, classes)."""
+    """Return a member's new model, from its task's uint8 pixels to float32 logits (batch, classes)."""
     data = TaskData(member.task)
     statistics, pixel_mean = data.statistics(member.input), data.pixel_mean(member.input)
     scale, offset = wrap.affine(member.normalise, statistics["mean"], statistics["std"], pixel_mean)
     shape, classes, items = pixel_mean.shape, data.classes, data.items
-    seen_shape = (*(member.resize_pixels or shape[:2]), shape[2])
+    network_shape = (*(member.resize_pixels or shape[:2]), shape[2])
 
     def network(outputs: int) -> keras.Model:
-        return models.build(member.architecture, seen_shape, outputs, member.options)
+        return models.build(member.architecture, network_shape, outputs, member.options)
 
     if member.head == "whole" and member.input == "images":
         return wrap.on_images(network(len(classes)), shape, scale, offset)
@@ -41,17 +41,17 @@ def build_model(member: Member) -> keras.Model:
 
 
 def load_model(path: Path) -> keras.Model:
-    """Return a model as training saved it.
+    """Return the model that training saved.
 
     Raises:
-        BadInput: the file is damaged or no model.
+        BadInput: the file is damaged or not a model.
     """
     with reading(path, "a Keras model"):
         return keras.saving.load_model(path)
 
 
 def size_of(member: Member) -> dict[str, int]:
-    """Return a member's parameters, its layers with weights, and the FLOPs of one image's forward pass."""
+    """Return the numbers of parameters, of layers with weights, and of FLOPs in the forward pass of one image."""
     passes = TaskData(member.task).items["count"] if member.input == "items" else 1
     with without_weights():
         model = build_model(member)
@@ -61,7 +61,7 @@ def size_of(member: Member) -> dict[str, int]:
 def predict_logits(
     model: keras.Model, images: np.ndarray, rows: np.ndarray, mirrored: bool = False, by_pixels: int = 0
 ) -> np.ndarray:
-    """Return logits float32 (len(rows), classes) of one view of some rows."""
+    """Return the logits, float32 (len(rows), classes), of one view of the rows."""
     if not jit_compile():  # a loaded model was never compiled
         model.jit_compile = False
     batches = PredictionBatches(images, rows, PREDICTION_BATCH, mirrored, by_pixels)
@@ -71,6 +71,7 @@ def predict_logits(
 def averaged_probabilities(
     model: keras.Model, images: np.ndarray, rows: np.ndarray, options: Predict, multi_label: bool
 ) -> np.ndarray:
-    """Return the mean probabilities (len(rows), classes) over the views."""
-    seen = views(options.flip, options.shift_pixels)
-    return sum(probabilities(predict_logits(model, images, rows, *each), multi_label) for each in seen) / len(seen)
+    """Return the mean probabilities (len(rows), classes) over the views of test-time augmentation."""
+    all_views = views(options.flip, options.shift_pixels)
+    logits = (predict_logits(model, images, rows, *view) for view in all_views)
+    return sum(probabilities(view_logits, multi_label) for view_logits in logits) / len(all_views)

@@ -1,4 +1,4 @@
-"""What trains a model: loss, optimiser, schedule and what follows the validation, for each phase of the training."""
+"""The phases of training, each with its loss, optimiser, schedule and callbacks that follow the validation."""
 
 from dataclasses import dataclass
 
@@ -13,16 +13,16 @@ from pipeline.config.schema import Training
 
 @dataclass(frozen=True)
 class Phase:
-    """Epochs with one optimiser. Transfer learning has two: first the backbone is frozen, then its top learns too."""
+    """Epochs with one optimiser. Transfer learning has two phases: with a frozen backbone, then with a trained top."""
 
     start_epoch: int
     stop_epoch: int  # not included
     learning_rate: float
-    tuned_layers: int | None  # of the backbone; None: there is none, or it learns as a whole
+    tuned_layers: int | None  # trained layers of the backbone; None: no backbone, or all its layers are trained
 
 
 def phases(training: Training, epochs: int) -> list[Phase]:
-    """Return the phases of `epochs` epochs in all."""
+    """Return the phases of a training with `epochs` epochs in total."""
     if not training.frozen_epochs:
         return [Phase(0, epochs, training.learning_rate, None)]
     frozen_epochs = min(training.frozen_epochs, epochs)
@@ -32,9 +32,9 @@ def phases(training: Training, epochs: int) -> list[Phase]:
 
 
 def compiled(model: keras.Model, training: Training, phase: Phase, steps: int, multi_label: bool) -> keras.Model:
-    """Return a model that shares `model`'s layers and carries the optimiser, so that `model` is saved without it.
+    """Return a compiled model with the layers of `model`. It has the optimiser, so that `model` is saved without one.
 
-    `steps` are those of an epoch.
+    `steps` is the number of steps in an epoch.
     """
     if phase.tuned_layers is not None:
         freeze(model, phase.tuned_layers)
@@ -61,26 +61,26 @@ def compiled(model: keras.Model, training: Training, phase: Phase, steps: int, m
 
 
 def _loss(training: Training, multi_label: bool) -> keras.losses.Loss:
-    """Return the loss; of logits, cross-entropy and negative log-likelihood are one."""
+    """Return the loss. For logits, cross-entropy and negative log-likelihood are the same."""
     if multi_label or training.loss == "binary_cross_entropy":
         return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=training.label_smoothing)
     return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=training.label_smoothing)
 
 
 def _subset_accuracy(targets: keras.KerasTensor, logits: keras.KerasTensor) -> keras.KerasTensor:
-    chosen = logits > 0
-    return ops.cast(ops.any(chosen, axis=-1) & ops.all(~chosen | (targets > 0.5), axis=-1), "float32")
+    predicted = logits > 0
+    return ops.cast(ops.any(predicted, axis=-1) & ops.all(~predicted | (targets > 0.5), axis=-1), "float32")
 
 
 def watchers(training: Training, is_last: bool) -> list[keras.callbacks.Callback]:
-    """Return Keras's callbacks for a phase that follow the validation: plateau and, in the last one, early stopping."""
+    """Return Keras's callbacks that follow the validation: plateau and, in the last phase, early stopping."""
     mode = "max" if training.monitor.endswith("accuracy") else "min"
-    found = []
+    callbacks = []
     if training.early_stopping_patience_epochs and is_last:
         patience = training.early_stopping_patience_epochs
-        found.append(keras.callbacks.EarlyStopping(training.monitor, patience=patience, mode=mode))
+        callbacks.append(keras.callbacks.EarlyStopping(training.monitor, patience=patience, mode=mode))
     if training.schedule == "plateau":
-        found.append(
+        callbacks.append(
             keras.callbacks.ReduceLROnPlateau(
                 training.monitor,
                 factor=training.plateau_factor,
@@ -89,4 +89,4 @@ def watchers(training: Training, is_last: bool) -> list[keras.callbacks.Callback
                 mode=mode,
             )
         )
-    return found
+    return callbacks

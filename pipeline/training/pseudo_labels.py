@@ -18,14 +18,14 @@ from pipeline.training.joined_images import Extra
 
 
 def load_pseudo(member: Member, rows: np.ndarray) -> Extra:
-    """Return the test images with the labels that a student's model of these training rows may learn.
+    """Return the test images and labels for the student's model with these training rows.
 
     Args:
         member: the student.
-        rows: the model's training rows; all of them get the mean of the teacher's models.
+        rows: the model's training rows. For a model on all rows, labels are the mean of the teacher's models.
 
     Raises:
-        BadInput: the teacher has no model of just these rows, or is sure of no image.
+        BadInput: the teacher has no model with exactly these rows, or no image reaches the least confidence.
     """
     folder, data = _folder(member), TaskData(member.task)
     own_source = data.source(rows)
@@ -39,10 +39,10 @@ def load_pseudo(member: Member, rows: np.ndarray) -> Extra:
     )
 
 
-def told(member: Member) -> str:
-    """Return, for a person, from how many test images the models of a student learn."""
-    found = [_labels(member, TaskData(member.task), path) for path in load_sources(_folder(member))]
-    counts, most = [len(usable) for _, usable in found], len(found[0][0])
+def teacher_line(member: Member) -> str:
+    """Return a line with the number of test images that the models of a student train on."""
+    labels = [_labels(member, TaskData(member.task), path) for path in load_sources(_folder(member))]
+    counts, most = [len(usable) for _, usable in labels], len(labels[0][0])
     sure = " to ".join(f"{count:,}" for count in sorted({min(counts), max(counts)}))
     return f"{member.pseudo_labels.teacher} is sure enough of {sure} of {most:,} test images"
 
@@ -52,10 +52,12 @@ def _folder(member: Member) -> Path:
 
 
 def _labels(member: Member, data: TaskData, path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return soft labels float32 (n, classes) of the test images, and the rows of which the teacher is sure enough."""
+    """Return soft labels, float32 (n, classes), of the test images, and the rows that reach the least confidence."""
     least = member.pseudo_labels.least_confidence
-    found = load_aligned(path, data.test_ids, data.classes, data.has_label_sets).probabilities
-    sure = confidence(found, data.has_label_sets)
-    if sure.max() < least:
-        raise BadInput(f"{path}: the surest image has confidence {sure.max():.4f}, expected one with {least:g} or more")
-    return found, np.flatnonzero(sure >= least)
+    soft_labels = load_aligned(path, data.test_ids, data.classes, data.has_label_sets).probabilities
+    confidences = confidence(soft_labels, data.has_label_sets)
+    if confidences.max() < least:
+        raise BadInput(
+            f"{path}: the surest image has confidence {confidences.max():.4f}, expected one with {least:g} or more"
+        )
+    return soft_labels, np.flatnonzero(confidences >= least)

@@ -1,4 +1,4 @@
-"""What makes an epoch after a restart equal to the same epoch without one: its seeds, and copies of variables."""
+"""Seeds of epochs and copies of variables, which make an epoch after a restart equal to one without a restart."""
 
 import enum
 
@@ -7,7 +7,7 @@ import numpy as np
 
 
 class Purpose(enum.IntEnum):
-    """What random numbers are for; each purpose has its own stream, whatever the seeds are."""
+    """The purpose of random numbers. Each purpose has its own stream, whatever the seeds are."""
 
     WEIGHTS = 0
     ORDER = 1
@@ -30,15 +30,15 @@ def seed_of(seeds: tuple[int, ...], purpose: Purpose, index: int = 0) -> int:
 
 
 def _sequence(seeds: tuple[int, ...], purpose: Purpose, index: int) -> np.random.SeedSequence:
-    """Return entropy that differs wherever an argument does; (1, 2) and (1, 2, 0) alone would give the same stream."""
+    """Return entropy that is different for different arguments: (1, 2) and (1, 2, 0) alone give NumPy the same one."""
     return np.random.SeedSequence(seeds, spawn_key=(len(seeds), purpose, index))
 
 
 def reseed(model: keras.Model, seeds: tuple[int, ...]) -> None:
-    """Set every source of randomness inside the model anew.
+    """Seed every source of randomness inside the model.
 
-    On TensorFlow these are the layers' own generators alone, and its global seed would have all functions compiled
-    again: half a second an epoch.
+    On TensorFlow these are only the layers' own generators. A new global seed would compile all functions again, which
+    takes half a second per epoch.
     """
     if keras.backend.backend() != "tensorflow":
         keras.utils.set_random_seed(seed_of(seeds, Purpose.LAYERS))
@@ -54,5 +54,5 @@ def set_variables(variables: list, values: list[np.ndarray]) -> None:
 
 
 def copies(variables: list) -> list[np.ndarray]:
-    """Return the values of variables, as copies: PyTorch hands out views."""
+    """Return copies of the values of variables: PyTorch returns views."""
     return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
