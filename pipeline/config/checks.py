@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.config.errors import quoted
 from pipeline.config.options import check_options, check_space
 from pipeline.config.tree import Fault, Path
 
@@ -91,7 +90,7 @@ def _check_student(path: Path, student: Member, members: dict[str, Member]) -> N
         raise Fault(
             (*path, "pseudo_labels", "teacher"),
             f"{pseudo_labels.teacher!r} is none of the entries of members for task {student.task} without "
-            f"train_on_all; these are {quoted(', '.join(teachers) or 'none')}",
+            f"train_on_all; these are {', '.join(teachers) or 'none'}",
         )
     if pseudo_labels.share >= 1 - student.generated_share:
         raise Fault((*path, "pseudo_labels", "share"), f"{pseudo_labels.share:g}, expected real images left over")
