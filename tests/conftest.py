@@ -7,7 +7,7 @@ import pytest
 from tests.kaggle_project import hurry, write_project
 from tests.kaggle_server import Kaggle, environment, secrets_in, serve
 
-hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one is slow now and then
+hypothesis.settings.register_profile("any machine", deadline=None)  # because a busy machine is sometimes slow
 hypothesis.settings.load_profile("any machine")
 
 LONGEST = (
@@ -22,13 +22,13 @@ LONGEST = (
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """One folder for all the examples of a property, which write the same file again and again."""
+    """One folder for all examples of a property. Each example overwrites the same file."""
     return tmp_path_factory.mktemp("raw")
 
 
 @pytest.fixture
 def kaggle_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kaggle]:
-    """The server that plays Kaggle, with an empty working directory in which no credentials may be left."""
+    """The server that imitates Kaggle, with an empty working directory. No credentials may be left in it."""
     kaggle, server = serve()
     for name, value in environment(kaggle.port, str(tmp_path / "home")).items():
         monkeypatch.delenv(name, raising=False) if value is None else monkeypatch.setenv(name, value)
@@ -43,7 +43,7 @@ def kaggle_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[K
 
 @pytest.fixture
 def kaggle(kaggle_server: Kaggle, monkeypatch: pytest.MonkeyPatch) -> Kaggle:
-    """The server, with a project in the working directory that can be uploaded to it."""
+    """The server, with a project in the working directory whose submission can be uploaded."""
     hurry(monkeypatch)
     write_project()
     return kaggle_server
@@ -55,11 +55,13 @@ def _no_credentials_in(folder: Path) -> None:
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Name a test after its parameter and not after bytes, which for gzip hold the time: the processes
-    that share the tests collect in different seconds and must agree on every name."""
+    """Name a test after its parameter instead of its bytes, because those of gzip contain the time.
+
+    All processes that share the tests must agree on every name.
+    """
     return argname if isinstance(val, bytes) else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start the longest files first, so that no process waits for one at the end."""
+    """Start the longest files first, so that no process waits for a long one at the end."""
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))

@@ -1,4 +1,4 @@
-"""What each stage of dvc.yaml says that it depends on, and which of the project's modules it can load."""
+"""The dependencies of each stage of dvc.yaml, and the modules of the project that it can load."""
 
 import ast
 from collections.abc import Iterator
@@ -12,24 +12,24 @@ PACKAGES = ("features", "models", "pipeline", "submissions")
 
 def stages() -> dict[str, dict]:
     """Return every stage of dvc.yaml, without its `foreach`."""
-    found = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    return {name: stage.get("do", stage) for name, stage in found.items()}
+    entries = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    return {name: stage.get("do", stage) for name, stage in entries.items()}
 
 
 def loaded_by(start: Path) -> set[Path]:
-    """Return the files that a file can load: all that it imports, at its top or inside functions, and so on.
+    """Return the files that a file can load: its imports, at the top or inside functions, and their imports.
 
-    A package's `__init__.py` counts if it has more than a docstring. What is imported for type checkers alone does not.
+    A package's `__init__.py` counts if it has more than a docstring. Imports for type checkers do not count.
     """
-    found, left = set(), [start]
-    while left:
-        path = left.pop()
-        if path not in found:
-            found.add(path)
+    files, queue = set(), [start]
+    while queue:
+        path = queue.pop()
+        if path not in files:
+            files.add(path)
             names = set(_imported(ast.parse(path.read_text(encoding="utf-8")).body))
             packages = {".".join(name.split(".")[:size]) for name in names for size in range(1, name.count(".") + 1)}
-            left += [file for name in names | packages if (file := _file_of(name)) is not None]
-    return {path for path in found if len(ast.parse(path.read_text(encoding="utf-8")).body) > 1}
+            queue += [file for name in names | packages if (file := _file_of(name)) is not None]
+    return {path for path in files if len(ast.parse(path.read_text(encoding="utf-8")).body) > 1}
 
 
 def _imported(body: list[ast.AST]) -> Iterator[str]:
@@ -50,7 +50,7 @@ def _file_of(module: str) -> Path | None:
 
 
 def unnamed(stage: str) -> set[str]:
-    """Return the files that a stage can load, and none of its dependencies contains."""
+    """Return the files that a stage can load but that none of its dependencies contains."""
     module = ROOT / "pipeline" / f"{stage.removesuffix('-student')}.py"
     named = [ROOT / dependency for dependency in stages()[stage]["deps"]]
     loaded = {path for path in loaded_by(module) if not any(path.is_relative_to(name) for name in named)}

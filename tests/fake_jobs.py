@@ -7,12 +7,12 @@ import time
 from pipeline.storage.files import BadInput
 
 
-def where(job):
+def worker_facts(job):
     return job, os.getpid(), os.environ.get("CUDA_VISIBLE_DEVICES"), os.environ.get("TF_NUM_INTRAOP_THREADS")
 
 
-def meet(folder):
-    """Wait until a second job is there too."""
+def count_workers(folder):
+    """Wait until a second worker has started, and return the number of workers."""
     (folder / str(os.getpid())).touch()
     end = time.monotonic() + 30
     while len(list(folder.iterdir())) < 2 and time.monotonic() < end:
@@ -21,13 +21,13 @@ def meet(folder):
 
 
 def fail(job):
-    """Tell one's process and work on for as long as nobody ends it; or fail once the other job has done so."""
-    way, told = job
+    """Without a `way`: write the process id and sleep. With one: fail in this way once the other job has written it."""
+    way, pid_file = job
     if way is None:
-        told.with_suffix(".part").write_text(str(os.getpid()))
-        told.with_suffix(".part").rename(told)
+        pid_file.with_suffix(".part").write_text(str(os.getpid()))
+        pid_file.with_suffix(".part").rename(pid_file)
         time.sleep(600)
-    while not told.exists():
+    while not pid_file.exists():
         time.sleep(0.01)
     if way == "refused":
         raise BadInput("the loss is nan")

@@ -32,28 +32,28 @@ def score(job):
     return value
 
 
-def mixed(job):
-    """Fail in every way that a trial can, the way being drawn by its number, and score the others."""
-    way = int(job.title.split()[-1])
-    if way == 1:
+def fail_or_score(job):
+    """Fail in one of the ways in which a trial can, chosen by its number, or return its score."""
+    kind = int(job.title.split()[-1])
+    if kind == 1:
         raise MemoryError("no room for 3 GiB")
-    if way == 2:
+    if kind == 2:
         raise ValueError("resnet cannot be built for images of shape (4, 4, 1)")
-    if way == 3:
+    if kind == 3:
         os.kill(os.getpid(), signal.SIGKILL)
     return score(job)
 
 
-def failing(job):
+def raise_error(job):
     raise ValueError("the loss is nan in epoch 1")
 
 
-def slow(job):
+def score_slowly(job):
     time.sleep(0.3)
     return score(job)
 
 
-def endless(job):
+def run_forever(job):
     optuna.trial.Trial(open_study(job.storage, job.study, job.pruner, 3), job.trial_id).report(0.5, 1)
     time.sleep(600)
 

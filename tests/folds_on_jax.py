@@ -1,6 +1,6 @@
-"""Run under KERAS_BACKEND=jax: folds of the task `blobs`, trained whole and with a kill; prints JSON.
+"""Run under KERAS_BACKEND=jax: train folds of the task `blobs` without and with a kill, and print the results as JSON.
 
-Beside them, how their epochs were made: on the device, or by Python.
+The results also say whether the epochs ran on the device or in Python.
 """
 
 import json
@@ -13,11 +13,8 @@ import pandas as pd
 from pipeline.running.backend import keras  # before what imports Keras itself
 
 # isort: split
-from pipeline.storage import checkpoint as resume
-from pipeline.storage import paths
-from pipeline.training import callbacks
-from pipeline.training import epoch_jax as on_device
-from pipeline.training import fold as fit
+from pipeline.storage import checkpoint, paths
+from pipeline.training import callbacks, epoch_jax, fold
 from pipeline.training.fold_jobs import fold_jobs
 from tests.projects import member, to_folds, write_blobs
 
@@ -49,17 +46,17 @@ class Killed(Exception):
     pass
 
 
-def trained(job, killed_after=0):
-    def saving(*arguments):
-        resume.save_state(*arguments)
+def train(job, killed_after=0):
+    def save_and_stop(*arguments):
+        checkpoint.save_state(*arguments)
         if len(arguments[1]) == killed_after:
             raise Killed
 
-    callbacks.save_state = saving
+    callbacks.save_state = save_and_stop
     try:
-        fit.train_fold(job)
+        fold.train_fold(job)
     except Killed:
-        fit.train_fold(job)
+        fold.train_fold(job)
     weights = keras.saving.load_model(job.folder / "model.keras").get_weights()
     return pd.read_csv(job.folder / "history.csv").drop(columns="seconds"), weights
 
@@ -70,24 +67,24 @@ def main():
     for entry in entries.values():
         entry["options"] = {"width": 0.25, "dropout": 0.1}
     params = to_folds(entries, split={"count": 2})
-    on_device.image_limit_bytes = lambda: 1e9  # as if this were no CPU
+    epoch_jax.image_limit_bytes = lambda: 1e9  # as if this were no CPU
     callbacks.SAVE_SECONDS = 0
-    fit_on_device, device_fits = on_device.fit, []
-    on_device.fit = lambda *arguments, **options: device_fits.append(name) or fit_on_device(*arguments, **options)
-    found = {}
+    fit_on_device, device_fits = epoch_jax.fit, []
+    epoch_jax.fit = lambda *arguments, **options: device_fits.append(name) or fit_on_device(*arguments, **options)
+    results = {}
     for name in WAYS:
         job = fold_jobs(params.members[name], name, paths.resume("blobs", name))[0]
         (history, weights), (again, weights_again) = (
-            trained(replace(job, folder=job.folder / str(killed_after)), killed_after) for killed_after in (0, 2)
+            train(replace(job, folder=job.folder / str(killed_after)), killed_after) for killed_after in (0, 2)
         )
-        found[name] = {
+        results[name] = {
             "on the device": name in device_fits,
             "losses": history["loss"].tolist(),
             "val_accuracy": history["val_accuracy"].tolist(),
             "same history": history.equals(again),
             "same weights": all(map(np.array_equal, weights, weights_again)),
         }
-    print(json.dumps(found))
+    print(json.dumps(results))
 
 
 if __name__ == "__main__":

@@ -44,10 +44,10 @@ def layers(graph: dict[str, set[str]]) -> dict[str, int]:
     Raises:
         graphlib.CycleError: rooms import each other in a circle.
     """
-    found: dict[str, int] = {}
+    levels: dict[str, int] = {}
     for room in TopologicalSorter(graph).static_order():
-        found[room] = 1 + max((found[other] for other in graph[room]), default=0)
-    return found
+        levels[room] = 1 + max((levels[other] for other in graph[room]), default=0)
+    return levels
 
 
 def main() -> None:

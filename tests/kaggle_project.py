@@ -1,4 +1,4 @@
-"""A project with a finished task, ready to be uploaded to the server that plays Kaggle, and its commands."""
+"""A project with a finished task, ready for an upload to `kaggle_server`, and its commands."""
 
 import csv
 import json
@@ -19,7 +19,7 @@ SUBMISSION = "Id,Label\n0,5\n1,6\n2,7\n3,5\n"
 
 
 def write_project() -> None:
-    """Write into the working directory what `dvc repro` leaves behind for a task `shoes`, as far as it is read."""
+    """Write the files of a finished task `shoes` into the working directory, as far as the commands read them."""
     tasks = {"shoes": task("data/replica/shoes", competition=COMPETITION)}
     write_params(Path(), tasks, {})
     Path("data/replica/shoes").mkdir(parents=True)
@@ -42,7 +42,7 @@ def write_project() -> None:
 
 
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let commands ask the server again after a tenth of a second."""
+    """Let commands poll the server every tenth of a second."""
     monkeypatch.setattr(ledger, "SETTLE_SECONDS", 0.5)
     monkeypatch.setattr(ledger, "POLL_SECONDS", 0.1)
     monkeypatch.setattr(upload, "FIRST_POLL_SECONDS", 0.1)
@@ -55,20 +55,20 @@ def write_submission(text: str) -> None:
 
 
 def hear_ctrl_c() -> None:
-    """Undo, in a command about to start, that tests in the background of a script ignore SIGINT, which is inherited."""
+    """Let a command that is about to start react to SIGINT. Tests in the background of a script ignore it."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def run(capsys: pytest.CaptureFixture, *arguments: str, command: ModuleType = upload, status: int = 0) -> str:
     """Run a command in this process and return what it printed."""
-    ended = 0
+    exit_status = 0
     try:
         command.main(list(arguments))
     except SystemExit as exit_:
-        ended = exit_.code
+        exit_status = exit_.code
     printed = capsys.readouterr()
     text = printed.out + printed.err
-    assert ended == status, text
+    assert exit_status == status, text
     assert not secrets_in(text.encode()) and "Traceback" not in text
     return text
 
@@ -80,5 +80,5 @@ def lines() -> list[dict[str, str]]:
 
 
 def statuses() -> list[str]:
-    """Return what the ledger's lines say of their submissions."""
+    """Return the status of each of the ledger's lines."""
     return [line["status"] for line in lines()]

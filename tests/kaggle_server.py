@@ -1,6 +1,6 @@
-"""A server on this machine that plays Kaggle for the unmodified client, and fails as it is told to.
+"""A local server that imitates Kaggle for the unmodified client, with failures that a test chooses.
 
-The client speaks to http://localhost; `http_proxy` brings its requests here, in absolute form.
+The client sends its requests to http://localhost. `http_proxy` redirects them to this server, in absolute form.
 """
 
 import base64
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 COMPETITION = "clothes-2026"
 USER, KEY = "somebody", "c0ffee-very-secret-key"
 TOKEN = "KGAT_0123456789abcdef"
-SIGNATURE = "5167ed-for-an-hour"  # of addresses in the storage, which open to whoever knows them
+SIGNATURE = "5167ed-for-an-hour"  # in URLs of the storage, which need no other credentials
 BASIC = base64.b64encode(f"{USER}:{KEY}".encode()).decode()
 SECRETS = (KEY, TOKEN, SIGNATURE, BASIC)
 RULES = "You must accept this competition's rules before you'll be able to do this."
@@ -26,36 +26,36 @@ MODIFIED = "Fri, 02 Jan 2026 03:04:05 GMT"
 
 @dataclass(frozen=True)
 class Failure:
-    """What a request gets instead of its answer."""
+    """The failure of a request."""
 
-    status: int = 0  # 0: none, the connection is cut
+    status: int = 0  # 0: the connection is cut without an answer
     message: str = "no"
-    done: bool = False  # cut only after the request was carried out
-    after_bytes: int | None = None  # cut a download there
+    carried_out: bool = False  # the server carries out the request before it cuts the connection
+    after_bytes: int | None = None  # where a download is cut
 
 
 @dataclass
-class Held:
-    """A submission that the server holds."""
+class Submission:
+    """A submission that the server received."""
 
     ref: int
     name: str
     data: bytes
     description: str
-    polls: int  # listings until it is scored
+    polls: int  # number of listings until it is scored
 
 
 @dataclass
 class Kaggle:
-    """State of the server; `failures` are taken one a request, by operation."""
+    """State of the server. Each request of an operation uses up one of its `failures`."""
 
     files: dict[str, bytes] = field(default_factory=dict)
-    archive: tuple[str, bytes] | None = None  # extension and bytes, in place of a zip of the files
-    submissions: list[Held] = field(default_factory=list)
+    archive: tuple[str, bytes] | None = None  # extension and bytes; by default a zip of the files
+    submissions: list[Submission] = field(default_factory=list)
     failures: dict[str, list[Failure]] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)  # operations in the order of their requests
-    starts: list[int] = field(default_factory=list)  # bytes of the archive that a download had already
-    holds: dict[str, threading.Event] = field(default_factory=dict)  # operations that wait for an event
+    starts: list[int] = field(default_factory=list)  # bytes of the archive that each download already had
+    gates: dict[str, threading.Event] = field(default_factory=dict)  # operations that wait for an event
     allowed_a_day: int = 5
     allowed_in_all: int = 1000
     pending_polls: int = 0
@@ -66,49 +66,51 @@ class Kaggle:
     uploads: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     port: int = 0
 
-    def StartSubmissionUpload(self, asked):
+    def StartSubmissionUpload(self, request):
         token = f"T{len(self.uploads)}"
-        self.uploads[token] = (asked["fileName"], b"")
+        self.uploads[token] = (request["fileName"], b"")
         return {"token": token, "createUrl": f"http://localhost:{self.port}/upload/{token}?signature={SIGNATURE}"}
 
-    def IntrospectToken(self, asked):
-        return {"active": asked["token"] == TOKEN, "username": USER}
+    def IntrospectToken(self, request):
+        return {"active": request["token"] == TOKEN, "username": USER}
 
-    def CreateSubmission(self, asked):
-        name, data = self.uploads[asked["blobFileTokens"]]
+    def CreateSubmission(self, request):
+        name, data = self.uploads[request["blobFileTokens"]]
         ref = 1000 + len(self.submissions)
-        description = asked.get("submissionDescription", "")
-        self.submissions.append(Held(ref, name, data, description, self.pending_polls))
+        description = request.get("submissionDescription", "")
+        self.submissions.append(Submission(ref, name, data, description, self.pending_polls))
         return {"message": f"Successfully submitted to {COMPETITION}", "ref": ref}
 
-    def GetSubmissionLimits(self, asked):
-        made = len(self.submissions)
-        left = max(0, min(self.allowed_a_day, self.allowed_in_all) - made)
-        capped = self.allowed_in_all < self.allowed_a_day
-        return {"numToday": made, "numTotal": made, "numAllowedNow": left, "limitedByTotal": capped}
+    def GetSubmissionLimits(self, request):
+        count = len(self.submissions)
+        left = max(0, min(self.allowed_a_day, self.allowed_in_all) - count)
+        limited_by_total = self.allowed_in_all < self.allowed_a_day
+        return {"numToday": count, "numTotal": count, "numAllowedNow": left, "limitedByTotal": limited_by_total}
 
-    def ListSubmissions(self, asked):
+    def ListSubmissions(self, request):
         newest_first = [] if self.hidden else self.submissions[::-1]
-        return {"submissions": [self._shown(each) for each in newest_first[: asked.get("pageSize", 20)]]}
-
-    def _shown(self, held):
-        shown = {
-            "ref": held.ref,
-            "fileName": held.name,
-            "date": "2026-01-02T03:04:05.123Z",
-            "description": held.description,
-            "status": "PENDING" if held.polls else "ERROR" if self.unscorable else "COMPLETE",
+        return {
+            "submissions": [self._listing_row(submission) for submission in newest_first[: request.get("pageSize", 20)]]
         }
-        if shown["status"] == "COMPLETE":
-            shown |= {"publicScore": "0.75", "privateScore": ""}
-        held.polls = max(0, held.polls - 1)
-        return shown
 
-    def GetSubmission(self, asked):
-        held = next(each for each in self.submissions if each.ref == asked["ref"])
-        return self._shown(held) | ({"errorDescription": self.reason} if self.reason else {})
+    def _listing_row(self, submission):
+        row = {
+            "ref": submission.ref,
+            "fileName": submission.name,
+            "date": "2026-01-02T03:04:05.123Z",
+            "description": submission.description,
+            "status": "PENDING" if submission.polls else "ERROR" if self.unscorable else "COMPLETE",
+        }
+        if row["status"] == "COMPLETE":
+            row |= {"publicScore": "0.75", "privateScore": ""}
+        submission.polls = max(0, submission.polls - 1)
+        return row
 
-    def GetLeaderboard(self, asked):
+    def GetSubmission(self, request):
+        submission = next(submission for submission in self.submissions if submission.ref == request["ref"])
+        return self._listing_row(submission) | ({"errorDescription": self.reason} if self.reason else {})
+
+    def GetLeaderboard(self, request):
         date = "2026-01-02T03:04:05.123Z"
         return {
             "nextPageToken": "CfDJ8",
@@ -118,7 +120,7 @@ class Kaggle:
             ],
         }
 
-    def ListDataFiles(self, asked):
+    def ListDataFiles(self, request):
         date = "2026-01-02T03:04:05.123Z"
         return {"files": [{"name": n, "totalBytes": len(d), "creationDate": date} for n, d in self.files.items()]}
 
@@ -126,11 +128,11 @@ class Kaggle:
         """Return the extension and the bytes of the archive."""
         if self.archive is not None:
             return self.archive
-        return "zip", zipped(self.files)
+        return "zip", zip_bytes(self.files)
 
 
-def zipped(files: dict[str, bytes]) -> bytes:
-    """Return a zip of files, the same bytes every time."""
+def zip_bytes(files: dict[str, bytes]) -> bytes:
+    """Return a zip of files. The same files give the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in files.items():
@@ -144,22 +146,22 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         operation = urlsplit(self.path).path.rpartition("/")[2]
-        asked = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
-        failure = self._begun(operation)
+        request = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
+        failure = self._start(operation)
         if self.headers.get("Authorization") not in (f"Basic {BASIC}", f"Bearer {TOKEN}"):
             return self._json(401, {"code": 401, "message": "Unauthenticated"})
-        if failure is not None and not failure.done:
+        if failure is not None and not failure.carried_out:
             return self._fail(failure)
-        if asked.get("competitionName", COMPETITION) != COMPETITION:
+        if request.get("competitionName", COMPETITION) != COMPETITION:
             return self._json(404, {"code": 404, "message": "Competition not found"})
         if operation.startswith("DownloadDataFile"):
             archive = f"archive.{self.kaggle.download()[0]}?signature={SIGNATURE}"
             return self._redirect(f"http://localhost:{self.kaggle.port}/files/{archive}")
-        answer = getattr(self.kaggle, operation)(asked)
+        answer = getattr(self.kaggle, operation)(request)
         return self._cut() if failure is not None else self._json(200, answer)
 
     def do_PUT(self):
-        failure = self._begun("PUT")
+        failure = self._start("PUT")
         data = self.rfile.read(int(self.headers["Content-Length"]))
         if failure is not None:
             return self._fail(failure)
@@ -168,7 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self._json(200, {})
 
     def do_GET(self):
-        failure, (_, data) = self._begun("GET"), self.kaggle.download()
+        failure, (_, data) = self._start("GET"), self.kaggle.download()
         if failure is not None and failure.after_bytes is None:
             return self._fail(failure)
         start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")[0])
@@ -189,20 +191,20 @@ class _Handler(BaseHTTPRequestHandler):
             self._wait("the rest")
             self._cut()
 
-    def _begun(self, operation):
+    def _start(self, operation):
         self.kaggle.log.append(operation)
         self._wait(operation)
         waiting = self.kaggle.failures.get(operation)
         return waiting.pop(0) if waiting else None
 
     def _wait(self, operation):
-        if operation in self.kaggle.holds:
-            self.kaggle.holds[operation].wait(60)
+        if operation in self.kaggle.gates:
+            self.kaggle.gates[operation].wait(60)
 
     def _fail(self, failure):
         if failure.status == 0:
             self._cut()
-        elif self.command != "POST":  # the storage says it in XML, which no client reads
+        elif self.command != "POST":  # the storage's answer is XML, which the client does not read
             self.send_response(failure.status)
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -236,14 +238,14 @@ class _Handler(BaseHTTPRequestHandler):
             super().handle()
 
 
-def sent_by_hand(kaggle: Kaggle, name: str) -> None:
-    """Let the server hold an empty submission of that name."""
+def add_submission(kaggle: Kaggle, name: str) -> None:
+    """Add an empty submission of that name to the server."""
     kaggle.uploads["T"] = (name, b"")
     kaggle.CreateSubmission({"blobFileTokens": "T"})
 
 
 def serve() -> tuple[Kaggle, ThreadingHTTPServer]:
-    """Start a server on a free port of this machine; the caller shuts it down."""
+    """Start a server on a free port of this machine. The caller must shut it down."""
     kaggle = Kaggle()
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"kaggle": kaggle}))
     server.daemon_threads = True
@@ -253,7 +255,7 @@ def serve() -> tuple[Kaggle, ThreadingHTTPServer]:
 
 
 def environment(port: int, home: str) -> dict[str, str | None]:
-    """Return the variables that lead the client to the server; None stands for one to remove."""
+    """Return the environment variables that lead the client to the server. None means: remove the variable."""
     return {
         "KAGGLE_API_ENVIRONMENT": "LOCALHOST",
         "http_proxy": f"http://127.0.0.1:{port}",
@@ -265,13 +267,13 @@ def environment(port: int, home: str) -> dict[str, str | None]:
 
 
 def secrets_in(data: bytes) -> list[str]:
-    """Return the credentials in what was printed or written, where none should be."""
+    """Return the credentials that occur in an output or a file."""
     return [secret for secret in SECRETS if secret.encode() in data]
 
 
 def until(condition, seconds: float = 60) -> None:
-    """Wait for something to become true."""
+    """Wait until the condition is true, or fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it never came about"
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         time.sleep(0.02)

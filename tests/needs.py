@@ -1,4 +1,4 @@
-"""What a few tests need beside the packages of `pyproject.toml`: a skip without it, a failure in CI."""
+"""Programs and modules that a few tests need. Without them a test is skipped, or fails in CI."""
 
 import importlib
 import os

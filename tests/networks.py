@@ -1,6 +1,6 @@
 """Options that make each architecture small."""
 
-SMALL = {  # so small that a test trains them; everything else as by default
+SMALL = {  # small enough to train in a test; other options have their defaults
     "alexnet": {"filters": [8, 16, 16, 16, 16], "units": [32, 32], "dropout": 0.0},
     "convnet": {"filters": [4, 8], "units": 16},
     "deep_resnet": {"filters": [4, 4, 8, 8]},

@@ -63,7 +63,7 @@ def write_params(root: Path, tasks: dict, members: dict, **others) -> None:
 
 
 def to_folds(members: dict, others: dict | None = None, **changes) -> Params:
-    """Write members of the task `blobs` (its raw files in `raw`) into the working folder and bring it to its folds."""
+    """Write a project with the task `blobs` (raw files in `raw`) into the working folder and run it up to the folds."""
     write_params(Path(), {"blobs": task("raw", **changes)}, members, **(others or {}))
     params = load_params(paths.PARAMS)
     for run in (ingest.ingest, prepare.prepare, split.split):

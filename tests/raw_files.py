@@ -1,4 +1,4 @@
-"""Raw files as users have them: written, packed and read."""
+"""Write, pack and read raw files as users have them."""
 
 import gzip
 import io
@@ -25,17 +25,17 @@ def write(path, data):
     return path
 
 
-def zipped(data, name="data"):
+def zip_bytes(data, name="data"):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(name, data)
     return buffer.getvalue()
 
 
-def saved(array):
+def npy_bytes(array):
     buffer = io.BytesIO()
     np.save(buffer, array)
     return buffer.getvalue()
 
 
-PACKINGS = {"plain": bytes, "gzip": gzip.compress, "zip": zipped}
+PACKINGS = {"plain": bytes, "gzip": gzip.compress, "zip": zip_bytes}

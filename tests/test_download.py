@@ -14,7 +14,7 @@ from filelock import FileLock
 from submissions import download, unpack
 from tests import kaggle_project
 from tests.kaggle_project import hear_ctrl_c
-from tests.kaggle_server import COMPETITION, RULES, TOKEN, Failure, until, zipped
+from tests.kaggle_server import COMPETITION, RULES, TOKEN, Failure, until, zip_bytes
 from tests.projects import ROOT, task, write_params
 
 TARGET = Path("data/raw/shoes")
@@ -62,9 +62,9 @@ def test_names_that_the_task_does_not_find_are_named_with_their_lines(kaggle, ca
 def test_archives_within_the_archive_are_unpacked(kaggle, capsys):
     images = {"train/cat/1.png": b"1", "train/dog/2.png": b"2"}
     kaggle.files = {
-        "train.csv.zip": zipped({"train.csv": b"one"}),
-        "train.zip": zipped(images | {"__MACOSX/x": b""}),
-        "test.zip": zipped({"3.png": b"3", "4.png": b"4"}),
+        "train.csv.zip": zip_bytes({"train.csv": b"one"}),
+        "train.zip": zip_bytes(images | {"__MACOSX/x": b""}),
+        "test.zip": zip_bytes({"3.png": b"3", "4.png": b"4"}),
         "labels.csv": b"",
     }
     run(capsys)
@@ -153,9 +153,9 @@ def test_a_cut_download_goes_on_where_it_was(kaggle, capsys):
     ("data", "expected"),
     [
         (b"<html>Log in", "is not readable as zip"),
-        (zipped(FILES)[:-30], "is not readable as zip"),
-        (zipped({"../params.yaml": b"evil"}), "leads out of its folder"),
-        (zipped({"a.zip": b"no zip"}), "a.zip is not readable as zip"),
+        (zip_bytes(FILES)[:-30], "is not readable as zip"),
+        (zip_bytes({"../params.yaml": b"evil"}), "leads out of its folder"),
+        (zip_bytes({"a.zip": b"no zip"}), "a.zip is not readable as zip"),
     ],
 )
 def test_a_broken_archive_leaves_nothing(kaggle, capsys, data, expected):
@@ -173,7 +173,7 @@ def test_an_archive_that_unpacks_to_more_than_the_disk_holds_is_refused(kaggle, 
 def test_ctrl_c_leaves_no_file_and_the_next_run_goes_on(kaggle, capsys):
     kaggle.files["train.csv"] = os.urandom(3_000_000)
     kaggle.failures["GET"] = [Failure(after_bytes=2_000_000)]
-    kaggle.holds["the rest"] = held = threading.Event()
+    kaggle.gates["the rest"] = gate = threading.Event()
     command = [sys.executable, "-m", "submissions.download", "shoes"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     surroundings = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -184,7 +184,7 @@ def test_ctrl_c_leaves_no_file_and_the_next_run_goes_on(kaggle, capsys):
     text = process.communicate(timeout=60)[0]
     assert process.returncode == 130 and text.strip() == "download: interrupted; the same command may be run again"
     assert not TARGET.exists()
-    held.set()
+    gate.set()
     run(capsys)
     assert fetched() == kaggle.files and remains() == [] and kaggle.starts[-1] > 0
 

@@ -13,7 +13,7 @@ from pipeline.config.schema import Split
 from pipeline.readers.csv_labels import read_labels, read_sample
 from pipeline.readers.raw import tidy
 from pipeline.storage.files import BadInput
-from tests.raw_files import PACKINGS, QUICK, read, write, zipped
+from tests.raw_files import PACKINGS, QUICK, read, write, zip_bytes
 
 
 @QUICK
@@ -171,7 +171,7 @@ def test_fractions_count_only_with_a_scale(tmp_path):
     assert read(path, labelled=True, scale=255.0).images.ravel().tolist() == [0, 128, 255, 51]
 
 
-@pytest.mark.parametrize("data", [b"", gzip.compress(b""), zipped(b""), b"\n\n", b"Id,Label,p0\n"])
+@pytest.mark.parametrize("data", [b"", gzip.compress(b""), zip_bytes(b""), b"\n\n", b"Id,Label,p0\n"])
 def test_a_csv_without_rows_is_an_error(tmp_path, data):
     with pytest.raises(BadInput, match=r"e\.csv: (the file is empty|no rows|.*not a square|.*not readable)"):
         read(write(tmp_path / "e.csv", data), labelled=True)

@@ -19,7 +19,7 @@ from pipeline.config.schema import Split
 from pipeline.readers.csv_labels import read_labels
 from pipeline.readers.formats import read_label_file
 from pipeline.storage.files import BadInput
-from tests.raw_files import PACKINGS, QUICK, read, saved, write, zipped
+from tests.raw_files import PACKINGS, QUICK, npy_bytes, read, write, zip_bytes
 
 
 @QUICK
@@ -37,7 +37,7 @@ def test_any_bytes_are_read_or_refused_in_one_sentence(folder, data, suffix):
 @pytest.mark.parametrize("packing", sorted(PACKINGS))
 def test_npy(tmp_path, packing):
     images = np.arange(12, dtype=np.int32).reshape(3, 2, 2)
-    packed = zipped(saved(images), "x.npy") if packing == "zip" else PACKINGS[packing](saved(images))
+    packed = zip_bytes(npy_bytes(images), "x.npy") if packing == "zip" else PACKINGS[packing](npy_bytes(images))
     np.testing.assert_array_equal(read(write(tmp_path / "x", packed)).images[..., 0], images)
 
 
@@ -62,9 +62,9 @@ def whole_files():
     csv = pd.DataFrame(images.reshape(20, 16)).add_prefix("p").to_csv().encode()
     return {
         "a.npz": buffer.getvalue(),
-        "a.npy": saved(images),
+        "a.npy": npy_bytes(images),
         "a.csv.gz": gzip.compress(csv),
-        "a.csv.zip": zipped(csv, "a.csv"),
+        "a.csv.zip": zip_bytes(csv, "a.csv"),
         "a.pkl.gz": gzip.compress(pickle.dumps(images)),
     }
 
@@ -122,7 +122,7 @@ def test_a_gzip_bomb_is_not_read_to_its_end(tmp_path, name, monkeypatch):
     start = {
         "a.csv": b"label,p0\n",
         "a.pkl": b"\x80\x04B\xff\xff\xff\x7f",
-        "a.npy": saved(np.zeros((1, 1 << 26), "u1")),
+        "a.npy": npy_bytes(np.zeros((1, 1 << 26), "u1")),
     }
     bomb = gzip.compress(start[name] + b"0" * (1 << 25))
     with pytest.raises(BadInput, match=rf"{name}.gz: decompresses to more than 200 times its size"):
@@ -132,7 +132,7 @@ def test_a_gzip_bomb_is_not_read_to_its_end(tmp_path, name, monkeypatch):
 @pytest.mark.parametrize("name", ["a.zip", "a.npz"])
 def test_a_zip_bomb_is_not_read_at_all(tmp_path, name, monkeypatch):
     monkeypatch.setattr("pipeline.readers.compressed.ALLOWED_BYTES", 1 << 20)
-    bomb = zipped(saved(np.zeros((1 << 10, 1 << 13), np.uint8)), "a.npy")
+    bomb = zip_bytes(npy_bytes(np.zeros((1 << 10, 1 << 13), np.uint8)), "a.npy")
     with pytest.raises(BadInput, match=rf"{name}: decompresses to more than 200 times its size"):
         read(write(tmp_path / name, bomb))
 
@@ -150,7 +150,7 @@ def test_only_regular_files_are_opened(tmp_path):
 @pytest.mark.parametrize("name", ["a.csv", "a.npy"])
 def test_damage_in_any_compression_names_the_file(tmp_path, method, name):
     images = np.random.default_rng(0).integers(0, 256, (50, 16)).astype(np.uint8)
-    plain = {"a.csv": pd.DataFrame(images).add_prefix("p").to_csv().encode(), "a.npy": saved(images)}[name]
+    plain = {"a.csv": pd.DataFrame(images).add_prefix("p").to_csv().encode(), "a.npy": npy_bytes(images)}[name]
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as archive:
         archive.writestr(name, plain)
@@ -181,7 +181,7 @@ def test_a_numpy_header_that_does_not_parse_is_refused(tmp_path, header, packing
     data = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(16)
     path = tmp_path / f"bad.{packing}"
     with pytest.raises(BadInput, match=rf"bad\.{packing}: (no header of|an array of)"):
-        read(write(path, data if packing == "npy" else zipped(data, "x.npy")))
+        read(write(path, data if packing == "npy" else zip_bytes(data, "x.npy")))
 
 
 @pytest.mark.parametrize(

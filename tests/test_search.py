@@ -131,7 +131,7 @@ def test_the_defaults_are_the_first_trial_and_more_trials_go_on(searched, capsys
 
 
 def test_trials_that_fail_are_recorded_and_the_study_goes_on(searched):
-    found = searched(fake_trials.mixed)
+    found = searched(fake_trials.fail_or_score)
     assert [found.trials[number].state for number in (1, 2, 3)] == [TrialState.PRUNED] * 3
     assert len(found.trials) == 6
     reasons = [found.trials[number].user_attrs[REASON] for number in (1, 2, 3)]
@@ -151,7 +151,7 @@ def test_trials_that_lag_behind_are_pruned(searched, pruner):
 
 
 def test_a_limit_of_seconds_ends_a_search(searched):
-    found = searched(fake_trials.slow, tuned(seconds=2, pruner="none"))
+    found = searched(fake_trials.score_slowly, tuned(seconds=2, pruner="none"))
     spent = [trial.duration.total_seconds() for trial in ended(found)]
     assert sum(spent[:-1]) < 2 <= sum(spent)
     assert set(states(found)) == {TrialState.COMPLETE}
@@ -159,7 +159,7 @@ def test_a_limit_of_seconds_ends_a_search(searched):
 
 @pytest.mark.slow
 def test_workers_side_by_side_keep_the_budget(searched):
-    found = searched(fake_trials.slow, tuned(trials=7), at_once=3)
+    found = searched(fake_trials.score_slowly, tuned(trials=7), at_once=3)
     assert len(found.trials) == 7
     assert len({json.dumps(trial.params) for trial in found.trials}) == 7
 
@@ -170,7 +170,7 @@ def run_one_more(path, ready):
     hands = [workers.start({})]
     ready.wait()
     member = tuned(trials=12, pruner="none")
-    search.search(Search(found, path, member, space_of(member, fake_trials), fake_trials.slow, "m"), hands)
+    search.search(Search(found, path, member, space_of(member, fake_trials), fake_trials.score_slowly, "m"), hands)
     workers.stop(hands[0])
 
 
@@ -238,7 +238,7 @@ def test_a_journal_torn_by_a_crash_is_mended(tmp_path):
 
 def test_a_database_is_a_storage_too(searched, tmp_path, monkeypatch):
     monkeypatch.setenv("STUDIES", str(tmp_path / "studies.db"))
-    found = searched(fake_trials.mixed, tuned(trials=5), at_once=2, storage="sqlite:///$STUDIES")
+    found = searched(fake_trials.fail_or_score, tuned(trials=5), at_once=2, storage="sqlite:///$STUDIES")
     assert (tmp_path / "studies.db").exists()
     assert [found.trials[number].state for number in (1, 2, 3)] == [TrialState.PRUNED] * 3
     assert len(found.trials) == 5

@@ -139,7 +139,7 @@ def test_a_person_finds_tables_and_plots(project, faked):
 
 
 def test_a_study_without_a_score_is_one_sentence(project, faked, monkeypatch):
-    monkeypatch.setattr(tune, "_run_trial", fake_trials.failing)
+    monkeypatch.setattr(tune, "_run_trial", fake_trials.raise_error)
     sentence = r"members\.m\.tune: no trial came to its end; the first: the loss is nan in epoch 1"
     with pytest.raises(BadInput, match=sentence):
         tune.tune(project(tune={"trials": 2, "space": SMALL}), "m")
@@ -227,7 +227,7 @@ ENDLESS = """
 from pipeline.running import stage
 from pipeline import tune
 from tests import fake_trials
-tune._describe, tune._run_trial = fake_trials.describe, fake_trials.endless
+tune._describe, tune._run_trial = fake_trials.describe, fake_trials.run_forever
 stage.run("tune", tune.tune)
 """
 

@@ -10,7 +10,7 @@ from pipeline.storage import paths
 from submissions import client, ledger, provenance
 from submissions.client import KaggleError
 from tests.kaggle_project import SUBMISSION, lines, run, statuses, write_submission
-from tests.kaggle_server import COMPETITION, Failure, sent_by_hand
+from tests.kaggle_server import COMPETITION, Failure, add_submission
 
 ASKED_FIRST = ["ListSubmissions", "GetSubmissionLimits"]
 SENT = ["StartSubmissionUpload", "PUT", "CreateSubmission"]
@@ -18,16 +18,18 @@ SENT = ["StartSubmissionUpload", "PUT", "CreateSubmission"]
 
 def test_an_upload_is_recorded_sent_and_confirmed_by_the_listing(kaggle, capsys):
     text = run(capsys, "shoes")
-    (held,) = kaggle.submissions
-    assert held.data == SUBMISSION.encode()
-    assert held.description == "no commit: shoes-resnet 0.75 + shoes-cnn 0.25, out-of-fold 0.8125 (0.7874 to 0.8353)"
+    (submission,) = kaggle.submissions
+    assert submission.data == SUBMISSION.encode()
+    assert (
+        submission.description == "no commit: shoes-resnet 0.75 + shoes-cnn 0.25, out-of-fold 0.8125 (0.7874 to 0.8353)"
+    )
     assert kaggle.log == [*ASKED_FIRST, *SENT, "GetSubmissionLimits", "ListSubmissions", "GetLeaderboard"]
     own = "0.8125 (0.7874 to 0.8353)"
-    for told in ("submission 1000", "0.75", "place 2 of 3", own, "-0.0625", "public 0.8000", "4 subm"):
-        assert told in text
+    for fragment in ("submission 1000", "0.75", "place 2 of 3", own, "-0.0625", "public 0.8000", "4 subm"):
+        assert fragment in text
     assert statuses() == ["unknown", "complete"]
     last = lines()[-1]
-    assert held.name == f"{last['upload']}.csv" and last["sha256"].startswith(held.name[-16:-4])
+    assert submission.name == f"{last['upload']}.csv" and last["sha256"].startswith(submission.name[-16:-4])
     assert (last["ref"], last["public"], last["private"], last["out_of_fold"]) == ("1000", "0.75", "", "0.812500")
     assert (last["low"], last["high"]) == ("0.787400", "0.835300")
     assert last["members"] == "shoes-resnet=0.7500 shoes-cnn=0.2500" and len(last["weights_sha256"]) == 64
@@ -121,7 +123,7 @@ def test_the_same_bytes_go_twice_only_when_told_to(kaggle, capsys):
 )
 def test_a_limit_is_respected_before_it_is_spent(kaggle, capsys, limit, expected):
     setattr(kaggle, limit, 1)
-    sent_by_hand(kaggle, "other.csv")
+    add_submission(kaggle, "other.csv")
     assert f"no submission to {COMPETITION} {expected}" in run(capsys, "shoes", status=1)
     assert kaggle.log == ASKED_FIRST and not paths.LEDGER.exists()
 
@@ -133,7 +135,7 @@ def test_without_a_limit_kaggle_itself_decides(kaggle, capsys):
 
 def test_more_submissions_than_the_client_lists_by_itself_are_listed(kaggle):
     for number in range(50):
-        sent_by_hand(kaggle, f"{number}.csv")
+        add_submission(kaggle, f"{number}.csv")
     assert [each.file for each in client.listing(COMPETITION)] == [f"{number}.csv" for number in range(50)][::-1]
 
 

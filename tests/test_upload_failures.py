@@ -73,7 +73,9 @@ def test_an_unclear_failure_may_yet_be_a_submission(kaggle, capsys, failure, exp
 def test_a_cut_connection_while_the_file_is_sent_is_mended_by_the_client(kaggle, capsys):
     kaggle.failures["PUT"] = [Failure()]
     run(capsys, "shoes")
-    assert kaggle.log.count("PUT") == 2 and [held.data for held in kaggle.submissions] == [SUBMISSION.encode()]
+    assert kaggle.log.count("PUT") == 2 and [submission.data for submission in kaggle.submissions] == [
+        SUBMISSION.encode()
+    ]
 
 
 def test_a_connection_that_is_cut_again_and_again_is_given_up(kaggle, capsys, monkeypatch):
@@ -84,13 +86,13 @@ def test_a_connection_that_is_cut_again_and_again_is_given_up(kaggle, capsys, mo
 
 
 def test_a_connection_cut_after_the_submission_is_a_submission(kaggle, capsys):
-    kaggle.failures["CreateSubmission"] = [Failure(done=True)]
+    kaggle.failures["CreateSubmission"] = [Failure(carried_out=True)]
     assert "holds" in run(capsys, "shoes") and len(kaggle.submissions) == 1
     assert statuses() == ["unknown", "complete"]
 
 
 def test_an_unknown_outcome_is_settled_from_the_listing_before_anything_is_sent_again(kaggle, capsys):
-    kaggle.failures["CreateSubmission"] = [Failure(done=True)]
+    kaggle.failures["CreateSubmission"] = [Failure(carried_out=True)]
     kaggle.failures["ListSubmissions"] = [Failure()] * 50
     kaggle.failures["ListSubmissions"][0] = None
     text = run(capsys, "shoes", status=1)
@@ -113,10 +115,10 @@ def test_success_that_the_listing_does_not_show_is_not_believed(kaggle, capsys):
 def test_the_reason_of_kaggle_is_shown_where_a_submission_cannot_be_scored(kaggle, capsys):
     kaggle.unscorable = True
     kaggle.reason = "Evaluation Exception: Submission must have 7 rows\n\x1b[31m(found 4)"
-    said = "Kaggle says Evaluation Exception: Submission must have 7 rows \\x1b[31m(found 4)"
+    reason = "Kaggle says Evaluation Exception: Submission must have 7 rows \\x1b[31m(found 4)"
     text = run(capsys, "shoes", status=1)
-    assert f"could not score submission 1000: {said}" in text and statuses() == ["unknown", "error"]
-    assert f"submission 1000 was not scored: {said}" in run(capsys, command=ledger)
+    assert f"could not score submission 1000: {reason}" in text and statuses() == ["unknown", "error"]
+    assert f"submission 1000 was not scored: {reason}" in run(capsys, command=ledger)
     kaggle.reason = ""
     assert f"submission 1000 was not scored: see the submissions page of {COMPETITION} on Kaggle" in run(
         capsys, command=ledger
@@ -125,14 +127,14 @@ def test_the_reason_of_kaggle_is_shown_where_a_submission_cannot_be_scored(kaggl
 
 def test_a_server_that_never_answers_is_given_up(kaggle, capsys, monkeypatch):
     monkeypatch.setattr(client, "ANSWER_SECONDS", 1)
-    kaggle.holds["ListSubmissions"] = threading.Event()
+    kaggle.gates["ListSubmissions"] = threading.Event()
     assert "Kaggle did not answer within 1 s" in run(capsys, "shoes", status=1)
-    kaggle.holds["ListSubmissions"].set()
+    kaggle.gates["ListSubmissions"].set()
 
 
 def test_a_slow_server_is_waited_for(kaggle, capsys):
-    kaggle.holds["CreateSubmission"] = held = threading.Event()
-    threading.Timer(1.5, held.set).start()
+    kaggle.gates["CreateSubmission"] = gate = threading.Event()
+    threading.Timer(1.5, gate.set).start()
     run(capsys, "shoes")
     assert len(kaggle.submissions) == 1
 
@@ -149,13 +151,13 @@ def _started(*arguments):
     [("ListSubmissions", 0), ("GetSubmissionLimits", 0), ("PUT", 0), ("CreateSubmission", 1)],
 )
 def test_ctrl_c_leaves_a_whole_ledger_and_sends_nothing_twice(kaggle, capsys, operation, sent):
-    kaggle.holds[operation] = held = threading.Event()
+    kaggle.gates[operation] = gate = threading.Event()
     process = _started("shoes")
     until(lambda: operation in kaggle.log)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the command and the client
     text = process.communicate(timeout=60)[0]
     assert process.returncode == 130 and text.strip() == "upload: interrupted; the same command may be run again"
-    held.set()
+    gate.set()
     until(lambda: len(kaggle.submissions) == sent)
     assert not list(Path().rglob("*.part")) and (not paths.LEDGER.exists() or statuses() == ["unknown"])
     if paths.LEDGER.exists():
@@ -164,7 +166,7 @@ def test_ctrl_c_leaves_a_whole_ledger_and_sends_nothing_twice(kaggle, capsys, op
 
 
 def test_a_killed_command_whose_client_lives_on_is_waited_for(kaggle, capsys):
-    kaggle.holds["CreateSubmission"] = held = threading.Event()
+    kaggle.gates["CreateSubmission"] = gate = threading.Event()
     process = _started("shoes")
     until(lambda: "CreateSubmission" in kaggle.log)
     words = [word for process in psutil.process_iter(["cmdline"]) for word in process.info["cmdline"] or ()]
@@ -172,7 +174,7 @@ def test_a_killed_command_whose_client_lives_on_is_waited_for(kaggle, capsys):
     process.kill()
     process.wait()
     assert "is still being sent by an earlier command's client" in run(capsys, "shoes", status=1)
-    held.set()
+    gate.set()
     until(lambda: not client.is_running(lines()[0]["upload"]))
     process.stdout.close()
     assert "already has this file" in run(capsys, "shoes", status=1)
