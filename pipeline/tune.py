@@ -1,6 +1,6 @@
-"""`python -m pipeline.tune MEMBER`: write the options that a member trains with, searched for where it says so.
+"""`python -m pipeline.tune MEMBER`: write the options that a member trains with, after a search if its entry has one.
 
-A killed search goes on where it was. Several processes may run it at once and share its trials.
+Start a killed search again to continue it. Several processes can run the same search and share its trials.
 """
 
 from typing import TYPE_CHECKING
@@ -25,22 +25,23 @@ if TYPE_CHECKING:
 
 
 def tune(params: Params, key: str) -> str:
-    """Write the member's entry, complete with its defaults and with the options of the best trial, if there is one."""
+    """Write the member's entry with its defaults filled in and, after a search, with the options of the best trial."""
     member = member_of(params, key)
     if not (member.tune.trials or member.tune.seconds):
         _save(member, key, {"trials": {}})
         return f"the options of its entry{_teacher_clause(member)}"
     from pipeline.tuning.study_page import page, summary
 
-    study = _searched(member, key)
-    made = summary(study, member.task)
-    best, defaults = made["best"], made["defaults"]
-    chosen = member if best == defaults else with_values(member, best["options"])  # as it was: nothing to train again
+    study = _run_search(member, key)
+    study_summary = summary(study, member.task)
+    best, defaults = study_summary["best"], study_summary["defaults"]
+    # If the defaults are best, the entry is written unchanged, so that nothing is trained again.
+    tuned_member = member if best == defaults else with_values(member, best["options"])
     lock = paths.journal(member.task, key).with_suffix(".lock")
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock):  # several processes may search at once and end together
-        _save(chosen, key, made, page(study, key, made))
-    counts = ", ".join(f"{count} {state}" for state, count in made["trials"].items())
+        _save(tuned_member, key, study_summary, page(study, key, study_summary))
+    counts = ", ".join(f"{count} {state}" for state, count in study_summary["trials"].items())
     against = f", the defaults {defaults['validation_accuracy']:.4f}" if defaults else ""
     score = with_bounds(best["validation_accuracy"], best["low"], best["high"])
     return f"trials: {counts}; trial {best['number']} is best with validation accuracy {score}{against}"
@@ -54,9 +55,9 @@ def _teacher_clause(member: Member) -> str:
     return f"; {teacher_line(member)}"
 
 
-def _searched(member: Member, key: str) -> "optuna.Study":
+def _run_search(member: Member, key: str) -> "optuna.Study":
     """Return the member's study with its budget spent."""
-    from pipeline.tuning.search import Search, best_of, is_spent, search
+    from pipeline.tuning.search import Search, best_of, is_spent, run_search
     from pipeline.tuning.study import REASON, counted, open_study
 
     limits, storage = member.tune, member.tune.storage or str(paths.journal(member.task, key))
@@ -65,11 +66,11 @@ def _searched(member: Member, key: str) -> "optuna.Study":
         study = open_study(storage, name, limits.pruner, member.training.epochs)
     environments = workers.environments(limits.jobs)
     if not is_spent(study, limits, len(environments)) or not best_of(study):
-        hands = [workers.start(each) for each in environments]
+        pool = [workers.start(environment) for environment in environments]
         try:
-            search(Search(study, storage, member, _space(hands[0], member, key), _run_trial, key), hands)
+            run_search(Search(study, storage, member, _space(pool[0], member, key), _run_trial, key), pool)
         finally:
-            for worker in hands:
+            for worker in pool:
                 workers.stop(worker)
     if not best_of(study):
         reasons = [trial.user_attrs.get(REASON, trial.state.name.lower()) for trial in counted(study)]
@@ -78,7 +79,7 @@ def _searched(member: Member, key: str) -> "optuna.Study":
 
 
 def _key(member: Member) -> str:
-    """Return a hash of all that a trial's score depends on: data, fold, the entry, its space and code."""
+    """Return a hash of everything that a trial's score depends on: data, fold, the entry, its space and code."""
     from pipeline.tuning.space import COMMON
 
     values = member.model_dump() | {"tune": member.tune.space} | extra_digests(member)

@@ -94,7 +94,7 @@ def searched(tmp_path):
         space = space_of(member, fake_trials)
         hands = [workers.start({}) for _ in range(at_once)]
         try:
-            search.search(Search(found, storage, member, space, function, "m"), hands)
+            search.run_search(Search(found, storage, member, space, function, "m"), hands)
         finally:
             for worker in hands:
                 workers.stop(worker)
@@ -170,7 +170,7 @@ def run_one_more(path, ready):
     hands = [workers.start({})]
     ready.wait()
     member = tuned(trials=12, pruner="none")
-    search.search(Search(found, path, member, space_of(member, fake_trials), fake_trials.score_slowly, "m"), hands)
+    search.run_search(Search(found, path, member, space_of(member, fake_trials), fake_trials.score_slowly, "m"), hands)
     workers.stop(hands[0])
 
 
@@ -206,23 +206,23 @@ def test_a_trial_of_another_machine_is_given_up_when_it_falls_silent(tmp_path, m
     trial.set_user_attr(OWNER, {"host": "elsewhere", "pid": os.getpid(), "started": 0})
     clock, signs = [0.0], {}
     monkeypatch.setattr(study.time, "monotonic", lambda: clock[0])
-    assert study.give_up_the_dead(found, signs) == []
+    assert study.give_up_dead_trials(found, signs) == []
     clock[0] = study.SILENT_SECONDS
     study.attach(found, 0, study.BEAT, 1)
-    assert study.give_up_the_dead(found, signs) == []
+    assert study.give_up_dead_trials(found, signs) == []
     clock[0] += study.SILENT_SECONDS
-    assert study.give_up_the_dead(found, signs) == []
+    assert study.give_up_dead_trials(found, signs) == []
     clock[0] += 1
-    assert study.give_up_the_dead(found, signs) == [0]
+    assert study.give_up_dead_trials(found, signs) == [0]
     assert counted(found) == []
 
 
 def test_a_reused_process_number_is_not_the_owner(tmp_path):
     found = open_study(str(tmp_path / "m.journal"), "m", "none", 3)
-    mine = study._me()
+    mine = study._this_process()
     found.ask().set_user_attr(OWNER, mine)
     found.ask().set_user_attr(OWNER, {**mine, "started": mine["started"] - 60})
-    assert study.give_up_the_dead(found, {}) == [1]
+    assert study.give_up_dead_trials(found, {}) == [1]
 
 
 def test_a_journal_torn_by_a_crash_is_mended(tmp_path):

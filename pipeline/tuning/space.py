@@ -1,7 +1,7 @@
-"""A member's search space: which settings a trial may change, and between what.
+"""A member's search space: the settings that a trial may change, and their values.
 
-A space is a mapping of blocks (`options`, `training`, `augment`) to settings, each a list of choices or a range
-`{low, high, log, step}`. The member's entry lies over the architecture's SPACE, and that over what is common to all.
+A space maps blocks (`options`, `training`, `augment`) to settings. A setting is a list of choices or a range
+`{low, high, log, step}`. The member's entry overrides the architecture's SPACE, which overrides COMMON.
 """
 
 import inspect
@@ -27,31 +27,31 @@ COMMON = {
 
 @dataclass(frozen=True)
 class Space:
-    """A search space as Optuna takes it: a setting's name is `block.key`, a choice that is a list is JSON."""
+    """A search space for Optuna. A setting's name is `block.key`. A choice that is a list is written as JSON."""
 
-    own: dict[str, Any]  # the entry's own values, which every distribution holds
+    own: dict[str, Any]  # the entry's own values, which every distribution contains
     distributions: dict[str, BaseDistribution]
 
 
 def space_of(member: Member, family: ModuleType) -> Space:
     """Return the space of a member whose architecture is the module `family` of `models/`.
 
-    What does not hold the entry's own value is widened to it, so that the defaults are a trial like the others.
+    A range or list without the entry's own value is extended to it, so that the defaults are a trial like the others.
 
     Raises:
         ValueError: an unknown block or setting, a value of the wrong kind, or nothing to tune.
     """
-    settings = _laid_over(COMMON, family.SPACE, member.tune.space)
+    settings = _merge(COMMON, family.SPACE, member.tune.space)
     own_values = _own_values(member, family)
     own, distributions = {}, {}
-    for name, wanted in settings.items():
+    for name, setting in settings.items():
         block, _, key = name.partition(".")
         if block not in BLOCKS:
             raise ValueError(f"{block}: unknown key; legal are {', '.join(BLOCKS)}")
         if key not in own_values[block]:
             raise ValueError(f"{name}: unknown key; legal are {', '.join(own_values[block])}")
-        own[name] = _encoded(own_values[block][key])
-        distributions[name] = _distribution(name, wanted, own[name])
+        own[name] = _encode(own_values[block][key])
+        distributions[name] = _distribution(name, setting, own[name])
         _check_values(member, name, distributions[name])
     if not distributions:
         raise ValueError("nothing is left to tune, expected at least one setting")
@@ -60,20 +60,20 @@ def space_of(member: Member, family: ModuleType) -> Space:
 
 def suggest(trial: Trial, space: Space) -> dict[str, Any]:
     """Return the value of every setting that the study proposes for a trial."""
-    return {name: _suggested(trial, name, each) for name, each in space.distributions.items()}
+    return {name: _suggest_value(trial, name, distribution) for name, distribution in space.distributions.items()}
 
 
-def _encoded(value: Any) -> Any:
+def _encode(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, list | tuple) else value
 
 
-def _laid_over(*spaces: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return the settings by `block.key`, later spaces over earlier ones; null takes a setting out."""
+def _merge(*spaces: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the settings by `block.key`. Later spaces override earlier ones, and null removes a setting."""
     merged: dict[str, Any] = {}
     for space in spaces:
         for block, settings in space.items():
-            merged |= {f"{block}.{key}": wanted for key, wanted in settings.items()}
-    return {name: wanted for name, wanted in merged.items() if wanted is not None}
+            merged |= {f"{block}.{key}": setting for key, setting in settings.items()}
+    return {name: setting for name, setting in merged.items() if setting is not None}
 
 
 def _own_values(member: Member, family: ModuleType) -> dict[str, dict[str, Any]]:
@@ -83,31 +83,31 @@ def _own_values(member: Member, family: ModuleType) -> dict[str, dict[str, Any]]
     return {"options": defaults | member.options, "training": training, "augment": augment}
 
 
-def _distribution(name: str, wanted: Any, own: Any) -> BaseDistribution:
-    if isinstance(wanted, list):
-        choices = [_encoded(_number(value) if isinstance(own, float) else value) for value in wanted]
+def _distribution(name: str, setting: Any, own: Any) -> BaseDistribution:
+    if isinstance(setting, list):
+        choices = [_encode(_number(value) if isinstance(own, float) else value) for value in setting]
         return CategoricalDistribution([*choices, own] if own not in choices else choices)
-    if not isinstance(wanted, dict) or not {"low", "high"} <= set(wanted) <= set(RANGE):
-        raise ValueError(f"{name}: {wanted!r} is not a list of choices or a range of {', '.join(RANGE)}")
+    if not isinstance(setting, dict) or not {"low", "high"} <= set(setting) <= set(RANGE):
+        raise ValueError(f"{name}: {setting!r} is not a list of choices or a range of {', '.join(RANGE)}")
     if isinstance(own, bool) or not isinstance(own, int | float):
-        raise ValueError(f"{name}: {wanted!r} is not a list of choices, which {own!r} needs")
+        raise ValueError(f"{name}: {setting!r} is not a list of choices, which {own!r} needs")
     kind, whole = (IntDistribution, int) if isinstance(own, int) else (FloatDistribution, float)
-    low, high = (whole(_number(wanted[end])) for end in ("low", "high"))
-    others = {key: wanted[key] for key in ("log", "step") if key in wanted}
+    low, high = (whole(_number(setting[end])) for end in ("low", "high"))
+    others = {key: setting[key] for key in ("log", "step") if key in setting}
     if others.get("log") and own <= 0:
         raise ValueError(f"{name}: the entry's own {own!r} lies in no logarithmic range, expected a value above 0")
     try:
         return kind(min(low, own), max(high, own), **others)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name}: {wanted!r} is no range: {error}") from error
+        raise ValueError(f"{name}: {setting!r} is no range: {error}") from error
 
 
 def _number(value: Any) -> float:
-    return float(value) if isinstance(value, str) else value  # YAML 1.1 reads 1e-3 as a text
+    return float(value) if isinstance(value, str) else value  # YAML 1.1 reads 1e-3 as text
 
 
 def _check_values(member: Member, name: str, distribution: BaseDistribution) -> None:
-    """Refuse values that the member's entry could not have."""
+    """Refuse values that are not legal in the member's entry."""
     if isinstance(distribution, CategoricalDistribution):
         values = distribution.choices
     else:
@@ -116,7 +116,7 @@ def _check_values(member: Member, name: str, distribution: BaseDistribution) -> 
         with_values(member, {name: value})
 
 
-def _suggested(trial: Trial, name: str, distribution: BaseDistribution) -> Any:
+def _suggest_value(trial: Trial, name: str, distribution: BaseDistribution) -> Any:
     if isinstance(distribution, CategoricalDistribution):
         return trial.suggest_categorical(name, distribution.choices)
     low, high, step, log = distribution.low, distribution.high, distribution.step, distribution.log

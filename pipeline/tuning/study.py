@@ -1,8 +1,8 @@
-"""A member's study: what was tried, by whom, and what may be tried next, shared safely by several processes.
+"""A member's study: its trials, their owners and the next trial. Several processes can share a study safely.
 
-Every trial has a number that no other has, so whoever takes one counts the trials before it: that is how a budget holds
-for all processes together without a lock, on any storage. A trial's owner writes down who it is and that it lives; a
-trial whose owner is gone is failed, and its place in the budget is free again.
+Every trial has a unique number. A process that creates a trial counts the trials before it. So all processes together
+keep the budget, without a lock and on any storage. The owner of a trial records its name and, at intervals, that it is
+alive. If the owner is dead, the trial is failed and its place in the budget is free again.
 """
 
 import os
@@ -29,10 +29,10 @@ from pipeline.storage.files import BadInput
 from pipeline.tuning.space import Space
 
 OPEN_ATTEMPTS = 8
-LOCK_SECONDS = 30  # after which the journal's lock is taken from a process that was killed while it held it
+LOCK_SECONDS = 30  # after which the journal's lock is taken from a process that was killed with the lock
 BEAT_SECONDS = 30
-SILENT_SECONDS = 180  # after which a trial of another machine counts as dead
-NAMELESS_SECONDS = 20  # after which one counts as dead whose owner was killed before it gave its name
+SILENT_SECONDS = 180  # after which a trial on another machine without a sign of life is dead
+NAMELESS_SECONDS = 20  # after which a trial without an owner's name is dead
 REASON, DEFAULTS, OWNER, BEAT = "reason", "defaults", "owner", "beat"  # attributes of a trial
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
@@ -40,37 +40,37 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 def open_study(storage: str, name: str, pruner: str, epochs: int) -> optuna.Study:
-    """Return the study of that name, made where there is none.
+    """Return the study with that name. Create it if there is none.
 
     Args:
-        storage: the path of a journal, or an Optuna URL; $NAME is taken from the environment.
-        name: of the study.
+        storage: the path of a journal, or an Optuna URL. $NAME is an environment variable.
+        name: the study's name.
         pruner: median, hyperband or none.
-        epochs: of a whole trial.
+        epochs: the number of epochs of a trial that is not pruned.
 
     Raises:
-        BadInput: the storage cannot be opened; an URL, which may hold a password, is not told.
+        BadInput: the storage cannot be opened. The message hides a URL, which may contain a password.
     """
-    opened = os.path.expandvars(storage)
+    location = os.path.expandvars(storage)
 
     def create() -> optuna.Study:
-        backend = opened if "://" in opened else _journal(Path(opened))
+        backend = location if "://" in location else _journal(Path(location))
         return optuna.create_study(
             storage=backend, study_name=name, direction="maximize", pruner=_pruner(pruner, epochs), load_if_exists=True
         )
 
     try:
-        return _retried(create) if "://" in opened else create()
+        return _retry(create) if "://" in location else create()
     except OSError:
         raise
     except Exception as error:
-        shown = "the URL" if "://" in opened else storage
-        raise BadInput(f"tune.storage: {shown} cannot be opened by Optuna ({type(error).__name__})") from None
+        public_name = "the URL" if "://" in location else storage
+        raise BadInput(f"tune.storage: {public_name} cannot be opened by Optuna ({type(error).__name__})") from None
 
 
-def _retried(create: Callable[[], optuna.Study]) -> optuna.Study:
-    """Return what `create` returns, at last: other processes may make the same tables and the same study just now."""
-    from sqlalchemy.exc import DBAPIError  # a journal does without
+def _retry(create: Callable[[], optuna.Study]) -> optuna.Study:
+    """Call `create` until it succeeds: another process may be creating the same tables and the same study."""
+    from sqlalchemy.exc import DBAPIError  # only for a URL: a journal does not need SQLAlchemy
 
     for _ in range(OPEN_ATTEMPTS - 1):
         with suppress(DBAPIError, StorageInternalError, DuplicatedStudyError):
@@ -82,7 +82,7 @@ def _retried(create: Callable[[], optuna.Study]) -> optuna.Study:
 def _journal(path: Path) -> BaseStorage:
     path.parent.mkdir(parents=True, exist_ok=True)
     lock_file = Path(f"{path}.lock")
-    if lock_file.is_symlink():  # of an earlier version, whose locks stayed for ever if their owner was killed
+    if lock_file.is_symlink():  # from an earlier version, whose locks remained for ever if their owner was killed
         lock_file.unlink(missing_ok=True)
     lock = JournalFileOpenLock(str(path), LOCK_SECONDS)
     backend = JournalFileBackend(str(path), lock)
@@ -96,7 +96,7 @@ def _journal(path: Path) -> BaseStorage:
 
 
 def _torn_bytes(path: Path) -> int:
-    """Return the length of a last line that a crash left half-written; Optuna would choke on it after the next line."""
+    """Return the length of a last line that a crash left incomplete. Optuna cannot read a line after it."""
     content = path.read_bytes()
     return len(content) - content.rfind(b"\n") - 1
 
@@ -108,19 +108,19 @@ def _pruner(name: str, epochs: int) -> BasePruner:
 
 
 def claim(study: optuna.Study, space: Space, budget: int, seed: int) -> Trial | None:
-    """Return a new trial with its values suggested, the defaults' first, or None where the budget is taken.
+    """Return a new trial, first the one with the defaults, or None if the budget is spent.
 
-    The sampler is seeded by (seed, place in the budget), so that what a trial is does not depend on who runs it, nor on
+    The sampler is seeded by (seed, place in the budget). So a trial does not depend on the process that runs it, nor on
     how often it was killed.
     """
     while len(counted(study)) < budget:
         _queue_defaults(study, space)
         trial = study.ask()
-        trial.set_user_attr(OWNER, _me())
-        before = [each for each in counted(study) if each.number < trial.number]
-        twice = DEFAULTS in trial.user_attrs and any(DEFAULTS in each.user_attrs for each in before)
-        if len(before) < budget and not twice:
-            numbers = np.random.SeedSequence((seed, len(before))).generate_state(1)
+        trial.set_user_attr(OWNER, _this_process())
+        earlier = [other for other in counted(study) if other.number < trial.number]
+        repeats_defaults = DEFAULTS in trial.user_attrs and any(DEFAULTS in other.user_attrs for other in earlier)
+        if len(earlier) < budget and not repeats_defaults:
+            numbers = np.random.SeedSequence((seed, len(earlier))).generate_state(1)
             study.sampler = TPESampler(seed=int(numbers[0]))
             return trial
         give_up(study, trial.number, "another process was faster")
@@ -128,7 +128,7 @@ def claim(study: optuna.Study, space: Space, budget: int, seed: int) -> Trial | 
 
 
 def counted(study: optuna.Study) -> list[FrozenTrial]:
-    """Return the trials that take a place in the budget: all but those that were given up."""
+    """Return the trials that count towards the budget: all except those that were given up."""
     return [trial for trial in study.get_trials(deepcopy=False) if trial.state != TrialState.FAIL]
 
 
@@ -138,14 +138,14 @@ def _queue_defaults(study: optuna.Study, space: Space) -> None:
 
 
 def give_up(study: optuna.Study, number: int, reason: str) -> None:
-    """Fail a trial that never came to an end, with the reason; its place in the budget is free again."""
+    """Fail a trial that did not end, with the reason. Its place in the budget is free again."""
     end(study, number, None, reason, TrialState.FAIL)
 
 
 def end(
     study: optuna.Study, number: int, value: float | None, reason: str = "", state: TrialState = TrialState.PRUNED
 ) -> None:
-    """Tell a trial's value or, where it has none, why; what another process has told already stays."""
+    """Record a trial's value or, without one, the reason. A result that another process recorded is kept."""
     with suppress(UpdateFinishedTrialError):
         if reason:
             attach(study, number, REASON, reason)
@@ -153,32 +153,32 @@ def end(
 
 
 def attach(study: optuna.Study, number: int, name: str, value: Any) -> None:
-    """Write an attribute of a running trial, this process's or another's; one that ended meanwhile stays as it is."""
+    """Write an attribute of a running trial of any process. A trial that has ended meanwhile is unchanged."""
     trial = study.get_trials(deepcopy=False)[number]
     with suppress(UpdateFinishedTrialError):
         study._storage.set_trial_user_attr(trial._trial_id, name, value)
 
 
-def give_up_the_dead(study: optuna.Study, signs: dict[int, tuple[int, float]]) -> list[int]:
-    """Give up running trials whose process is gone, and return their numbers.
+def give_up_dead_trials(study: optuna.Study, last_beats: dict[int, tuple[int, float]]) -> list[int]:
+    """Give up running trials whose process is dead, and return their numbers.
 
-    A process of this machine is looked up. One of another machine is gone when it has given no sign of life for
-    SILENT_SECONDS, one that never gave its name after NAMELESS_SECONDS, by this machine's clock: `signs` remembers the
-    last beat of each and when it was seen first.
+    On this machine, the operating system knows whether a process is alive. On another machine, a process is dead if its
+    beat has not changed for SILENT_SECONDS. A process without a name is dead after NAMELESS_SECONDS. This machine's
+    clock counts: `last_beats` stores the last beat of each trial and the time when it was first read.
     """
     dead = []
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         owner = trial.user_attrs.get(OWNER)
         if owner and owner["host"] == _host():
-            gone = not _lives(owner)
+            is_dead = not _is_alive(owner)
         else:
             beat = trial.user_attrs.get(BEAT, 0)
-            known, since = signs.get(trial.number, (None, 0.0))
-            if beat != known:
-                signs[trial.number] = beat, time.monotonic()
+            last_beat, since = last_beats.get(trial.number, (None, 0.0))
+            if beat != last_beat:
+                last_beats[trial.number] = beat, time.monotonic()
             patience_seconds = SILENT_SECONDS if owner else NAMELESS_SECONDS
-            gone = beat == known and time.monotonic() - since > patience_seconds
-        if gone:
+            is_dead = beat == last_beat and time.monotonic() - since > patience_seconds
+        if is_dead:
             give_up(study, trial.number, "its process ended before it did")
             dead.append(trial.number)
     return dead
@@ -188,11 +188,11 @@ def _host() -> str:
     return f"{platform.node()} {uuid.getnode():x}"
 
 
-def _me() -> dict[str, str | int | float]:
+def _this_process() -> dict[str, str | int | float]:
     return {"host": _host(), "pid": os.getpid(), "started": psutil.Process().create_time()}
 
 
-def _lives(owner: dict) -> bool:
+def _is_alive(owner: dict) -> bool:
     try:
         process = psutil.Process(owner["pid"])
         same = abs(process.create_time() - owner["started"]) < 1

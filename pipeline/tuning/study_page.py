@@ -1,4 +1,4 @@
-"""What a study found: its figures for programs, and a page of tables and Optuna's plots for people."""
+"""The results of a study: a summary for programs, and a page of tables and Optuna's plots for people."""
 
 import html
 import warnings
@@ -17,7 +17,7 @@ from pipeline.tuning.search import best_of
 from pipeline.tuning.study import DEFAULTS, REASON
 
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "given up": TrialState.FAIL}
-LEAST_TRIALS = 3  # complete, below which there is nothing to plot
+LEAST_TRIALS = 3  # complete trials from which plots are useful
 PLOTS = (
     visualization.plot_optimization_history,
     visualization.plot_intermediate_values,
@@ -25,13 +25,13 @@ PLOTS = (
     visualization.plot_param_importances,
 )
 NOTE = (
-    "Each trial is scored on the rows of one fold, and the best of many is best partly by luck, so its score is too "
-    "good. What the chosen options are worth is the out-of-fold accuracy that train and predict measure."
+    "Each trial is scored on the rows of one fold. The best of many trials is best partly by luck, so its score is too "
+    "high. The honest score of its options is the out-of-fold accuracy after train and predict."
 )
 
 
 def summary(study: optuna.Study, task: str) -> dict[str, Any]:
-    """Return the best trial and the defaults', how many trials ended how, and why those failed that did."""
+    """Return the best trial, the trial with the defaults, the number of trials by state, and reasons of failures."""
     trials = study.get_trials(deepcopy=False)
     defaults = [t for t in trials if DEFAULTS in t.user_attrs and t.state == TrialState.COMPLETE]
     best, rows = best_of(study), int((TaskData(task).folds == 0).sum())
@@ -39,32 +39,32 @@ def summary(study: optuna.Study, task: str) -> dict[str, Any]:
         "study": study.study_name,
         "trials": {name: sum(trial.state == state for trial in trials) for name, state in STATES.items()},
         "validation_rows": rows,
-        "best": _told(best, rows),
-        "defaults": _told(defaults[0], rows) if defaults else None,
+        "best": _trial_summary(best, rows),
+        "defaults": _trial_summary(defaults[0], rows) if defaults else None,
         "reasons": {str(trial.number): trial.user_attrs[REASON] for trial in trials if REASON in trial.user_attrs},
     }
 
 
-def _told(trial: FrozenTrial, rows: int) -> dict[str, Any]:
+def _trial_summary(trial: FrozenTrial, rows: int) -> dict[str, Any]:
     options = {name: decoded(value) for name, value in trial.params.items()}
     return {"number": trial.number, "validation_accuracy": trial.value, **bounds(trial.value, rows), "options": options}
 
 
-def page(study: optuna.Study, title: str, made: dict[str, Any]) -> str:
-    """Return a page of HTML that needs nothing beside it: best options against defaults, and how the search went."""
-    best, defaults = made["best"], made["defaults"] or {"options": {}}
+def page(study: optuna.Study, title: str, study_summary: dict[str, Any]) -> str:
+    """Return a self-contained HTML page: the best options next to the defaults, and plots of the search."""
+    best, defaults = study_summary["best"], study_summary["defaults"] or {"options": {}}
     columns = {"best": best, "defaults": defaults}
-    rows = {"validation accuracy": {name: _score(each) for name, each in columns.items()}}
-    rows |= {key: {name: each["options"].get(key) for name, each in columns.items()} for key in best["options"]}
+    rows = {"validation accuracy": {name: _score(trial) for name, trial in columns.items()}}
+    rows |= {key: {name: trial["options"].get(key) for name, trial in columns.items()} for key in best["options"]}
     tables = [pd.DataFrame(rows).T.to_html(na_rep="")]
-    if made["reasons"]:
-        tables.append(pd.Series(made["reasons"], name="ended early, because").to_frame().to_html())
-    counts = ", ".join(f"{count} {state}" for state, count in made["trials"].items())
+    if study_summary["reasons"]:
+        tables.append(pd.Series(study_summary["reasons"], name="ended early, because").to_frame().to_html())
+    counts = ", ".join(f"{count} {state}" for state, count in study_summary["trials"].items())
     body = [
         f"<h1>{title}</h1>",
         f"<p>Trials: {counts}. {NOTE}</p>",
         *tables,
-        *_plots(study, made["trials"]["complete"]),
+        *_plots(study, study_summary["trials"]["complete"]),
     ]
     title = html.escape(title)
     style = "body {font-family: sans-serif; margin: 2em} td, th {padding: 2px 10px; text-align: left}"

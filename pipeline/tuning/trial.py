@@ -1,4 +1,4 @@
-"""One trial of a study, in a worker: the proposed member trained on one fold, pruned where it lags behind."""
+"""One trial of a study, in a worker: it trains the proposed member on one fold, or is pruned if it scores low."""
 
 import importlib
 import os
@@ -9,7 +9,7 @@ import numpy as np
 import optuna
 
 from pipeline.config.schema import Member
-from pipeline.running.backend import keras  # before what imports Keras itself
+from pipeline.running.backend import keras  # before the modules that import Keras directly
 from pipeline.storage.task_data import TaskData
 from pipeline.training.callbacks import best_epoch
 from pipeline.training.fold import FoldJob, train_fold
@@ -26,7 +26,7 @@ def describe(member: Member) -> Space:
 
 
 def run_trial(job: TrialJob) -> float | None:
-    """Return the validation accuracy of the epoch that `train` would keep, or None where the study pruned the trial."""
+    """Return the validation accuracy of the epoch that `train` would keep, or None if the study pruned the trial."""
     study = open_study(job.storage, job.study, job.pruner, job.member.training.epochs)
     trial, history = optuna.trial.Trial(study, job.trial_id), []
 
@@ -54,5 +54,5 @@ def _fold_job(job: TrialJob) -> FoldJob:
         fold=FOLD,
         epochs=job.member.training.epochs,
         title=job.title,
-        folder=Path(os.devnull),  # a trial keeps nothing
+        folder=Path(os.devnull),  # a trial saves nothing
     )
