@@ -14,7 +14,7 @@ from features.augmentation.augment import Augment, augment_images, mix_images
 from features.augmentation.warps import alternating
 from pipeline.readers.image_sets import load_source
 
-SHOWN = {
+VARIANTS = {
     "as they are": Augment(),
     "flip": Augment(flip=True),
     "alternating_flip": Augment(alternating_flip=True),
@@ -39,10 +39,10 @@ ENLARGED, MARGIN_PIXELS, TITLE_PIXELS = 2, 4, 150
 def main() -> None:
     """Print images a second by option, and draw the picture where a path is given."""
     images = load_source("fashion-mnist").train.pixels[..., None]
-    for title, options in list(SHOWN.items())[1:]:
+    for title, options in list(VARIANTS.items())[1:]:
         started = time.process_time()
         for batch in range(BATCHES):
-            _changed(images[batch * BATCH : (batch + 1) * BATCH], options, batch)
+            _augment(images[batch * BATCH : (batch + 1) * BATCH], options, batch)
         rate = BATCH * BATCHES / (time.process_time() - started)
         print(f"{title:24} {rate:10,.0f} images/s a core", flush=True)
         results.write("parts", [{"member": f"augmentation {title}", "images_per_second": rate}])
@@ -50,7 +50,7 @@ def main() -> None:
         _picture(images[:COLUMNS]).save(path, optimize=True)
 
 
-def _changed(images: np.ndarray, options: Augment, epoch: int) -> np.ndarray:
+def _augment(images: np.ndarray, options: Augment, epoch: int) -> np.ndarray:
     rng = np.random.default_rng(epoch)
     mirrored = alternating(len(images), np.random.default_rng(0), epoch) if options.alternating_flip else None
     targets = np.eye(10, dtype=np.float32)[np.arange(len(images)) % 10]
@@ -59,11 +59,11 @@ def _changed(images: np.ndarray, options: Augment, epoch: int) -> np.ndarray:
 
 def _picture(images: np.ndarray) -> Image.Image:
     side = images.shape[1] * ENLARGED + MARGIN_PIXELS
-    page = Image.new("L", (TITLE_PIXELS + COLUMNS * side, len(SHOWN) * side), 255)
+    page = Image.new("L", (TITLE_PIXELS + COLUMNS * side, len(VARIANTS) * side), 255)
     draw = ImageDraw.Draw(page)
-    for row, (title, options) in enumerate(SHOWN.items()):
+    for row, (title, options) in enumerate(VARIANTS.items()):
         draw.text((MARGIN_PIXELS, row * side + side // 2 - 6), title, fill=0)
-        for column, pixels in enumerate(_changed(images, options, 1)):
+        for column, pixels in enumerate(_augment(images, options, 1)):
             large = Image.fromarray(pixels[..., 0]).resize((side - MARGIN_PIXELS,) * 2, Image.Resampling.NEAREST)
             page.paste(large, (TITLE_PIXELS + column * side, row * side))
     return page

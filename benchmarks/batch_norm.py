@@ -32,10 +32,10 @@ NETWORKS = {
 def main() -> None:
     """Train each network and write its two accuracies."""
     for name, (architecture, options) in NETWORKS.items():
-        found = [_accuracies(architecture, options, seed) for seed in range(SEEDS)]
+        runs = [_accuracies(architecture, options, seed) for seed in range(SEEDS)]
         for index, setting in enumerate(("running statistics", "statistics estimated anew")):
-            figures = results.mean_and_error([accuracies[index] for accuracies, _ in found])
-            seconds = np.mean([seconds for _, seconds in found])
+            figures = results.mean_and_error([accuracies[index] for accuracies, _ in runs])
+            seconds = np.mean([seconds for _, seconds in runs])
             shared = {"task": "digits", "rows": "held out", "views": 1, "epoch_selection": "last epoch"}
             row = {**shared, "member": name, "setting": setting, "seconds": seconds, **figures}
             print(row, flush=True)
@@ -47,7 +47,7 @@ def _accuracies(architecture: str, options: dict, seed: int) -> tuple[list[float
     digits = load_digits()
     pixels = np.kron(digits.images, np.ones((1, 2, 2)))[..., None]  # 16x16, else deep networks see a single pixel
     order = np.random.default_rng(seed).permutation(len(pixels))
-    rows, judged = order[:TRAINING_IMAGES], order[-JUDGED_IMAGES:]
+    rows, validation_rows = order[:TRAINING_IMAGES], order[-JUDGED_IMAGES:]
     images = ((pixels - pixels[rows].mean()) / pixels[rows].std()).astype("float32")
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
@@ -63,7 +63,9 @@ def _accuracies(architecture: str, options: dict, seed: int) -> tuple[list[float
     seconds = time.monotonic() - started
 
     def accuracy() -> float:
-        return float((model.predict(images[judged], verbose=0).argmax(axis=1) == digits.target[judged]).mean())
+        return float(
+            (model.predict(images[validation_rows], verbose=0).argmax(axis=1) == digits.target[validation_rows]).mean()
+        )
 
     running = accuracy()
     set_variables(batch_norm.statistics(model), batch_norm.estimator(model)(images[rows]))

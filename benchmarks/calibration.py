@@ -123,8 +123,8 @@ def _digits(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 def _kinds(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Return images uint8 (n, height, width, 1) of several training digits each, and the label sets (n, labels)."""
     train = load_source("digits").train
-    kept = (train.labels >= 1) & (train.labels <= KINDS)
-    pixels, digits = train.pixels[kept], train.labels[kept]
+    has_label = (train.labels >= 1) & (train.labels <= KINDS)
+    pixels, digits = train.pixels[has_label], train.labels[has_label]
     sums = tuple(range(ITEMS + 2, ITEMS * KINDS - 1))
     n = FOLD_ROWS + HELD_OUT_ROWS
     composition = compose(rng, n, digits, sums, ITEMS, pixels.shape[1:], CANVAS_PIXELS)

@@ -32,16 +32,16 @@ def main() -> None:
         images = load_array(paths.images(task) / f"train_{input_}.npy")[rows]
         model = keras.saving.load_model(paths.models(task, key) / "fold-0.keras")
         table = _table(model, images)
-        shown = table.assign(dead=table["dead"].map("{:.0%}".format), varies=table["varies"].map("{:.1%}".format))
-        print(f"{key}, {len(rows)} images\n\n{markdown(shown)}\n")
+        text_table = table.assign(dead=table["dead"].map("{:.0%}".format), varies=table["varies"].map("{:.1%}".format))
+        print(f"{key}, {len(rows)} images\n\n{markdown(text_table)}\n")
         results.write("collapse", [{"task": task, "member": key, **row} for row in _rows(table)])
 
 
 def _table(model: keras.Model, images: np.ndarray) -> pd.DataFrame:
     at, network = next((at, layer) for at, layer in enumerate(model.layers) if isinstance(layer, keras.Model))
-    seen = keras.Model(model.inputs, model.layers[at - 1].output).predict(images, verbose=0)
+    normalised_images = keras.Model(model.inputs, model.layers[at - 1].output).predict(images, verbose=0)
     weighted = [layer for layer in network.layers if layer.weights]
-    outputs = keras.Model(network.inputs, [layer.output for layer in weighted]).predict(seen, verbose=0)
+    outputs = keras.Model(network.inputs, [layer.output for layer in weighted]).predict(normalised_images, verbose=0)
     rows = []
     for layer, output in zip(weighted, outputs, strict=True):
         units = output.reshape(len(images), -1)

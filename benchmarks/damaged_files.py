@@ -72,8 +72,8 @@ def outcome(project: Path, stage: str, path: Path, damage: str) -> tuple[str, st
 def outcomes(project: Path, stages: list[str] | None = None) -> Iterator[dict]:
     """Yield a row for each file, damage and stage that reads it."""
     for place, readers in READERS.items():
-        found = project / place
-        for path in sorted(found.iterdir()) if found.is_dir() else [found]:
+        target = project / place
+        for path in sorted(target.iterdir()) if target.is_dir() else [target]:
             for stage in readers:
                 for damage in DAMAGES if stages is None or stage in stages else ():
                     kind, words = outcome(project, stage, path, damage)

@@ -35,10 +35,10 @@ def main() -> None:
         recipe = replace(Recipe(), training_images=IMAGES, precision="float32", **VARIANTS[name])
         return train_and_judge(images, recipe, seed)
 
-    found = runs.each(Path(sys.argv[1]), VARIANTS, SEEDS, figures)
+    figures_by_seed = runs.run_all(Path(sys.argv[1]), VARIANTS, SEEDS, figures)
     shared = {"task": "fashion", "setting": SETTING, "rows": "held out", "epoch_selection": "last epoch", "views": 1}
     rows = []
-    for name, seeds in found.groupby("variant", sort=False):
+    for name, seeds in figures_by_seed.groupby("variant", sort=False):
         cost = {"pflop": seeds["TFLOP"].mean() / 1000, "seconds": seeds["seconds"].mean()}
         rows.append({**shared, "member": name, **cost, **results.mean_and_error(seeds["accuracy"])})
     results.write("ema", rows)

@@ -54,30 +54,31 @@ def _training(precision: str, compiling: bool | str, count: int, batch_size: int
     model = _model(precision, compiling)
     one = keras.ops.convert_to_tensor(images[:batch_size]), keras.ops.convert_to_tensor(targets[:batch_size])
 
-    def same() -> None:
+    def repeat_batch() -> None:
         for _ in range(count // batch_size):
             model.train_on_batch(*one)
 
-    def fed(distinct: int, augment: Augment) -> Callable[[], object]:
+    def feed(distinct: int, augment: Augment) -> Callable[[], object]:
         """Return an epoch of as many images, of which so many are distinct."""
         some = images[:distinct], targets[:distinct]
         batches = TrainingBatches(*some, np.resize(np.arange(distinct), count), batch_size, augment, (0, 0))
         return lambda: fit(model, batches, [])
 
     return {
-        "one batch again and again": same,
-        "fed, one batch's images alone": fed(batch_size, Augment()),
-        "fed, no augmentation": fed(count, Augment()),
-        "fed, flips and shifts": fed(count, AUGMENT),
+        "one batch again and again": repeat_batch,
+        "fed, one batch's images alone": feed(batch_size, Augment()),
+        "fed, no augmentation": feed(count, Augment()),
+        "fed, flips and shifts": feed(count, AUGMENT),
     }
 
 
 def _predicting(precision: str, count: int) -> dict[str, Callable[[], object]]:
     """Return predictions of as many images with flips, and reading them alone."""
-    model, images, rows, seen = _model(precision, jit_compile()), _images(count), np.arange(count), views(True, 0)
+    model, images = _model(precision, jit_compile()), _images(count)
+    rows, view_options = np.arange(count), views(True, 0)
     batches = PredictionBatches(images, rows, 512)
     return {
-        "predicting with flips": lambda: [predict_logits(model, images, rows, *view) for view in seen],
+        "predicting with flips": lambda: [predict_logits(model, images, rows, *view) for view in view_options],
         "reading alone, to predict": lambda: [batches[i] for i in range(len(batches))],
     }
 

@@ -45,8 +45,8 @@ def main() -> None:
         subprocess.run([sys.executable, "-m", "pipeline.ensemble", "made_up"], env=environment, check=True)
         seconds = time.monotonic() - started
         peak_gib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-        made = json.loads((paths.ensemble("made_up") / "ensemble.json").read_text())
-        print(json.dumps({name: made[name] for name in ("method", "methods", "gain_over_best_member")}, indent=2))
+        summary = json.loads((paths.ensemble("made_up") / "ensemble.json").read_text())
+        print(json.dumps({name: summary[name] for name in ("method", "methods", "gain_over_best_member")}, indent=2))
         title = f"stage ensemble, method auto, {MEMBERS} members, {ROWS:,} rows, {CLASSES} classes".replace(",0", " 0")
         print(f"{title}: {seconds:.1f} s, peak {peak_gib:.2f} GiB")
         results.write("parts", [{"member": title, "seconds": seconds, "peak_gib": peak_gib}])

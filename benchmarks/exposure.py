@@ -33,11 +33,11 @@ def main() -> None:
     times = np.full(len(train), -1)
     for fold in range(folds.max() + 1):
         times[folds == fold] = _times(train[folds != fold], train[folds == fold])
-    shown = train if folds.max() else train[folds != 0]
+    fold_training = train if folds.max() else train[folds != 0]
     labels = load_array(paths.images(task) / "train_labels.npy")
     held_out = _wrong(task, key, "oof", labels, folds >= 0)
     tested = _wrong(task, key, "test", right_classes(params, task), np.full(len(test), True))
-    judged = {"held-out": (times[folds >= 0], held_out), "test": (_times(shown, test), tested)}
+    judged = {"held-out": (times[folds >= 0], held_out), "test": (_times(fold_training, test), tested)}
     print(markdown(_table(judged)))
     results.write("exposure", [{"task": task, "member": key, **row} for row in _rows(judged)])
 
@@ -47,9 +47,9 @@ def _items(task: str) -> tuple[np.ndarray, np.ndarray]:
     return item_numbers(*(load_array(paths.images(task) / f"{rows}_items.npy") for rows in ("train", "test")))
 
 
-def _times(shown: np.ndarray, judged: np.ndarray) -> np.ndarray:
-    """Return how often the images `shown` have the rarest item of each image `judged`, at most `OFTEN`."""
-    times = np.bincount(shown.ravel(), minlength=judged.max() + 1)
+def _times(train_items: np.ndarray, judged: np.ndarray) -> np.ndarray:
+    """Return how often the images `train_items` have the rarest item of each image `judged`, at most `OFTEN`."""
+    times = np.bincount(train_items.ravel(), minlength=judged.max() + 1)
     return np.minimum(times[judged].min(axis=1), OFTEN)
 
 
@@ -57,18 +57,20 @@ def _wrong(task: str, key: str, rows: str, labels: np.ndarray, judged: np.ndarra
     """Return whether the member is wrong about each row that is judged."""
     images = paths.images(task)
     ids = load_array(images / f"{'train' if rows == 'oof' else rows}_ids.npy")[judged]
-    made = load_aligned(paths.predictions(task, key) / f"{rows}.npz", ids, TaskData(task).classes)
-    return made.probabilities.argmax(axis=1) != labels[judged]
+    predictions = load_aligned(paths.predictions(task, key) / f"{rows}.npz", ids, TaskData(task).classes)
+    return predictions.probabilities.argmax(axis=1) != labels[judged]
 
 
-def _table(found: dict[str, tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
+def _table(judged: dict[str, tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
     table = []
     for least in range(OFTEN + 1):
         row = {"times the rarest item was seen": f"{least} or more" if least == OFTEN else str(least)}
-        for rows, (times, wrong) in found.items():
-            chosen = wrong[times == least]
-            row[f"{rows} images"] = f"{len(chosen):,}"
-            row[f"{rows} errors"] = f"{chosen.sum()} ({100 * chosen.mean():.2f} %)" if len(chosen) else "-"
+        for rows, (times, wrong) in judged.items():
+            wrong_with_count = wrong[times == least]
+            row[f"{rows} images"] = f"{len(wrong_with_count):,}"
+            row[f"{rows} errors"] = (
+                f"{wrong_with_count.sum()} ({100 * wrong_with_count.mean():.2f} %)" if len(wrong_with_count) else "-"
+            )
         table.append(row)
     return pd.DataFrame(table)
 

@@ -46,9 +46,9 @@ class Stage:
         else:
             _copy(self.project, self.before)
         self.contents_before = tiny_project.contents(self.project)
-        done, calls = self.run()
-        if done.returncode:
-            raise RuntimeError(f"{self.command}: {done.stderr[-2000:]}")
+        result, calls = self.run()
+        if result.returncode:
+            raise RuntimeError(f"{self.command}: {result.stderr[-2000:]}")
         self.contents_after = tiny_project.contents(self.project)
         shutil.rmtree(self.after, ignore_errors=True)
         _copy(self.project, self.after)
@@ -75,7 +75,7 @@ class Stage:
             "FAULT_LOG": str(log),
         }
         stage, *key = self.command.split()
-        done = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-m", f"pipeline.{stage}", *key],
             cwd=self.project,
             env=tiny_project.environment() | faults,
@@ -83,7 +83,7 @@ class Stage:
             text=True,
             timeout=SECONDS,
         )
-        return done, int.from_bytes(counter.read_bytes(), sys.byteorder)
+        return result, int.from_bytes(counter.read_bytes(), sys.byteorder)
 
     def back(self, state: Path) -> None:
         """Put the project back as it was before or after the stage."""
@@ -100,14 +100,14 @@ class Stage:
         """Return what became of a fault, and what was wrong with that; nothing, if it passed."""
         self.back(self.before)
         try:
-            done, _ = self.run(number, kind)
-            wrong, call, path = self.wrong_after_a_fault(done), *self.failed_call()
+            result, _ = self.run(number, kind)
+            wrong, call, path = self.wrong_after_a_fault(result), *self.failed_call()
             again, _ = self.run()
             if again.returncode or tiny_project.contents(self.project) != self.contents_after:
                 wrong.append(f"the next run: status {again.returncode}, {different(self)} {again.stderr[-300:]}")
         except subprocess.TimeoutExpired:
             return {"status": None, "said": "", "wrong": ["no end"]}
-        return {"call": call, "path": path, "status": done.returncode, "said": done.stderr[-500:], "wrong": wrong}
+        return {"call": call, "path": path, "status": result.returncode, "said": result.stderr[-500:], "wrong": wrong}
 
     def failed_call(self) -> tuple[str, str]:
         """Return the kind and the path of the call that failed in the last run; empty texts if none did."""
@@ -115,16 +115,16 @@ class Stage:
         call, _, path = log.read_text().strip().partition("\t") if log.exists() else ("", "", "")
         return call, path.removeprefix(f"{self.project}/")
 
-    def wrong_after_a_fault(self, done: subprocess.CompletedProcess) -> list[str]:
+    def wrong_after_a_fault(self, result: subprocess.CompletedProcess) -> list[str]:
         """Return what is wrong after a run in which a call failed."""
         wrong, now = [], tiny_project.contents(self.project) if whole(self.project) else {}
         stage = self.command.split()[0]
-        errors = [line for line in done.stderr.splitlines() if line.startswith(f"{stage}: error: ")]
-        if done.returncode == 0:
+        errors = [line for line in result.stderr.splitlines() if line.startswith(f"{stage}: error: ")]
+        if result.returncode == 0:
             if now != self.contents_after:
                 wrong.append("exit status 0, but other files")
-        elif done.returncode != 1 or len(errors) != 1 or "Traceback" in done.stderr:
-            wrong.append(f"status {done.returncode} with {len(errors)} sentences")
+        elif result.returncode != 1 or len(errors) != 1 or "Traceback" in result.stderr:
+            wrong.append(f"status {result.returncode} with {len(errors)} sentences")
         else:
             before, after = self.contents_before, self.contents_after
             changed = [name for name in before if now.get(name) not in (before[name], after.get(name))]
@@ -177,7 +177,7 @@ def faults(folder: Path, stages: list[str], seed: int, minutes: float) -> Iterat
     known = {(row["stage"], row["number"], row["kind"]) for row in rows}
     yield from rows
     ended = {command for command in tiny_project.STAGES if (folder / f"{command}.ended").exists()}
-    share_seconds = minutes * 60 / max(1, len([each for each in stages if each not in ended]))
+    share_seconds = minutes * 60 / max(1, len([command for command in stages if command not in ended]))
     for command in tiny_project.STAGES[: 1 + max(map(tiny_project.STAGES.index, stages))]:
         if command in ended:
             continue
@@ -214,7 +214,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--minutes", type=float, default=180)
-    parser.add_argument("--stages", nargs="*", default=list({each.split()[0]: 0 for each in tiny_project.STAGES}))
+    parser.add_argument("--stages", nargs="*", default=list({command.split()[0]: 0 for command in tiny_project.STAGES}))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--publish", action="store_true", help="write the counts into benchmarks/results/")
     arguments = parser.parse_args()

@@ -59,11 +59,11 @@ def main() -> None:
 
 
 def _members() -> dict[str, dict]:
-    made = {}
+    entries = {}
     for seed in SEEDS:
         entry = MEMBER | {"training": TRAINING | {"seed": seed}}
-        made |= {f"real-{seed}": entry, f"generated-{seed}": entry | {"generated_share": SHARE}}
-    return made
+        entries |= {f"real-{seed}": entry, f"generated-{seed}": entry | {"generated_share": SHARE}}
+    return entries
 
 
 def _timed(folder: Path, stage: str, *keys: str) -> None:

@@ -214,7 +214,7 @@ def main() -> None:
     def figures(name: str, seed: int) -> dict[str, float]:
         return train_and_judge(images, replace(Recipe(), **VARIANTS[name]), seed)
 
-    rows = runs.each(Path(sys.argv[1]), sys.argv[2:] or VARIANTS, SEEDS, figures)
+    rows = runs.run_all(Path(sys.argv[1]), sys.argv[2:] or VARIANTS, SEEDS, figures)
     print(markdown(_table(rows)))
     results.write("ingredients", _rows(rows))
 
@@ -238,15 +238,15 @@ def _rows(figures: pd.DataFrame) -> list[dict]:
 
 
 def _table(rows: pd.DataFrame) -> pd.DataFrame:
-    made = []
-    for name, found in rows.groupby("variant", sort=False):
-        error = found["accuracy"].std() / len(found) ** 0.5
-        figures = {"accuracy": f"{100 * found['accuracy'].mean():.2f} ± {100 * error:.2f}"}
+    lines = []
+    for name, seeds in rows.groupby("variant", sort=False):
+        error = seeds["accuracy"].std() / len(seeds) ** 0.5
+        figures = {"accuracy": f"{100 * seeds['accuracy'].mean():.2f} ± {100 * error:.2f}"}
         for views_ in ("two views", "six views"):
-            figures[views_] = f"{100 * found[views_].mean():.2f}"
-        cost = {"TFLOP": f"{found['TFLOP'].mean():.1f}", "seconds": f"{found['seconds'].mean():.0f}"}
-        made.append({"variant": name, **figures, **cost})
-    return pd.DataFrame(made)
+            figures[views_] = f"{100 * seeds[views_].mean():.2f}"
+        cost = {"TFLOP": f"{seeds['TFLOP'].mean():.1f}", "seconds": f"{seeds['seconds'].mean():.0f}"}
+        lines.append({"variant": name, **figures, **cost})
+    return pd.DataFrame(lines)
 
 
 def train_and_judge(images: Any, recipe: Recipe, seed: int) -> dict[str, float]:
@@ -281,15 +281,23 @@ def train_and_judge(images: Any, recipe: Recipe, seed: int) -> dict[str, float]:
         size = sizes[epoch]
         if size < len(rows) and (epoch - 1) % SORTED_EVERY_EPOCHS == 0:
             hardest_first, sorts = _hardest_first(model, pixels, images.labels, rows), sorts + 1
-        learnt = rows if size == len(rows) else _harder(hardest_first, size, rng)
-        batches = TrainingBatches(pixels, targets, learnt, recipe.batch_size, recipe.augment, (seed, 0))
+        epoch_rows = rows if size == len(rows) else _harder(hardest_first, size, rng)
+        batches = TrainingBatches(pixels, targets, epoch_rows, recipe.batch_size, recipe.augment, (seed, 0))
         fit(model, batches, [SeedEpoch(batches), *callbacks], initial_epoch=epoch, epochs=epoch + stretch)
-    drawn = np.random.default_rng(seed).permutation(rows)[:STATISTICS_ROWS]
-    set_variables(batch_norm.statistics(model), batch_norm.estimator(model)(pixels[drawn]))
+    statistics_rows = np.random.default_rng(seed).permutation(rows)[:STATISTICS_ROWS]
+    set_variables(batch_norm.statistics(model), batch_norm.estimator(model)(pixels[statistics_rows]))
     seconds = time.monotonic() - started
-    seen = [probabilities(predict_logits(model, pixels, held_out, *view), False) for view in views(True, 1)]
-    scores = {"accuracy": seen[0], "two views": sum(seen[:2]), "six views": sum(seen)}
-    figures = {name: float((found.argmax(1) == images.labels[held_out]).mean()) for name, found in scores.items()}
+    view_probabilities = [
+        probabilities(predict_logits(model, pixels, held_out, *view), False) for view in views(True, 1)
+    ]
+    scores = {
+        "accuracy": view_probabilities[0],
+        "two views": sum(view_probabilities[:2]),
+        "six views": sum(view_probabilities),
+    }
+    figures = {
+        name: float((predicted.argmax(1) == images.labels[held_out]).mean()) for name, predicted in scores.items()
+    }
     operations = flops(network) * (3 * steps * recipe.batch_size + sorts * len(rows)) / 1e12
     return {**figures, "TFLOP": round(operations, 2), "seconds": round(seconds, 1)}
 
@@ -302,8 +310,8 @@ def _rows_learnt(recipe: Recipe, rows: int) -> list[int]:
 
 
 def _hardest_first(model: keras.Model, pixels: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    found = probabilities(predict_logits(model, pixels, rows), False)
-    return rows[found[np.arange(len(rows)), labels[rows]].argsort(kind="stable")]
+    predictions = probabilities(predict_logits(model, pixels, rows), False)
+    return rows[predictions[np.arange(len(rows)), labels[rows]].argsort(kind="stable")]
 
 
 def _harder(hardest_first: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:

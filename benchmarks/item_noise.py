@@ -31,13 +31,13 @@ DARK = 0.1  # of the brightness of dark items
 def main(n: int = IMAGES) -> None:
     """Measure every variant and write its row."""
     for name, brightness, spoil in VARIANTS:
-        clean = _composed(n, brightness)
-        row = {"member": name, "images": n, **_measured(clean, spoil(clean))}
+        clean = _compose(n, brightness)
+        row = {"member": name, "images": n, **_measure(clean, spoil(clean))}
         results.write("item_noise", [row])
         print(row, flush=True)
 
 
-def _composed(n: int, brightness: float) -> np.ndarray:
+def _compose(n: int, brightness: float) -> np.ndarray:
     """Return images, uint8 (n, height, width, 1), of items whose pixels are darkened to that share, but never to 0."""
     source = load_source("fashion-mnist")
     rows = np.isin(source.train.labels, list(source.price_of))
@@ -46,11 +46,11 @@ def _composed(n: int, brightness: float) -> np.ndarray:
     return paint(compose(np.random.default_rng(0), n, prices, SUMS, COUNT, ITEM, CANVAS), pool, CANVAS)[..., None]
 
 
-def _measured(clean: np.ndarray, images: np.ndarray) -> dict[str, float]:
+def _measure(clean: np.ndarray, images: np.ndarray) -> dict[str, float]:
     expected = locate_items(clean, COUNT, ITEM)
     started = time.process_time()
     black = black_threshold(images, COUNT, ITEM)
-    chosen = time.process_time()
+    threshold_seconds = time.process_time()
     boxes = locate_items(images, COUNT, ITEM, black)
     located = time.process_time()
     at_0 = locate_items(images[:IMAGES_AT_0], COUNT, ITEM)
@@ -58,43 +58,43 @@ def _measured(clean: np.ndarray, images: np.ndarray) -> dict[str, float]:
     unlocated = np.union1d(*unlocated_rows([(images, crop_items(images, COUNT, ITEM, black))], black))
     return {
         "black": black,
-        "accuracy": float(_located(boxes, expected).mean()),
-        "accuracy_at_0": float(_located(at_0, expected[:IMAGES_AT_0]).mean()),
+        "accuracy": float(_boxes_match(boxes, expected).mean()),
+        "accuracy_at_0": float(_boxes_match(at_0, expected[:IMAGES_AT_0]).mean()),
         "identical_boxes_share": float((boxes == expected).all(axis=(1, 2)).mean()),
         "unlocated_share": len(unlocated) / len(images),
-        "seconds_to_choose": chosen - started,
-        "milliseconds_an_image": (located - chosen) / len(images) * 1000,
+        "seconds_to_choose": threshold_seconds - started,
+        "milliseconds_an_image": (located - threshold_seconds) / len(images) * 1000,
         "milliseconds_an_image_at_0": (ended - located) / len(at_0) * 1000,
     }
 
 
-def _located(boxes: np.ndarray, expected: np.ndarray) -> np.ndarray:
+def _boxes_match(boxes: np.ndarray, expected: np.ndarray) -> np.ndarray:
     """Return whether each image's boxes, int (n, count, 4), overlap the expected ones, bool (n,)."""
     inner = np.minimum(boxes[..., 2:], expected[..., 2:]) - np.maximum(boxes[..., :2], expected[..., :2])
     shared = np.maximum(inner, 0).prod(axis=-1)
-    areas = [(each[..., 2:] - each[..., :2]).prod(axis=-1) for each in (boxes, expected)]
+    areas = [(corners[..., 2:] - corners[..., :2]).prod(axis=-1) for corners in (boxes, expected)]
     return (shared >= OVERLAP * (areas[0] + areas[1] - shared)).all(axis=1)
 
 
 def _uniform(low: int, high: int) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda images: _shifted(images, np.random.default_rng(1).integers(low, high + 1, images.shape))
+    return lambda images: _add_noise(images, np.random.default_rng(1).integers(low, high + 1, images.shape))
 
 
 def _normal(sigma: float) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda images: _shifted(images, np.random.default_rng(1).normal(0, sigma, images.shape))
+    return lambda images: _add_noise(images, np.random.default_rng(1).normal(0, sigma, images.shape))
 
 
-def _shifted(images: np.ndarray, noise: np.ndarray) -> np.ndarray:
+def _add_noise(images: np.ndarray, noise: np.ndarray) -> np.ndarray:
     return np.clip(np.round(images + noise), 0, 255).astype(np.uint8)
 
 
 def _jpeg(quality: int) -> Callable[[np.ndarray], np.ndarray]:
-    def decoded(image: np.ndarray) -> np.ndarray:
+    def encode_and_decode(image: np.ndarray) -> np.ndarray:
         file = io.BytesIO()
         Image.fromarray(image).save(file, "JPEG", quality=quality)
         return np.asarray(Image.open(file))
 
-    return lambda images: np.stack([decoded(image) for image in images[..., 0]])[..., None]
+    return lambda images: np.stack([encode_and_decode(image) for image in images[..., 0]])[..., None]
 
 
 VARIANTS = (  # name, brightness of the items, what is done to the images

@@ -61,8 +61,8 @@ def stages_so_far(project: Path, since: int = 0) -> list[str]:
 
 def undisturbed(folder: Path) -> dict:
     """Return the seconds of each stage and the contents at the end of a run without kills, which `folder` keeps."""
-    kept = folder / "undisturbed.json"
-    if not kept.exists():
+    file = folder / "undisturbed.json"
+    if not file.exists():
         project = folder / "undisturbed" / "project"
         shutil.rmtree(project.parent, ignore_errors=True)
         tiny_project.make(project, EPOCHS)
@@ -75,8 +75,8 @@ def undisturbed(folder: Path) -> dict:
             raise RuntimeError((project.parent / "log").read_text()[-3000:])
         times = [*begun.values(), time.monotonic()]
         seconds = {stage: later - now for stage, now, later in zip(begun, times, times[1:], strict=False)}
-        kept.write_text(json.dumps({"seconds": seconds, "contents": tiny_project.contents(project)}))
-    return json.loads(kept.read_text())
+        file.write_text(json.dumps({"seconds": seconds, "contents": tiny_project.contents(project)}))
+    return json.loads(file.read_text())
 
 
 def killed_round(folder: Path, number: int, reference: dict, draw: random.Random, budget: int) -> list[dict]:
@@ -154,8 +154,12 @@ def all_ended(group: int) -> bool:
     until = time.monotonic() + LINGER_SECONDS
     while time.monotonic() < until:
         try:
-            alive = [each for each in psutil.process_iter() if os.getpgid(each.pid) == group and each.is_running()]
-            if not [each for each in alive if each.status() != psutil.STATUS_ZOMBIE]:
+            alive = [
+                process
+                for process in psutil.process_iter()
+                if os.getpgid(process.pid) == group and process.is_running()
+            ]
+            if not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]:
                 return True
         except (psutil.NoSuchProcess, ProcessLookupError):
             pass
@@ -176,9 +180,9 @@ def wrong_at_the_end(project: Path, status: int, reference: dict, rows: list[dic
     epochs = pd.DataFrame(EPOCH_LINE.findall(log), columns=["title", "epoch", "seconds"])
     again = epochs[epochs.duplicated(["title", "epoch"])]
     rows[-1]["epochs_again"], rows[-1]["epoch_seconds_again"] = len(again), float(again["seconds"].astype(float).sum())
-    trained = [row for row in rows if row["stage"].partition("@")[0] in ("generate", "train", "train-student")]
-    if len(again) > len(trained) and rows[-1]["epoch_seconds_again"] > SAVE_SECONDS * len(trained):
-        wrong.append(f"{len(again)} epochs were repeated in {len(trained)} kills")
+    training_kills = [row for row in rows if row["stage"].partition("@")[0] in ("generate", "train", "train-student")]
+    if len(again) > len(training_kills) and rows[-1]["epoch_seconds_again"] > SAVE_SECONDS * len(training_kills):
+        wrong.append(f"{len(again)} epochs were repeated in {len(training_kills)} kills")
     study = json.loads((project / "artifacts/tiny/studies/tiny-tuned/study.json").read_text())
     rows[-1]["trials_again"] = study["trials"]["given up"]
     if study["trials"]["given up"] > sum(row["stage"] == "tune@tiny-tuned" for row in rows):

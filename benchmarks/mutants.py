@@ -72,10 +72,12 @@ def main(arguments: list[str] | None = None) -> None:
     tree, commit = _clone(options.folder)
     for name in PRELOADED.split():
         __import__(name)
-    sample = [m for m in _sample(tree, options.most) if any(fnmatch.fnmatch(m.file, each) for each in options.files)]
+    sample = [
+        m for m in _sample(tree, options.most) if any(fnmatch.fnmatch(m.file, pattern) for pattern in options.files)
+    ]
     tests = Tests(tree, options.folder.absolute() / "tests", options.tests)
-    done = _done(options.again)
-    waiting = [mutant for mutant in sample if _key(tree, mutant) not in done]
+    known_keys = _known_keys(options.again)
+    waiting = [mutant for mutant in sample if _key(tree, mutant) not in known_keys]
     print(f"{len(sample)} mutants, {len(sample) - len(waiting)} done before", flush=True)
     random.Random(SEED).shuffle(waiting)
     for number, mutant in enumerate(waiting, 1):
@@ -105,14 +107,14 @@ def _sample(tree: Path, most: int) -> list[Mutant]:
     """Return the mutants to run, in order of their places."""
     places = {file: _places(tree, file) for package in SCOPE for file in _modules(tree, package)}
     total = sum(map(len, places.values()))
-    drawn = []
+    mutants = []
     for file, operators_at in places.items():
         rng = random.Random(f"{SEED} {file}")
         share = min(MOST_IN_A_FILE, round(most * len(operators_at) / total))
         for place in sorted(rng.sample(sorted(operators_at), share)):
             operator, occurrence = rng.choice(operators_at[place])
-            drawn.append(Mutant(file, *place, operator, occurrence))
-    return drawn
+            mutants.append(Mutant(file, *place, operator, occurrence))
+    return mutants
 
 
 def _modules(tree: Path, package: str) -> list[str]:
@@ -138,16 +140,16 @@ def _places(tree: Path, file: str) -> dict[tuple[int, int], list[tuple[str, int]
 
 def _annotations(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     """Return where type hints begin and end: to change one changes no number."""
-    found = []
+    hints = []
     for node in ast.walk(ast.parse(source)):
         for name in ("annotation", "returns"):
             hint = getattr(node, name, None)
             if hint is not None:
-                found.append(((hint.lineno, hint.col_offset), (hint.end_lineno, hint.end_col_offset)))
-    return found
+                hints.append(((hint.lineno, hint.col_offset), (hint.end_lineno, hint.end_col_offset)))
+    return hints
 
 
-def _mutated(tree: Path, mutant: Mutant) -> str:
+def _mutate(tree: Path, mutant: Mutant) -> str:
     from cosmic_ray.mutating import mutate_code
     from cosmic_ray.plugins import get_operator
 
@@ -158,7 +160,7 @@ def _mutated(tree: Path, mutant: Mutant) -> str:
 def _row(tree: Path, mutant: Mutant, tests: "Tests") -> dict:
     """Run a mutant and return its row."""
     path = tree / mutant.file
-    source, changed = path.read_text(encoding="utf-8"), _mutated(tree, mutant)
+    source, changed = path.read_text(encoding="utf-8"), _mutate(tree, mutant)
     lines = list(difflib.unified_diff(source.splitlines(), changed.splitlines(), n=0, lineterm=""))[3:]
     names, seconds = tests.of(mutant.file, _lines(source, mutant.line))
     started = time.monotonic()
@@ -185,7 +187,7 @@ def _key(tree: Path, mutant: Mutant) -> str:
     return f"{mutant.file}@{digest}:{mutant.line}:{mutant.column}"
 
 
-def _done(again: str) -> set[str]:
+def _known_keys(again: str) -> set[str]:
     """Return the names of the mutants that have a row, but for those of the status `again`."""
     if not results.path_of("mutants").exists():
         return set()
@@ -208,7 +210,7 @@ def _lines(source: str, line: int) -> range | None:
 
 
 def _outcome(tree: Path, names: list[str], limit_seconds: float) -> str:
-    status = _forked(tree, lambda: _pytest([*names, "-x"]), limit_seconds)
+    status = _run_in_fork(tree, lambda: _pytest([*names, "-x"]), limit_seconds)
     return {None: TIMEOUT, 0: SURVIVED}.get(status, KILLED)
 
 
@@ -220,7 +222,7 @@ def _pytest(arguments: list[str], plugins: tuple = ()) -> int:
     )
 
 
-def _forked(tree: Path, work: Callable[[], int], limit_seconds: float, may_cache: bool = False) -> int | None:
+def _run_in_fork(tree: Path, work: Callable[[], int], limit_seconds: float, may_cache: bool = False) -> int | None:
     """Return the exit status of the work in a fork that lives in the tree, or None where it took too long."""
     child = os.fork()
     if child == 0:
@@ -267,12 +269,17 @@ class Tests:
             if name in LEFT_OUT.split() or not any(fnmatch.fnmatch(name, pattern) for pattern in patterns):
                 continue
             digest = hashlib.blake2b(file.read_bytes(), digest_size=4).hexdigest()
-            kept = folder / f"{file.stem}-{digest}.json"
-            if not kept.exists():
+            cache_file = folder / f"{file.stem}-{digest}.json"
+            if not cache_file.exists():
                 print(f"what {file.stem} runs", flush=True)
-                _forked(tree, lambda file=file, kept=kept: _learn(tree, file, kept), LEARNING_SECONDS, may_cache=True)
-            if kept.exists():
-                self._add(json.loads(kept.read_text(encoding="utf-8")))
+                _run_in_fork(
+                    tree,
+                    lambda file=file, cache_file=cache_file: _learn(tree, file, cache_file),
+                    LEARNING_SECONDS,
+                    may_cache=True,
+                )
+            if cache_file.exists():
+                self._add(json.loads(cache_file.read_text(encoding="utf-8")))
 
     def _add(self, learnt: dict) -> None:
         self.seconds |= learnt["seconds"]
@@ -287,16 +294,16 @@ class Tests:
         """
         reached = self.reached.get(file, {})
         names = set().union(*(reached.get(line, set()) for line in lines or reached))
-        chosen, total = [], 0.0
+        names_in_time, total = [], 0.0
         for name in sorted(names & self.seconds.keys(), key=self.seconds.get):
             total += self.seconds[name]
-            if chosen and total > SECONDS_OF_TESTS:
+            if names_in_time and total > SECONDS_OF_TESTS:
                 break
-            chosen.append(name)
-        return chosen, total
+            names_in_time.append(name)
+        return names_in_time, total
 
 
-def _learn(tree: Path, file: Path, kept: Path) -> int:
+def _learn(tree: Path, file: Path, cache_file: Path) -> int:
     """Run a file of tests under coverage and write its JSON: seconds of passed tests, tests by file and line."""
     import coverage
     import pytest
@@ -329,8 +336,10 @@ def _learn(tree: Path, file: Path, kept: Path) -> int:
     for path in data.measured_files():
         by_line = data.contexts_by_lineno(path)
         lines[str(Path(path).relative_to(tree))] = {line: sorted(set(names)) for line, names in by_line.items()}
-    seconds = {name: each for name, each in contexts.seconds.items() if name not in contexts.failed}
-    kept.write_text(json.dumps({"seconds": seconds, "lines": lines}), encoding="utf-8")
+    seconds = {
+        name: seconds_of_test for name, seconds_of_test in contexts.seconds.items() if name not in contexts.failed
+    }
+    cache_file.write_text(json.dumps({"seconds": seconds, "lines": lines}), encoding="utf-8")
     return 0
 
 

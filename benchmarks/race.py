@@ -20,7 +20,7 @@ import pandas as pd
 
 from benchmarks import results
 from benchmarks.records import right_classes
-from benchmarks.stages import ROOT, prepared
+from benchmarks.stages import ROOT, prepare_tasks
 from benchmarks.step import learner, new_trainer, speed
 from features.augmentation.views import views
 from features.labels.targets import one_hot
@@ -51,18 +51,19 @@ def main() -> None:
     parser.add_argument("members", nargs="*", metavar="MEMBER")
     parser.add_argument("--minutes", type=float, default=20)
     options = parser.parse_intermixed_args()
-    params = prepared(options.work, (ROOT / "benchmarks/race.yaml").read_text())
+    params = prepare_tasks(options.work, (ROOT / "benchmarks/race.yaml").read_text())
     for name in options.members or params.members:
         curve = Path(f"{name}.csv")
         if not curve.exists():
             member = params.members[name]
             predict = params.tasks[member.task].predict
-            found = _race(name, member, predict, right_classes(params, member.task), 60 * options.minutes)
+            marks = _race(name, member, predict, right_classes(params, member.task), 60 * options.minutes)
             with writing(curve) as part:
-                found.to_csv(part, index=False)
+                marks.to_csv(part, index=False)
             shared = {"task": member.task, "member": name, "setting": f"{options.minutes:g} minutes", "seeds": 1}
             results.write(
-                "race", [{**shared, **row} for row in _rows(found, len(views(predict.flip, predict.shift_pixels)))]
+                "race",
+                [{**shared, **row} for row in _rows(marks, len(views(predict.flip, predict.shift_pixels)))],
             )
     _show({name: pd.read_csv(f"{name}.csv") for name in params.members if Path(f"{name}.csv").exists()}, params.members)
 
@@ -86,8 +87,8 @@ def _race(name: str, member: Member, predict: Predict, right: np.ndarray, budget
     watching = keras.callbacks.LambdaCallback(on_train_batch_end=clock.steps_done, on_epoch_end=clock.epoch_done)
     fit(trainer, batches, [SeedEpoch(batches), watching], epochs=epochs)
     clock.judge(len(right))
-    found = averaged_probabilities(trainer, clock.test, np.arange(len(right)), predict, multi_label=False)
-    in_views = float((found.argmax(axis=1) == right).mean())
+    probabilities = averaged_probabilities(trainer, clock.test, np.arange(len(right)), predict, multi_label=False)
+    in_views = float((probabilities.argmax(axis=1) == right).mean())
     return pd.DataFrame(clock.marks).assign(**{IN_VIEWS: [*[np.nan] * (len(clock.marks) - 1), in_views]})
 
 

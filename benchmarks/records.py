@@ -37,7 +37,7 @@ def main() -> None:
     member = params.members[key]
     right = right_classes(params, member.task)
     options = params.tasks[member.task].predict
-    rows = [{"seed": seed, **_figures(key, _seeded(member, seed), right, options)} for seed in range(seeds)]
+    rows = [{"seed": seed, **_figures(key, _with_seed(member, seed), right, options)} for seed in range(seeds)]
     table = pd.DataFrame(rows).set_index("seed")
     texts = table.map("{:.2f}".format).reset_index()
     means = {name: f"{mean:.2f}" for name, mean in table.mean().items()}
@@ -53,7 +53,7 @@ def _rows(key: str, task: str, table: pd.DataFrame, options: Predict) -> list[di
     return [{**shared, "views": count, **results.mean_and_error(table[name] / 100)} for name, count in counts.items()]
 
 
-def _seeded(member: Member, seed: int) -> Member:
+def _with_seed(member: Member, seed: int) -> Member:
     return member.model_copy(update={"training": member.training.model_copy(update={"seed": seed})})
 
 
@@ -68,7 +68,7 @@ def right_classes(params: Params, task: str) -> np.ndarray:
     return np.array([classes.index(label) for label in labels.tolist()])
 
 
-def trained(member: Member, name: str, rows: np.ndarray) -> keras.Model:
+def train_model(member: Member, name: str, rows: np.ndarray) -> keras.Model:
     """Return the member trained on some training rows and validated on none; what is done is kept under `name`."""
     folder = paths.resume(member.task, name) / key_of(member, member.task)
     job = FoldJob(
@@ -87,18 +87,18 @@ def trained(member: Member, name: str, rows: np.ndarray) -> keras.Model:
 def _figures(key: str, member: Member, right: np.ndarray, options: Predict) -> dict[str, float]:
     images, training = paths.images(member.task), member.training
     rows = np.arange(len(load_array(images / "train_labels.npy")))
-    model = trained(member, f"{key}-record", rows)
+    model = train_model(member, f"{key}-record", rows)
     test = load_array(images / f"test_{member.input}.npy")
-    all_rows, seen = np.arange(len(test)), {}
+    all_rows, scores = np.arange(len(test)), {}
     for name, way in {"one view": Predict(), "flips": Predict(flip=True), "task's views": options}.items():
-        found = averaged_probabilities(model, test, all_rows, way, multi_label=False)
-        seen[name] = 100 * float((found.argmax(axis=1) == right).mean())
+        probabilities = averaged_probabilities(model, test, all_rows, way, multi_label=False)
+        scores[name] = 100 * float((probabilities.argmax(axis=1) == right).mean())
     batch_size = batch_size_for(len(rows), training.batch_size)
     images_seen = training.epochs * steps_per_epoch(len(rows), batch_size) * batch_size
     petaflops = 3 * size_of(member)["flops"] * images_seen / 1e15
     folder = paths.resume(member.task, f"{key}-record") / key_of(member, member.task)
     seconds = pd.read_csv(folder / "history.csv")["seconds"].sum()
-    return {**seen, "minutes": seconds / 60, "PFLOP": petaflops}
+    return {**scores, "minutes": seconds / 60, "PFLOP": petaflops}
 
 
 if __name__ == "__main__":

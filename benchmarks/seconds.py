@@ -19,7 +19,7 @@ import pandas as pd
 
 from benchmarks import results
 from benchmarks.records import right_classes
-from benchmarks.stages import ROOT, prepared
+from benchmarks.stages import ROOT, prepare_tasks
 from features.augmentation.views import views
 from features.labels.targets import one_hot, probabilities
 from models.parts.compiling import dtype_policy
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--held-out", action="store_true")
     options = parser.parse_args()
-    params, rows = prepared(options.work, (ROOT / "benchmarks/gpu.yaml").read_text(), options.members), []
+    params, rows = prepare_tasks(options.work, (ROOT / "benchmarks/gpu.yaml").read_text(), options.members), []
     for name in options.members:
         for row in _figures(params, params.members[name], range(options.seeds), options.held_out):
             rows.append({"member": name, **row})
@@ -85,7 +85,7 @@ def _figures(params: Params, member: Member, seeds: Iterable[int], held_out: boo
     keras.config.set_dtype_policy(dtype_policy(training.precision))
     trainer = compiled(build_model(member), training, phases(training, training.epochs)[0], steps, multi_label=False)
     for seed, (compile_seconds, seconds) in zip(seeds, _timed(trainer, member, rows, labels, seeds), strict=True):
-        seen = [
+        view_probabilities = [
             probabilities(predict_logits(trainer, test, judged, *view), False)
             for view in views(options.flip, options.shift_pixels)
         ]
@@ -93,8 +93,8 @@ def _figures(params: Params, member: Member, seeds: Iterable[int], held_out: boo
             "seed": seed,
             "compiling": compile_seconds,
             "seconds": seconds,
-            "one view": 100 * float((seen[0].argmax(axis=1) == right).mean()),
-            "views": 100 * float((sum(seen).argmax(axis=1) == right).mean()),
+            "one view": 100 * float((view_probabilities[0].argmax(axis=1) == right).mean()),
+            "views": 100 * float((sum(view_probabilities).argmax(axis=1) == right).mean()),
             "PFLOP": operations / 1e15,
             "TFLOP/s": operations / seconds / 1e12,
         }

@@ -19,8 +19,8 @@ import pandas as pd
 import yaml
 
 from benchmarks import results
-from benchmarks.records import right_classes, trained
-from benchmarks.stages import ROOT, prepared
+from benchmarks.records import right_classes, train_model
+from benchmarks.stages import ROOT, prepare_tasks
 from pipeline.config.schema import Member, Params
 from pipeline.reporting.tables import markdown
 from pipeline.storage import paths
@@ -36,7 +36,7 @@ IMAGES, POOLS, POOL_IMAGES, ALL_ITEMS = (1000, 5000, 20_000, 60_000), (30, 200, 
 
 def main() -> None:
     """Train what is missing, then draw and print."""
-    params = prepared(Path(sys.argv[1]), yaml.safe_dump(_params(), sort_keys=False))
+    params = prepare_tasks(Path(sys.argv[1]), yaml.safe_dump(_params(), sort_keys=False))
     member = params.members[MEMBER]
     sizes = [("price_sum", rows, ALL_ITEMS) for rows in IMAGES]
     sizes += [(f"price_sum_{items}", POOL_IMAGES, items) for items in POOLS]
@@ -62,13 +62,13 @@ def _params() -> dict:
 def _figures(params: Params, member: Member, task: str, rows: int, items: int) -> dict[str, float]:
     epochs = round(member.training.epochs * (60_000 / rows) ** 0.5)
     member = member.model_copy(update={"task": task, "training": member.training.model_copy(update={"epochs": epochs})})
-    model = trained(member, f"sizes-{rows}", np.arange(rows))
-    found = {"images": rows, "items a class": items, "epochs": epochs}
+    model = train_model(member, f"sizes-{rows}", np.arange(rows))
+    row = {"images": rows, "items a class": items, "epochs": epochs}
     for name, judged in (("same pool", task), ("disjoint pool", DISJOINT)):
         test = load_array(paths.images(judged) / f"test_{member.input}.npy")
         logits = predict_logits(model, test, np.arange(len(test)))
-        found[name] = 100 * float((logits.argmax(axis=1) == right_classes(params, judged)).mean())
-    return found
+        row[name] = 100 * float((logits.argmax(axis=1) == right_classes(params, judged)).mean())
+    return row
 
 
 def _rows(table: pd.DataFrame) -> list[dict]:

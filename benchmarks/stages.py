@@ -36,7 +36,7 @@ def run(folder: Path, stage: str, *keys: str, log: IO[str] | None = None) -> Non
     subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": path}, stdout=log, check=True)
 
 
-def prepared(work: Path, params: str, members: Iterable[str] = ()) -> Params:
+def prepare_tasks(work: Path, params: str, members: Iterable[str] = ()) -> Params:
     """Go to the folder `work`, write params.yaml there, make images and folds of its tasks, and return it parsed.
 
     With `members`, of their tasks alone.

@@ -24,7 +24,7 @@ from pipeline.storage.task_data import TaskData
 # isort: split
 
 from benchmarks import results
-from benchmarks.stages import ROOT, prepared
+from benchmarks.stages import ROOT, prepare_tasks
 from features.labels.targets import one_hot
 from models.parts.compiling import dtype_policy
 from pipeline.config.schema import Member
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("members", nargs="+", metavar="MEMBER")
     options = parser.parse_args()
-    params = prepared(options.work, (ROOT / "benchmarks/gpu.yaml").read_text(), options.members)
+    params = prepare_tasks(options.work, (ROOT / "benchmarks/gpu.yaml").read_text(), options.members)
     for name in options.members:
         member = params.members[name]
         images = paths.images(member.task)
@@ -76,10 +76,10 @@ def learner(member: Member, pixels: np.ndarray, targets: np.ndarray) -> Callable
     """Return what trains a new model of the member for some steps, and calls back after each."""
     trainer, batch_size = new_trainer(member, 1, 1000), batch_size_for(len(targets), member.training.batch_size)
 
-    def train(steps: int, done: Callable[[int, dict | None], None]) -> None:
+    def train(steps: int, on_batch_end: Callable[[int, dict | None], None]) -> None:
         rows = np.resize(np.arange(len(targets)), steps * batch_size)
         batches = TrainingBatches(pixels, targets, rows, batch_size, member.augment, (0, 0))
-        fit(trainer, batches, [keras.callbacks.LambdaCallback(on_train_batch_end=done)])
+        fit(trainer, batches, [keras.callbacks.LambdaCallback(on_train_batch_end=on_batch_end)])
 
     return train
 
@@ -93,9 +93,9 @@ def new_trainer(member: Member, epochs: int, steps: int) -> keras.Model:
 
 def speed(learn: Callable[[int, Callable], None]) -> tuple[float, float]:
     """Return the seconds of starting and compiling, and those of a step."""
-    seen, started = [], time.monotonic()
-    learn(STEPS, lambda batch, _: seen.append((batch + 1, time.monotonic() - started)))
-    (first_steps, first), (_, last) = seen[0], seen[-1]
+    times, started = [], time.monotonic()
+    learn(STEPS, lambda batch, _: times.append((batch + 1, time.monotonic() - started)))
+    (first_steps, first), (_, last) = times[0], times[-1]
     seconds = (last - first) / (STEPS - first_steps)
     return first - first_steps * seconds, seconds
 
@@ -116,19 +116,19 @@ def kernels(path: Path, steps: int) -> pd.DataFrame:
     """Return `kind`, `ms a step` and `kernels a step` of a trace file of JAX's profiler."""
     with gzip.open(path, "rt") as file:
         events = [event for event in json.load(file)["traceEvents"] if event]  # the last one can be empty
-    named = {
+    names = {
         (event["pid"], event.get("tid")): event["args"]["name"]
         for event in events
         if event["name"] in ("process_name", "thread_name")
     }
-    found = [
+    durations = [
         (_kind(f"{event['name']} {event.get('args', {}).get('hlo_op', '')}"), event["dur"] / 1000 / steps)
         for event in events
         if event["ph"] == "X"
-        and "GPU" in named.get((event["pid"], None), "")
-        and "Stream" in named.get((event["pid"], event["tid"]), "")
+        and "GPU" in names.get((event["pid"], None), "")
+        and "Stream" in names.get((event["pid"], event["tid"]), "")
     ]
-    rows = pd.DataFrame(found, columns=["kind", "ms"]).groupby("kind")["ms"].agg(["sum", "count"])
+    rows = pd.DataFrame(durations, columns=["kind", "ms"]).groupby("kind")["ms"].agg(["sum", "count"])
     rows = rows.reindex([kind for kind in KINDS if kind in rows.index]).reset_index()
     return rows.assign(sum=rows["sum"].map("{:.2f}".format), count=(rows["count"] / steps).round().astype(int)).rename(
         columns={"sum": "ms a step", "count": "kernels a step"}

@@ -85,7 +85,7 @@ def _json(path: Path) -> Any:
 def _steady(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: _steady(v) for k, v in value.items() if not any(part in k for part in UNSTEADY)}
-    return [_steady(each) for each in value] if isinstance(value, list) else value
+    return [_steady(item) for item in value] if isinstance(value, list) else value
 
 
 def _csv(path: Path) -> str:

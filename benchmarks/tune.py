@@ -16,7 +16,7 @@ import numpy as np
 import yaml
 
 from benchmarks import results
-from benchmarks.stages import ROOT, csv_task, prepared, run
+from benchmarks.stages import ROOT, csv_task, prepare_tasks, run
 from features.labels.intervals import bounds, with_bounds
 
 TASK = csv_task("images", 5)
@@ -47,7 +47,7 @@ def main() -> None:
         "tasks": {"images": TASK},
         "members": {"defaults": member, "tuned": member | {"tune": {"trials": options.trials, "space": SPACE}}},
     }
-    prepared(options.work, yaml.safe_dump(tree, sort_keys=False))
+    prepare_tasks(options.work, yaml.safe_dump(tree, sort_keys=False))
     for member in ("defaults", "tuned"):
         if not Path("artifacts/images/predictions", member).exists():
             for stage in ("tune", "train", "predict"):
@@ -61,7 +61,7 @@ def _compare() -> None:
     study = json.loads(Path("artifacts/images/studies/tuned/study.json").read_text())
     print(f"\ntrials: {study['trials']}, best {study['best']}")
     for title, rows in (("five folds", folds >= 0), ("folds 1 to 4", folds > 0)):
-        figures = {name: each[rows].mean() for name, each in right.items()}
+        figures = {name: right_rows[rows].mean() for name, right_rows in right.items()}
         gain = right["tuned"][rows].astype(float) - right["defaults"][rows]
         tuned = with_bounds(figures["tuned"], **bounds(figures["tuned"], rows.sum()))
         paired = gain.std() / np.sqrt(rows.sum())
@@ -87,9 +87,9 @@ def _compare() -> None:
 
 def _is_right(member: str) -> np.ndarray:
     """Return whether each training row's out-of-fold prediction is right, in the order of the images."""
-    with np.load(f"artifacts/images/predictions/{member}/oof.npz") as made:
-        order = np.argsort(made["ids"])
-        predicted = made["classes"][made["probabilities"].argmax(axis=1)][order]
+    with np.load(f"artifacts/images/predictions/{member}/oof.npz") as predictions:
+        order = np.argsort(predictions["ids"])
+        predicted = predictions["classes"][predictions["probabilities"].argmax(axis=1)][order]
     ids = np.load("artifacts/images/images/train_ids.npy")
     labels = np.load("artifacts/images/images/train_labels.npy")
     classes = json.loads(Path("artifacts/images/images/about.json").read_text())["classes"]

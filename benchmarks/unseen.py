@@ -103,12 +103,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 def main() -> None:
     """Train what is missing, then print the table."""
-    seen, held_out, price_of = _composed()
+    training_images, held_out, price_of = _composed()
 
     def figures(name: str, seed: int) -> dict[str, float]:
-        return _figures(seen, held_out, price_of, replace(Recipe(), **VARIANTS[name]), seed)
+        return _figures(training_images, held_out, price_of, replace(Recipe(), **VARIANTS[name]), seed)
 
-    rows = runs.each(Path(sys.argv[1]), sys.argv[2:] or VARIANTS, SEEDS, figures)
+    rows = runs.run_all(Path(sys.argv[1]), sys.argv[2:] or VARIANTS, SEEDS, figures)
     print(markdown(_table(rows)))
     results.write("unseen", _rows(rows))
 
@@ -134,10 +134,10 @@ def _table(rows: pd.DataFrame) -> pd.DataFrame:
         [
             {
                 "variant": name,
-                **{column: f"{100 * found[column].mean():.2f}" for column in columns},
-                "seeds": len(found),
+                **{column: f"{100 * seeds[column].mean():.2f}" for column in columns},
+                "seeds": len(seeds),
             }
-            for name, found in rows.groupby("variant", sort=False)
+            for name, seeds in rows.groupby("variant", sort=False)
         ]
     )
 
@@ -149,11 +149,11 @@ def _composed() -> tuple[Composed, Composed, dict[int, int]]:
         rows = rng.permutation(np.flatnonzero(source.train.labels == label))
         pools[0].append(rows[:ITEMS_PER_CLASS])
         pools[1].append(rows[ITEMS_PER_CLASS:])
-    made = []
+    parts = []
     for pool, count in zip(pools, (IMAGES, HELD_OUT_IMAGES), strict=True):
         rows = np.concatenate(pool)
-        made.append(_images(Images(source.train.pixels[rows], source.train.labels[rows]), source.price_of, count, rng))
-    return *made, source.price_of
+        parts.append(_images(Images(source.train.pixels[rows], source.train.labels[rows]), source.price_of, count, rng))
+    return *parts, source.price_of
 
 
 def _images(pool: Images, price_of: dict[int, int], count: int, rng: np.random.Generator) -> Composed:
@@ -164,15 +164,17 @@ def _images(pool: Images, price_of: dict[int, int], count: int, rng: np.random.G
 
 
 def _figures(
-    seen: Composed, held_out: Composed, price_of: dict[int, int], recipe: Recipe, seed: int
+    training_images: Composed, held_out: Composed, price_of: dict[int, int], recipe: Recipe, seed: int
 ) -> dict[str, float]:
     """Train and return the accuracy on held-out images, in one view and with flips, and on those seen."""
     started = time.monotonic()
-    model = _trained(seen, [], price_of, recipe, seed)
+    model = _train(training_images, [], price_of, recipe, seed)
     if recipe.pseudo_share:
-        model = _trained(seen, [_labelled(model, held_out, recipe.pseudo_share)], price_of, recipe, seed)
+        extra = _pseudo_labelled(model, held_out, recipe.pseudo_share)
+        model = _train(training_images, [extra], price_of, recipe, seed)
     if recipe.recomposed_share:
-        model = _trained(seen, [_recomposed(model, seen, recipe.recomposed_share, seed)], price_of, recipe, seed)
+        extra = _recomposed(model, training_images, recipe.recomposed_share, seed)
+        model = _train(training_images, [extra], price_of, recipe, seed)
     seconds = time.monotonic() - started
 
     def accuracy(images: Composed, flip: bool) -> float:
@@ -181,25 +183,28 @@ def _figures(
     return {
         "unseen items": accuracy(held_out, False),
         "unseen items, flips": accuracy(held_out, True),
-        "training images": accuracy(Composed(seen.items[:5000], seen.classes[:5000]), False),
+        "training images": accuracy(Composed(training_images.items[:5000], training_images.classes[:5000]), False),
         "seconds": round(seconds, 1),
     }
 
 
-def _trained(seen: Composed, extras: list[Extra], price_of: dict[int, int], recipe: Recipe, seed: int) -> keras.Model:
+def _train(
+    training_images: Composed, extras: list[Extra], price_of: dict[int, int], recipe: Recipe, seed: int
+) -> keras.Model:
     keras.config.set_dtype_policy(dtype_policy("auto"))
     keras.utils.set_random_seed(seed)
-    options, shape = {"width": recipe.width, "dropout": recipe.dropout}, seen.items.shape[2:]
-    prices, mean, std = sorted(price_of.values()), seen.items.mean(), seen.items.std()
+    options, shape = {"width": recipe.width, "dropout": recipe.dropout}, training_images.items.shape[2:]
+    prices, mean, std = sorted(price_of.values()), training_images.items.mean(), training_images.items.std()
     network = models.build("fast", shape, len(prices), options)
     model = wrap.on_items(network, shape, np.float64(1 / std), np.float64(-mean / std), PriceSums(ITEMS, prices, SUMS))
-    steps, rows = steps_per_epoch(len(seen.items), recipe.batch_size) * recipe.epochs, np.arange(len(seen.items))
+    rows = np.arange(len(training_images.items))
+    steps = steps_per_epoch(len(rows), recipe.batch_size) * recipe.epochs
     model.compile(
         optimiser("muon", schedule("one_cycle", recipe.learning_rate, steps), weight_decay=recipe.weight_decay),
         keras.losses.CategoricalCrossentropy(from_logits=True),
         jit_compile=jit_compile(),
     )
-    images, targets = seen.items, one_hot(seen.classes, len(SUMS))
+    images, targets = training_images.items, one_hot(training_images.classes, len(SUMS))
     for extra in extras:
         images, targets = JoinedImages(images, extra.images), np.concatenate([targets, extra.targets])
     batches = TrainingBatches(images, targets, rows, recipe.batch_size, recipe.augment, (seed, 0), extras)
@@ -207,9 +212,11 @@ def _trained(seen: Composed, extras: list[Extra], price_of: dict[int, int], reci
     return model
 
 
-def _labelled(teacher: keras.Model, images: Composed, share: float) -> Extra:
-    found = _probabilities(teacher, images, flip=True)
-    return Extra(images.items, found, np.flatnonzero(confidence(found, False) >= LEAST_CONFIDENCE), share)
+def _pseudo_labelled(teacher: keras.Model, images: Composed, share: float) -> Extra:
+    probabilities = _probabilities(teacher, images, flip=True)
+    return Extra(
+        images.items, probabilities, np.flatnonzero(confidence(probabilities, False) >= LEAST_CONFIDENCE), share
+    )
 
 
 def _recomposed(teacher: keras.Model, images: Composed, share: float, seed: int) -> Extra:
@@ -221,20 +228,20 @@ def _recomposed(teacher: keras.Model, images: Composed, share: float, seed: int)
     items, prices = images.items[sure], np.array(sums.prices)[chances[sure].argmax(axis=-1)]
     print(f"{len(items)} of {sure.size} items have a sure price", flush=True)
     rng, size = np.random.default_rng(seed), items.shape[1:3]
-    made = compose(rng, len(images.items), prices, SUMS, ITEMS, size, CANVAS_PIXELS)
-    targets = one_hot(np.searchsorted(SUMS, made.sums), len(SUMS))
-    return Extra(items[made.items], targets, np.arange(len(targets)), share)
+    composition = compose(rng, len(images.items), prices, SUMS, ITEMS, size, CANVAS_PIXELS)
+    targets = one_hot(np.searchsorted(SUMS, composition.sums), len(SUMS))
+    return Extra(items[composition.items], targets, np.arange(len(targets)), share)
 
 
 def _given_sums(chances: np.ndarray, prices: np.ndarray, sums: np.ndarray) -> np.ndarray:
     """Return the probabilities (n, items, prices) of each item's price, given those and the sum (n,) of all items."""
-    found = np.zeros_like(chances)
+    joint_sums = np.zeros_like(chances)
     for kinds in itertools.product(range(len(prices)), repeat=chances.shape[1]):
         fits = np.flatnonzero(prices[list(kinds)].sum() == sums)
         joint = np.prod([chances[fits, item, kind] for item, kind in enumerate(kinds)], axis=0)
         for item, kind in enumerate(kinds):
-            found[fits, item, kind] += joint
-    return found / found.sum(axis=-1, keepdims=True)
+            joint_sums[fits, item, kind] += joint
+    return joint_sums / joint_sums.sum(axis=-1, keepdims=True)
 
 
 def _probabilities(model: keras.Model, images: Composed, flip: bool) -> np.ndarray:
