@@ -1,4 +1,4 @@
-"""Speed of every augmentation, and a picture of what each does to real images.
+"""Measure the speed of every augmentation, and draw its effect on real images.
 
 FASHION_MNIST_DIR=<folder> python -m benchmarks.augment [docs/augmentation.png]
 """
@@ -37,7 +37,7 @@ ENLARGED, MARGIN_PIXELS, TITLE_PIXELS = 2, 4, 150
 
 
 def main() -> None:
-    """Print images a second by option, and draw the picture where a path is given."""
+    """Print images per second for each option. With a path as argument, also draw the picture."""
     images = load_source("fashion-mnist").train.pixels[..., None]
     for title, options in list(VARIANTS.items())[1:]:
         started = time.process_time()

@@ -1,8 +1,9 @@
-"""What the statistics of batch normalisation are worth after few steps: the running ones, and those estimated anew.
+"""Compare the running statistics of batch normalisation with estimated ones, after few steps of training.
 
     python -m benchmarks.batch_norm
 
-Four networks, 30 steps of AdamW on 400 of scikit-learn's digits, three seeds, judged on 600 others: a few minutes.
+Trains four networks with three seeds: 30 steps of AdamW on 400 of scikit-learn's digits. They are scored on 600 others.
+This takes a few minutes.
 """
 
 import time
@@ -45,7 +46,9 @@ def main() -> None:
 def _accuracies(architecture: str, options: dict, seed: int) -> tuple[list[float], float]:
     """Return the accuracy with each kind of statistics, and the seconds of training."""
     digits = load_digits()
-    pixels = np.kron(digits.images, np.ones((1, 2, 2)))[..., None]  # 16x16, else deep networks see a single pixel
+    pixels = np.kron(digits.images, np.ones((1, 2, 2)))[
+        ..., None
+    ]  # 16x16, because deep networks would shrink 8x8 to a single pixel
     order = np.random.default_rng(seed).permutation(len(pixels))
     rows, validation_rows = order[:TRAINING_IMAGES], order[-JUDGED_IMAGES:]
     images = ((pixels - pixels[rows].mean()) / pixels[rows].std()).astype("float32")

@@ -1,10 +1,10 @@
-"""Why a network answers the same to every image: what its layers still tell of the images that it was not trained on.
+"""Find out why a network gives the same answer to every image: measure how much its layers vary with the image.
 
     python -m benchmarks.collapse MEMBER ...
 
-To be run where `dvc repro` has trained the members; their first fold's held-out images are looked at. A unit that is
-zero for each of them is dead; the share of a layer's output that varies with the image is the standard deviation over
-the images divided by the root of the mean square, of the whole layer.
+Run it in a folder where `dvc repro` has trained the members. It uses the validation images of their first fold. A unit
+that is zero for all of them is dead. The varying share of a layer's output is its standard deviation over the images,
+divided by its root mean square, both for the whole layer.
 """
 
 import sys
@@ -24,7 +24,7 @@ IMAGES = 500
 
 
 def main() -> None:
-    """Print a table a member, with a row for each layer that has weights."""
+    """Print a table for each member, with a row for each layer that has weights."""
     members = load_params(paths.PARAMS).members
     for key in sys.argv[1:]:
         task, input_ = members[key].task, members[key].input

@@ -3,9 +3,9 @@
     nice python -m benchmarks.damaged_files FOLDER
 
 FOLDER is a finished project of `faults.yaml`, such as `undisturbed/project` of `benchmarks.kills`. Each of its files is
-replaced by an empty one, by two thirds of itself, by random bytes, by `{}`, `[]`, `5` and by a CSV with another header,
-and each stage that reads it runs. A damage passes if the stage refuses it in one sentence that names the file; a file
-that is read without a word, such as one that only people look at, counts as accepted.
+replaced by an empty one, by two thirds of itself, by random bytes, by `{}`, `[]`, `5` and by a CSV with another header.
+Then each stage that reads the file runs. A damage passes if the stage refuses it in one sentence that names the file.
+If the stage runs without an error (some files are only for people), the damage counts as accepted.
 """
 
 import argparse
@@ -48,9 +48,9 @@ READERS = {  # the stages that read a folder's files, and their keys
 
 
 def outcome(project: Path, stage: str, path: Path, damage: str) -> tuple[str, str]:
-    """Return what a stage does about a damaged file (`refused`, `accepted` or `traceback`), and its words.
+    """Return how a stage reacts to a damaged file (`refused`, `unnamed`, `accepted` or `traceback`), and its error.
 
-    The file is whole again afterwards; the working directory is the project's.
+    The file is restored afterwards. The working directory must be the project's.
     """
     name, *key = stage.split()
     function = getattr(importlib.import_module(f"pipeline.{name}"), name)

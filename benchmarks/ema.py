@@ -1,9 +1,9 @@
-"""What a moving average of the weights and airbench's Lookahead bring to the `fast` network.
+"""Measure the gain of a moving average of the weights, and of airbench's Lookahead, for the `fast` network.
 
     FASHION_MNIST_DIR=<folder> python -m benchmarks.ema RESULTS.jsonl
 
 The baseline of `benchmarks/ingredients.py` on 10 000 training images of Fashion-MNIST, four epochs, two seeds, scored
-on 10 000 other training images: half a minute a run on one core. A run that RESULTS.jsonl holds is not made again.
+on 10 000 other training images. A run takes half a minute on one core. Runs that RESULTS.jsonl contains are skipped.
 """
 
 import sys

@@ -1,9 +1,10 @@
-"""Images a second of the default member: a batch again and again, fed by the pipeline, in both precisions, predicting.
+"""Measure images per second of the default member, in training and in prediction, in both precisions.
 
     python -m benchmarks.engine [--images 12800] [--batch-size 128]
 
-Eight minutes on two idle cores with AVX-512 BF16; with TF_ENABLE_ONEDNN_OPTS=0 before it, without oneDNN. A GPU needs
-more images (256 000 in batches of 512) for its speed to show. Random images: speed does not depend on what they show.
+Training is timed on one repeated batch and on batches from the pipeline. It takes eight minutes on two idle cores with
+AVX-512 BF16. Set TF_ENABLE_ONEDNN_OPTS=0 to measure without oneDNN. A GPU needs more images (256 000 in batches of 512)
+to reach its full speed. The images are random, because speed does not depend on their content.
 """
 
 import argparse
@@ -32,7 +33,7 @@ PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
 def main() -> None:
-    """Print a line a way to train and to predict, the best of some rounds."""
+    """Print a line for each way to train and to predict: the best of some rounds."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--images", type=int, default=12_800)
     parser.add_argument("--batch-size", type=int, default=128)
@@ -48,7 +49,7 @@ def main() -> None:
 
 
 def _training(precision: str, compiling: bool | str, count: int, batch_size: int) -> dict[str, Callable[[], object]]:
-    """Return an epoch of one network in each way to feed it."""
+    """Return, for each way to feed a network, a function that trains it for one epoch."""
     images = _images(count)
     targets = np.eye(10, dtype=np.float32)[np.arange(count) % 10]
     model = _model(precision, compiling)
@@ -59,7 +60,7 @@ def _training(precision: str, compiling: bool | str, count: int, batch_size: int
             model.train_on_batch(*one)
 
     def feed(distinct: int, augment: Augment) -> Callable[[], object]:
-        """Return an epoch of as many images, of which so many are distinct."""
+        """Return a function that trains on `count` images, of which `distinct` are distinct."""
         some = images[:distinct], targets[:distinct]
         batches = TrainingBatches(*some, np.resize(np.arange(distinct), count), batch_size, augment, (0, 0))
         return lambda: fit(model, batches, [])
@@ -73,7 +74,7 @@ def _training(precision: str, compiling: bool | str, count: int, batch_size: int
 
 
 def _predicting(precision: str, count: int) -> dict[str, Callable[[], object]]:
-    """Return predictions of as many images with flips, and reading them alone."""
+    """Return functions that predict `count` images with flips, and that only read them."""
     model, images = _model(precision, jit_compile()), _images(count)
     rows, view_options = np.arange(count), views(True, 0)
     batches = PredictionBatches(images, rows, 512)
@@ -97,7 +98,7 @@ def _model(precision: str, compiling: bool | str) -> keras.Model:
 
 
 def _compare(precision: str, ways: dict[str, Callable[[], object]], images: int) -> None:
-    """Time the ways in turns, so that what else the machine does slows them alike; the first round compiles."""
+    """Time the ways in turns, so that other load on the machine slows all of them. The first round compiles."""
     seconds = {title: [] for title in ways}
     for _ in range(ROUNDS + 1):
         for title, work in ways.items():

@@ -1,4 +1,4 @@
-"""Time and memory of stage `ensemble` with honest scores and every method: 20 members, 60 000 rows, 10 classes.
+"""Measure time and memory of the stage `ensemble` with all methods: 20 members, 60 000 rows, 10 classes.
 
 python -m benchmarks.ensemble [members] [rows] [classes]
 """
@@ -36,7 +36,7 @@ FOLDS, TEST_SHARE = 5, 6
 
 
 def main() -> None:
-    """Make up members that share most of their errors, run the stage on them, and print what it took."""
+    """Generate members that share most of their errors, run the stage on them, and print its time and memory."""
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         _make_up(MEMBERS, ROWS, CLASSES)

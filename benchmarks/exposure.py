@@ -1,10 +1,10 @@
-"""A price-sum member's errors by how often training rows show the rarest item of an image.
+"""Count a price-sum member's errors by how often the rarest item of an image occurs in the training rows.
 
     python -m benchmarks.exposure MEMBER
 
-To be run where `dvc repro` has made the member's predictions. A held-out row's items have been seen by the model of its
-fold, as often as that fold's training rows show them; a test image is judged by the mean of all folds' models, whose
-training rows together are all there are. With one hold-out both are the same rows.
+Run it in a folder where `dvc repro` has written the member's predictions. For a validation row, the training rows of
+its fold count. A test image is predicted by the models of all folds, so all training rows count. With a single
+hold-out, both are the same rows.
 """
 
 import sys
@@ -22,11 +22,11 @@ from pipeline.storage.files import load_array
 from pipeline.storage.predictions import load_aligned
 from pipeline.storage.task_data import TaskData
 
-OFTEN = 3  # times, from which on nothing is counted apart
+OFTEN = 3  # times; rows with more are counted together
 
 
 def main() -> None:
-    """Print a row for each number of times."""
+    """Print a row for each number of occurrences."""
     params, key = load_params(paths.PARAMS), sys.argv[1]
     task = params.members[key].task
     folds, (train, test) = TaskData(task).folds, _items(task)
@@ -43,18 +43,18 @@ def main() -> None:
 
 
 def _items(task: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return a number for every item of the training and of the test images (n, items), equal for equal pixels."""
+    """Return a number for every item of the training and test images (n, items). Equal pixels have equal numbers."""
     return item_numbers(*(load_array(paths.images(task) / f"{rows}_items.npy") for rows in ("train", "test")))
 
 
 def _times(train_items: np.ndarray, judged: np.ndarray) -> np.ndarray:
-    """Return how often the images `train_items` have the rarest item of each image `judged`, at most `OFTEN`."""
+    """Return how often the rarest item of each image of `judged` occurs in `train_items`, at most `OFTEN`."""
     times = np.bincount(train_items.ravel(), minlength=judged.max() + 1)
     return np.minimum(times[judged].min(axis=1), OFTEN)
 
 
 def _wrong(task: str, key: str, rows: str, labels: np.ndarray, judged: np.ndarray) -> np.ndarray:
-    """Return whether the member is wrong about each row that is judged."""
+    """Return whether the member's prediction is wrong, for each row of the mask `judged`."""
     images = paths.images(task)
     ids = load_array(images / f"{'train' if rows == 'oof' else rows}_ids.npy")[judged]
     predictions = load_aligned(paths.predictions(task, key) / f"{rows}.npz", ids, TaskData(task).classes)

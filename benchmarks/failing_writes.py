@@ -2,13 +2,14 @@
 
     nice python -m benchmarks.failing_writes FOLDER [--minutes 180] [--stages split train] [--seed 0]
 
-FOLDER holds the tiny project of `faults.yaml` and a line for each fault (`faults.jsonl`); the same command goes on
-where it was. For n = 1, 2, ... the n-th open, write, rename or fsync of a stage on the project's outputs fails: with
-ENOSPC (and so do all calls after it), with EIO, or as a short write. Then the stage runs again without a fault. All n
-of a stage are tried, in an order drawn by the seed, until the stage's share of the minutes is spent.
+FOLDER gets the tiny project of `faults.yaml` and a line for each fault (`faults.jsonl`). The same command resumes. For
+n = 1, 2, ... the n-th open, write, rename or fsync of a stage on the project's outputs fails: with ENOSPC (then all
+later calls fail, too), with EIO, or as a short write. Then the stage runs again without a fault. All n of a stage are
+tried, in random order by the seed, until the stage's share of the minutes is used up.
 
-A fault passes if the run either ends with one sentence on stderr, exit status 1, and its outs absent, as they were or
-whole, or is a short write that is made good; and if the run after it leaves the same files as one without a fault.
+A fault passes in two cases: the run ends with one sentence on stderr, exit status 1, and outputs that are absent,
+unchanged or complete; or it is a short write that the stage repeats successfully. In both cases, the next run must
+leave the same files as a run without a fault.
 """
 
 import argparse
@@ -32,7 +33,7 @@ SECONDS = 600  # after which a stage counts as stuck
 
 
 class Stage:
-    """A stage of the tiny project with the files as they were before it and as it leaves them without a fault."""
+    """A stage of the tiny project, with the project's files before it and after a run without a fault."""
 
     def __init__(self, folder: Path, command: str) -> None:
         self.folder, self.command = folder, command
@@ -40,8 +41,8 @@ class Stage:
         self.before, self.after = folder / f"{command}.before", folder / f"{command}.after"
 
     def prepare(self) -> int:
-        """Run the stage without a fault, keep what was before it, and return the number of calls that may fail."""
-        if self.before.exists():  # the harness was ended while it tried this stage's faults
+        """Save the files, run the stage without a fault, and return the number of calls that may fail."""
+        if self.before.exists():  # an earlier harness ended while it tried this stage's faults
             self.back(self.before)
         else:
             _copy(self.project, self.before)
@@ -55,13 +56,13 @@ class Stage:
         return calls
 
     def end(self) -> None:
-        """Leave the project as it is after the stage, and forget what was before."""
+        """Restore the project to its state after the stage, and delete the saved files."""
         self.back(self.after)
         for state in (self.before, self.after):
             shutil.rmtree(state)
 
     def run(self, number: int = 0, kind: str = "EIO") -> tuple[subprocess.CompletedProcess, int]:
-        """Run the stage with the `number`-th call failing, and return how it ended and how many calls there were."""
+        """Run the stage with the `number`-th call failing. Return the finished process and the number of calls."""
         counter, log = self.folder / "counter", self.folder / "fault"
         counter.write_bytes(bytes(8))
         log.unlink(missing_ok=True)
@@ -86,7 +87,7 @@ class Stage:
         return result, int.from_bytes(counter.read_bytes(), sys.byteorder)
 
     def back(self, state: Path) -> None:
-        """Put the project back as it was before or after the stage."""
+        """Restore the project's files from `state`."""
         for name in (*tiny_project.OUTPUTS, *tiny_project.STATE):
             if name != "submissions":
                 shutil.rmtree(self.project / name, ignore_errors=True)
@@ -97,7 +98,7 @@ class Stage:
                 path.unlink()
 
     def fault(self, number: int, kind: str) -> dict:
-        """Return what became of a fault, and what was wrong with that; nothing, if it passed."""
+        """Return the outcome of a fault. Its list `wrong` is empty if the fault passed."""
         self.back(self.before)
         try:
             result, _ = self.run(number, kind)
@@ -160,7 +161,7 @@ def different(stage: Stage) -> list[str]:
 
 
 def library(folder: Path) -> Path:
-    """Return the library that makes calls fail, compiled where it is missing."""
+    """Return the library that makes calls fail. Compile it if it is missing."""
     path = folder / "failing_calls.so"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -169,7 +170,7 @@ def library(folder: Path) -> Path:
 
 
 def faults(folder: Path, stages: list[str], seed: int, minutes: float) -> Iterator[dict]:
-    """Yield a row for each fault, stage by stage; those that `folder` has are not tried again."""
+    """Yield a row for each fault, stage by stage. Faults that are recorded in `folder` are not tried again."""
     if not (folder / "project").exists():
         tiny_project.make(folder / "project")
     log = folder / "faults.jsonl"

@@ -1,10 +1,10 @@
-"""What generated images bring where real ones are few: the `fashion` CNN on 2 000 of them, with a share and without.
+"""Measure the gain of generated images when real ones are few: the `fashion` CNN on 2 000 images, with and without.
 
     FASHION_MNIST_DIR=<folder> python -m benchmarks.generate [FOLDER]
 
-Keeps its work in FOLDER where one is given, so that artifacts/fashion/generated/samples.png can be looked at. About a
-quarter of an hour on two cores. The two members of a seed differ in the share alone and take equally many steps; the
-test images are the 10 000 of Fashion-MNIST.
+With FOLDER, its files are kept there, among them artifacts/fashion/generated/samples.png. It takes about a quarter of
+an hour on two cores. The two members of a seed differ only in the share of generated images and train for equally many
+steps. The test images are the 10 000 of Fashion-MNIST.
 """
 
 import json
@@ -26,7 +26,7 @@ MEMBER = {"task": "fashion", "architecture": "fast", "augment": {"flip": True, "
 
 
 def main() -> None:
-    """Run the stages and print a line a member."""
+    """Run the stages and print a line for each member."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(*sys.argv[1:2] or [temporary])
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,10 +1,9 @@
-"""The figures of before results were data: the tables of RESULTS.md at commit 7b28d18 as rows of `benchmarks/results/`.
+"""Import the tables of RESULTS.md at commit 7b28d18 as rows of `benchmarks/results/`.
 
     python -m benchmarks.import_results
 
-It was run once; a CSV that exists is left alone. `benchmarks/records/tables.yaml` says how each table is read; what a
-table does not say stays empty.
-Figures that only the text of RESULTS.md has are in `benchmarks/records/` and in no CSV.
+It was run once, and skips CSVs that exist. `benchmarks/records/tables.yaml` describes how each table is read. Values
+that a table does not contain stay empty. Figures in the text of RESULTS.md are in `benchmarks/records/`, in no CSV.
 """
 
 import re

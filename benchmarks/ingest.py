@@ -1,6 +1,6 @@
-"""Time the readers on files of full size: `python -m benchmarks.ingest [FOLDER]`, which needs 1.5 GB of disk there.
+"""Time the readers on files of full size: `python -m benchmarks.ingest [FOLDER]`. It needs 1.5 GB of disk in FOLDER.
 
-Each reader runs in a process of its own, whose peak resident memory is printed beside the seconds.
+Each reader runs in its own process. Its seconds and its peak resident memory are printed.
 """
 
 import functools
@@ -53,7 +53,7 @@ def write_python2_pickle(path: Path) -> None:
 
 
 def measure(path: Path) -> None:
-    """Read one file and print what it took."""
+    """Read one file and print its time and memory."""
     started = time.monotonic()
     raw = read_split(path, Split(images=path.name), Form(), labelled=path.suffix == ".csv")
     seconds = time.monotonic() - started
@@ -75,7 +75,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=sys.argv[1] if len(sys.argv) > 1 else None) as folder:
         for name, write in writers.items():
             path = Path(folder, name)
-            for step in (write, measure):  # the peak of a process counts what its parent held
+            for step in (write, measure):  # in fresh processes, because a peak includes the parent's memory
                 process = multiprocessing.get_context("spawn").Process(target=step, args=(path,))
                 process.start()
                 process.join()

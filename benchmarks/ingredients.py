@@ -1,11 +1,11 @@
-"""What each ingredient of the `fast` network and of its recipe brings on real images: one taken out or added at a time.
+"""Measure the gain of each ingredient of the `fast` network and its recipe: remove or add one at a time.
 
     FASHION_MNIST_DIR=<folder> python -m benchmarks.ingredients RESULTS.jsonl [VARIANT ...]
 
-50 000 training images of Fashion-MNIST, scored on the other 10 000 of the training set; the test images are not looked
-at. Half the width, four epochs, three seeds: two minutes a run on one core without AVX-512, a quarter of an hour at
-full size, half an hour for twenty epochs; on one with AVX-512 BF16 37 minutes for a hundred, seven and a half for a
-hundred of 10 000 images. A run that RESULTS.jsonl holds is not made again.
+Trains on 50 000 training images of Fashion-MNIST and scores on the other 10 000. The test images are not used. With
+half the width, four epochs and three seeds, a run takes two minutes on one core without AVX-512. It takes a quarter of
+an hour at full size, and half an hour for twenty epochs. On one core with AVX-512 BF16, a hundred epochs take 37
+minutes, or seven and a half with 10 000 images. Runs that RESULTS.jsonl contains are skipped.
 """
 
 import sys
@@ -41,22 +41,22 @@ from pipeline.training.network import predict_logits
 from pipeline.training.seeding import copies, set_variables
 
 SEEDS, HELD_OUT, PATCHES = 3, 10_000, 5_000
-SORTED_EVERY_EPOCHS, HARDEST_SHARE = 3, 2 / 3  # of rows that an epoch of few learns from; the others are drawn
+SORTED_EVERY_EPOCHS, HARDEST_SHARE = 3, 2 / 3  # share of the hardest rows in a short epoch; the others are random
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The baseline: the default but for its Dirac initialisation, which this comparison brought in."""
+    """The baseline: the default without Dirac initialisation, which was added because of this comparison."""
 
     stem_filters: int = 16
     filters: tuple[int, ...] = (16, 32, 64)
     activation: str = "relu"
     whitening: bool = False  # a frozen stem of the eigenvectors of 2x2 patches, and their negatives
-    dirac: bool = False  # convolutions that begin by passing their first channels on
+    dirac: bool = False  # convolutions that start as copies of their first channels
     residual: bool = False  # a third convolution a group, with a shortcut past the last two
-    squeeze: bool = False  # channels weighed by a small network of their means
+    squeeze: bool = False  # squeeze and excitation: a small network weighs the channels by their means
     pooling: str = "max"  # at the end; "none" keeps the last grid's places apart
-    learnt_share: float = 1.0  # of the rows, in epochs but the first and the last tenth: mostly the hardest ones
+    learnt_share: float = 1.0  # of the rows, mostly the hardest ones, in all epochs except the first and the last tenth
     resnet: dict[str, Any] = field(default_factory=dict)  # options of that network, in place of this one
     precision: str = "auto"
     training_images: int = 50_000
@@ -183,7 +183,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 
 class Lookahead(keras.callbacks.Callback):
-    """Airbench's Lookahead: every five steps the weights become an average, which forgets ever more slowly.
+    """Airbench's Lookahead: every five steps the weights become a moving average, whose decay grows.
 
     Source: Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024.
     """
@@ -193,7 +193,7 @@ class Lookahead(keras.callbacks.Callback):
         self.steps, self.step, self.average = steps, 0, None
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Move the average, and the weights to it."""
+        """Update the average, and assign it to the weights."""
         self.step += 1
         if self.average is None:
             self.average = copies(self.model.weights)
@@ -208,7 +208,7 @@ class Lookahead(keras.callbacks.Callback):
 
 
 def main() -> None:
-    """Train what is missing, then print the table."""
+    """Train the missing runs, then print the table."""
     images = load_source("fashion-mnist").train
 
     def figures(name: str, seed: int) -> dict[str, float]:
@@ -250,7 +250,7 @@ def _table(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def train_and_judge(images: Any, recipe: Recipe, seed: int) -> dict[str, float]:
-    """Train once and return the accuracy on the held-out rows, of one, two and six views."""
+    """Train once and return the accuracy on the held-out rows, in one, two and six views."""
     order = np.random.default_rng(0).permutation(len(images.labels))
     held_out, rows = np.sort(order[:HELD_OUT]), np.sort(order[HELD_OUT:][: recipe.training_images])
     pixels, targets = images.pixels[..., None], one_hot(images.labels, 10)
@@ -276,7 +276,9 @@ def train_and_judge(images: Any, recipe: Recipe, seed: int) -> dict[str, float]:
     )
     started, sorts, rng = time.monotonic(), 0, np.random.default_rng(seed)
     callbacks = [Lookahead(steps)] if recipe.lookahead else []
-    stretch = recipe.epochs if recipe.learnt_share == 1 else 1  # epochs with the same rows: a fit ends an average
+    stretch = (
+        recipe.epochs if recipe.learnt_share == 1 else 1
+    )  # epochs with the same rows, in one fit, because a fit ends the moving average
     for epoch in range(0, recipe.epochs, stretch):
         size = sizes[epoch]
         if size < len(rows) and (epoch - 1) % SORTED_EVERY_EPOCHS == 0:
@@ -303,7 +305,7 @@ def train_and_judge(images: Any, recipe: Recipe, seed: int) -> dict[str, float]:
 
 
 def _rows_learnt(recipe: Recipe, rows: int) -> list[int]:
-    """Return how many rows each epoch learns from."""
+    """Return the number of training rows in each epoch."""
     last = recipe.epochs - max(1, round(recipe.epochs / 10))
     few = round(recipe.learnt_share * rows)
     return [few if 0 < epoch < last else rows for epoch in range(recipe.epochs)]

@@ -2,9 +2,9 @@
 
 FASHION_MNIST_DIR=... python -m benchmarks.item_noise [images]
 
-Images of three items of five kinds on 64x128 black pixels are composed and then spoilt. `accuracy` is the share of
-images whose every box overlaps the box in the clean image by four fifths (intersection over union), with the threshold
-for black that `features.items.black` chooses; `accuracy_at_0` is the share without one. Seconds are processor time.
+Images of three items of five kinds on 64x128 black pixels are composed and then disturbed. `accuracy` is the share of
+images in which every box overlaps the box in the clean image by four fifths (intersection over union). It uses the
+black threshold that `features.items.black` chooses; `accuracy_at_0` uses the threshold 0. Seconds are processor time.
 """
 
 import io
@@ -38,7 +38,7 @@ def main(n: int = IMAGES) -> None:
 
 
 def _compose(n: int, brightness: float) -> np.ndarray:
-    """Return images, uint8 (n, height, width, 1), of items whose pixels are darkened to that share, but never to 0."""
+    """Return images, uint8 (n, height, width, 1). Their items are darkened to that share, but no pixel becomes 0."""
     source = load_source("fashion-mnist")
     rows = np.isin(source.train.labels, list(source.price_of))
     prices = np.array([source.price_of[label] for label in source.train.labels[rows].tolist()])
@@ -97,7 +97,7 @@ def _jpeg(quality: int) -> Callable[[np.ndarray], np.ndarray]:
     return lambda images: np.stack([encode_and_decode(image) for image in images[..., 0]])[..., None]
 
 
-VARIANTS = (  # name, brightness of the items, what is done to the images
+VARIANTS = (  # name, brightness of the items, disturbance of the images
     ("clean", 1, np.copy),
     ("clean, dark items", DARK, np.copy),
     ("0 or 1 added", 1, _uniform(0, 1)),

@@ -1,14 +1,14 @@
-"""Does a run that is killed again and again end with the files of one that was left alone?
+"""Does a run that is killed many times end with the same files as an undisturbed run?
 
     nice python -m benchmarks.kills FOLDER [--kills 100] [--seed 0]
 
-Each round makes the tiny project of `faults.yaml` anew and runs `python -m pipeline repro` until it is done, killed
-KILLS_A_STAGE times while each stage runs: at a moment, with a signal and at a target (dvc alone, the stage alone, or
-the whole process group) that are drawn by the seed. FOLDER keeps a line for each kill (`kills.jsonl`); the same
-command goes on with the next round.
+Each round writes the tiny project of `faults.yaml` and repeats `python -m pipeline repro` until it finishes. It is
+killed KILLS_A_STAGE times during each stage. The moment, the signal and the target (dvc alone, the stage alone, or the
+whole process group) are random by the seed. FOLDER gets a line for each kill (`kills.jsonl`). The same command resumes
+with the next round.
 
-A round passes if nothing outlives a kill for more than LINGER_SECONDS, each kill repeats at most one epoch, or 10 s of
-shorter ones, and at most one trial, and the files are at the end those of an undisturbed run, but for times.
+A round passes if no process survives a kill for more than LINGER_SECONDS, if each kill repeats at most one epoch (or
+10 s of shorter ones) and at most one trial, and if the final files are those of an undisturbed run, except for times.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def stages_so_far(project: Path, since: int = 0) -> list[str]:
 
 
 def undisturbed(folder: Path) -> dict:
-    """Return the seconds of each stage and the contents at the end of a run without kills, which `folder` keeps."""
+    """Return the seconds of each stage and the final contents of a run without kills. They are saved in `folder`."""
     file = folder / "undisturbed.json"
     if not file.exists():
         project = folder / "undisturbed" / "project"
@@ -80,7 +80,7 @@ def undisturbed(folder: Path) -> dict:
 
 
 def killed_round(folder: Path, number: int, reference: dict, draw: random.Random, budget: int) -> list[dict]:
-    """Return a row for each kill of a round, the last one with what was wrong with the round."""
+    """Return a row for each kill of a round. The last row also has the faults of the whole round."""
     project = folder / f"round-{number}" / "project"
     shutil.rmtree(project.parent, ignore_errors=True)
     tiny_project.make(project, EPOCHS)
@@ -107,14 +107,14 @@ def killed_round(folder: Path, number: int, reference: dict, draw: random.Random
 def killed_at(
     project: Path, process: subprocess.Popen, since: int, plan: list[str], seconds: dict, draw: random.Random
 ) -> dict | None:
-    """Wait for the next planned stage that runs, and for a moment drawn by its seconds, kill, and return what was done.
+    """Wait for the next planned stage and a random moment in it, kill, and return a description of the kill.
 
-    None: the run came to its end before.
+    Return None if the run ended before that.
     """
     while process.poll() is None:
         running = stages_so_far(project, since)[-1:]
         while plan and running and list(seconds).index(plan[0]) < list(seconds).index(running[0]):
-            plan.pop(0)  # it ended in a run that was to be killed in it
+            plan.pop(0)  # the stage ended before its kill
         if running and plan and running[0] == plan[0]:
             break
         if not plan:
@@ -133,7 +133,7 @@ def killed_at(
 
 
 def send(pid: int, number: int, target: str) -> bool:
-    """Send a signal, and return whether its target was there."""
+    """Send a signal, and return whether its target existed."""
     try:
         if target == "group":
             os.killpg(pid, number)
@@ -150,7 +150,7 @@ def send(pid: int, number: int, target: str) -> bool:
 
 
 def all_ended(group: int) -> bool:
-    """Return whether all processes of a group end within LINGER_SECONDS, but for a dvc that runs on."""
+    """Return whether all processes of a group end within LINGER_SECONDS."""
     until = time.monotonic() + LINGER_SECONDS
     while time.monotonic() < until:
         try:
@@ -168,7 +168,7 @@ def all_ended(group: int) -> bool:
 
 
 def wrong_at_the_end(project: Path, status: int, reference: dict, rows: list[dict]) -> list[str]:
-    """Return what is wrong with a round that has come to its end."""
+    """Return the faults of a finished round."""
     log = (project.parent / "log").read_text(errors="replace")
     if status:
         return [f"status {status}: {log[-600:]}"]

@@ -59,7 +59,7 @@ class Mutant:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Draw the sample, learn what each test runs, and run the mutants that have no row yet."""
+    """Draw the sample, find the lines that each test runs, and run the mutants that have no row yet."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mutants", description="Look for untested code.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--most", type=int, default=MUTANTS, help="mutants in the sample")
@@ -139,7 +139,7 @@ def _places(tree: Path, file: str) -> dict[tuple[int, int], list[tuple[str, int]
 
 
 def _annotations(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """Return where type hints begin and end: to change one changes no number."""
+    """Return where type hints begin and end. They are not mutated, because they change no result."""
     hints = []
     for node in ast.walk(ast.parse(source)):
         for name in ("annotation", "returns"):
@@ -182,13 +182,13 @@ def _row(tree: Path, mutant: Mutant, tests: "Tests") -> dict:
 
 
 def _key(tree: Path, mutant: Mutant) -> str:
-    """Return what names a mutant: its file with a digest of its content, and its place."""
+    """Return the key of a mutant: its file with a digest of its content, and its place."""
     digest = hashlib.blake2b((tree / mutant.file).read_bytes(), digest_size=4).hexdigest()
     return f"{mutant.file}@{digest}:{mutant.line}:{mutant.column}"
 
 
 def _known_keys(again: str) -> set[str]:
-    """Return the names of the mutants that have a row, but for those of the status `again`."""
+    """Return the keys of the mutants that have a row, except those with the status `again`."""
     if not results.path_of("mutants").exists():
         return set()
     rows = results.read("mutants")
@@ -223,7 +223,7 @@ def _pytest(arguments: list[str], plugins: tuple = ()) -> int:
 
 
 def _run_in_fork(tree: Path, work: Callable[[], int], limit_seconds: float, may_cache: bool = False) -> int | None:
-    """Return the exit status of the work in a fork that lives in the tree, or None where it took too long."""
+    """Return the exit status of the work in a forked process in the tree, or None if it took too long."""
     child = os.fork()
     if child == 0:
         _become_child(tree, work, may_cache)
@@ -239,7 +239,7 @@ def _run_in_fork(tree: Path, work: Callable[[], int], limit_seconds: float, may_
 
 
 def _become_child(tree: Path, work: Callable[[], int], may_cache: bool) -> None:
-    """Run the work as a process of the tree; bytecode is cached for code without a mutation alone."""
+    """Run the work as a process of the tree. Bytecode is cached only for code without a mutation."""
     status = 70
     try:
         os.setsid()
@@ -258,7 +258,7 @@ def _become_child(tree: Path, work: Callable[[], int], may_cache: bool) -> None:
 
 
 class Tests:
-    """Which lines each test runs, and how long it takes; learnt once for each state of a file of tests."""
+    """The lines that each test runs, and its seconds. They are measured once for each version of a test file."""
 
     def __init__(self, tree: Path, folder: Path, patterns: list[str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)

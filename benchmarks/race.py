@@ -1,13 +1,13 @@
-"""Accuracy by minute: published systems and Podium's members, each trained for as long on the same machine.
+"""Compare accuracy by minute: published systems and Podium's members, trained equally long on the same machine.
 
     pip install -e ".[benchmarks]"
     FASHION_MNIST_DIR=<folder> python -m benchmarks.race WORK [--minutes 20] [MEMBER ...]
 
-Trains the members of benchmarks/race.yaml one after another on all training rows, and judges each on test images ten
-times on the way, in one view, and at the end in its task's views too; judging does not count as time, compiling does.
-On the JAX backend they are judged after whole epochs. A member whose schedule ends somewhere gets as many epochs as
-its time has room for, by the speed of its first steps; the published recipes go on as they say.
-What is done is kept in the folder WORK: curves as CSVs, and in the end race.png and a table.
+Trains the members of benchmarks/race.yaml one after another on all training rows. Each is scored on test images ten
+times during the training, in one view, and at the end also in its task's views. Scoring does not count as time;
+compiling does. On the JAX backend, members are scored after whole epochs. If a member's schedule has an end, its number
+of epochs is chosen by the speed of its first steps so that it fits the time. The published recipes keep their epochs.
+The folder WORK gets the curves as CSVs, and at the end race.png and a table. The same command resumes.
 """
 
 import argparse
@@ -45,7 +45,7 @@ IN_VIEWS = "accuracy in the task's views"
 
 
 def main() -> None:
-    """Train whom WORK holds no curve of, then draw all curves and print the table."""
+    """Train the members without a curve in WORK, then draw all curves and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("work", type=Path)
     parser.add_argument("members", nargs="*", metavar="MEMBER")
@@ -105,7 +105,7 @@ def _rows(curve: pd.DataFrame, view_count: int) -> list[dict]:
 
 
 class Clock:
-    """Counts the seconds of training alone, judges at every mark, and stops at the end of the budget."""
+    """Count only the seconds of training, score at every mark, and stop at the end of the budget."""
 
     def __init__(
         self, name: str, trainer: keras.Model, test: np.ndarray, right: np.ndarray, budget_seconds: float
@@ -118,15 +118,15 @@ class Clock:
         return self.seconds >= self.budget_seconds
 
     def steps_done(self, *_: object) -> None:
-        """Count the time since the last call, end the epoch when it is over, and judge if a mark is reached."""
+        """Count the time since the last call. Stop at the end of the budget, and score at a mark."""
         self._count()
         if self.is_over:
             self.trainer.stop_training = True
-        elif keras.backend.backend() != "jax":  # whose steps have the variables to themselves until an epoch ends
+        elif keras.backend.backend() != "jax":  # with JAX, the variables are not available before an epoch ends
             self._judge_at_mark()
 
     def epoch_done(self, *_: object) -> None:
-        """Count the time since the last steps, and judge if a mark is reached."""
+        """Count the time since the last steps, and score at a mark."""
         self._count()
         if not self.is_over:
             self._judge_at_mark()
@@ -140,7 +140,7 @@ class Clock:
             self.judge(JUDGED_ROWS)
 
     def judge(self, rows: int) -> None:
-        """Note the accuracy on the first test rows, and start the clock anew."""
+        """Record the accuracy on the first test rows, and restart the clock."""
         logits = predict_logits(self.trainer, self.test, np.arange(min(rows, len(self.test))))
         accuracy = float((logits.argmax(axis=1) == self.right[: len(logits)]).mean())
         self.marks.append({"minutes": self.seconds / 60, "accuracy": accuracy, "images": len(logits)})

@@ -1,4 +1,4 @@
-"""The pages that show results: `benchmarks/README.md`, and the marked tables of README.md and docs/.
+"""Write the pages with results: `benchmarks/README.md`, and the marked tables of README.md and docs/.
 
     python -m benchmarks.readme
 
@@ -32,14 +32,14 @@ COUNTS = ("parameters", "images", "items_per_class", "images_per_second")
 
 
 def main() -> None:
-    """Write all pages anew."""
+    """Write all pages."""
     for path, text in pages().items():
         with writing(path) as part:
             part.write_text(text, encoding="utf-8")
 
 
 def pages() -> dict[Path, str]:
-    """Return what each page should contain by the data.
+    """Return the text of each page, made from the data.
 
     Raises:
         KeyError: a page marks a table that `questions.yaml` does not have.

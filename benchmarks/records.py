@@ -1,13 +1,13 @@
-"""A single model's accuracy on a replica's test images: a member trained on all training rows, three seeds.
+"""Measure a single model's accuracy on a replica's test images: a member trained on all training rows, three seeds.
 
     cp benchmarks/records.yaml params.yaml
     FASHION_MNIST_DIR=<folder> dvc repro split@TASK
     python -m benchmarks.records MEMBER [SEEDS]
 
-Prints accuracy in one view, with flips, and in the task's own views of test-time augmentation, and the arithmetic of
-training: three times the forward pass of its convolutions and dense layers for every image seen; Muon adds about two
-percent at width 1, which is not in it. A killed run goes on. Nothing is to be chosen by these figures: that is what
-held-out training rows are for.
+Prints the accuracy in one view, with flips, and in the task's own views of test-time augmentation. It also prints the
+arithmetic of training: three times the forward pass of convolutions and dense layers, for every image of every epoch.
+Muon needs about two percent more at width 1, which is not included. A killed run resumes. Choose settings by held-out
+training rows, never by these figures.
 """
 
 import sys
@@ -69,7 +69,7 @@ def right_classes(params: Params, task: str) -> np.ndarray:
 
 
 def train_model(member: Member, name: str, rows: np.ndarray) -> keras.Model:
-    """Return the member trained on some training rows and validated on none; what is done is kept under `name`."""
+    """Return the member's model after training on `rows`, without validation. Checkpoints are saved under `name`."""
     folder = paths.resume(member.task, name) / key_of(member, member.task)
     job = FoldJob(
         member=member,

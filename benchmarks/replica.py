@@ -1,4 +1,4 @@
-"""Time and memory of full-size replicas, and speed and yield of locating items.
+"""Measure time and memory of full-size replicas, and speed and success of locating items.
 
     FASHION_MNIST_DIR=<folder> python -m benchmarks.replica
 
@@ -33,7 +33,7 @@ CHUNK_IMAGES = 10_000
 
 
 def main() -> None:
-    """Print one line a measurement."""
+    """Print one line for each measurement."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "params.yaml").write_text(PARAMS, encoding="utf-8")
         for key in ("fashion", "price_sum"):

@@ -1,10 +1,11 @@
-"""The figures of a finished `dvc repro` as rows of results.
+"""Write the figures of a finished `dvc repro` as rows of results.
 
     python -m benchmarks.report_rows QUESTION [TASK ...]
 
-To be run in the project's folder once `report` has run, with the params.yaml that the question names
-(`benchmarks/questions.yaml`). Writes the out-of-fold and test scores of all members and ensembles, for the named tasks
-or for all. PFLOP and seconds are those of a member's folds: three times the forward pass for each image seen.
+Run it in the project's folder after the stage `report`, with the params.yaml that the question names
+(`benchmarks/questions.yaml`). It writes the out-of-fold and test scores of all members and ensembles, for the named
+tasks or for all. PFLOP and seconds are those of a member's folds: three times the forward pass for every image of every
+epoch.
 """
 
 import sys
@@ -51,7 +52,7 @@ def _rows(line: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _training(line: dict[str, Any]) -> dict[str, Any]:
-    """Return what the training of a member was and took; nothing for an ensemble."""
+    """Return the settings and the cost of a member's training; nothing for an ensemble."""
     if pd.isna(line.get("MFLOPs per image")):
         return {}
     folds, member = TaskData(line["task"]).folds, load_params(paths.PARAMS).members[line["member"]]

@@ -62,7 +62,7 @@ def questions() -> dict[str, Any]:
 
 
 def key_of(question: str) -> list[str]:
-    """Return the columns that say which figure a row of the question is."""
+    """Return the columns that identify a row of a question."""
     return [*KEY, *questions()["questions"].get(question, {}).get("key", ())]
 
 
@@ -74,7 +74,7 @@ def write(question: str, rows: Iterable[Mapping[str, Any]]) -> Path:
         rows: values by column; None or NaN is unknown. Commit, date, device and source are filled in where they miss.
 
     Raises:
-        OSError: the file cannot be written; it is then as it was.
+        OSError: the file cannot be written. It is left unchanged.
     """
     filled = [{"question": question, **_origin(), **row} for row in rows]
     new = pd.DataFrame([{name: _text(value) for name, value in row.items()} for row in filled])
@@ -108,7 +108,7 @@ def _text(value: Any) -> str:
 
 @cache
 def _origin() -> dict[str, str]:
-    """Return what made the rows: the commit (with + where files differ from it), the day, the machine, the command."""
+    """Return the origin of the rows: the commit (with + if files differ from it), date, device and command."""
     command = ["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *sys.argv[1:]]
     return {
         "commit": _git("rev-parse", "--short", "HEAD") + ("+" if _git("status", "--porcelain", "-uno") else ""),
@@ -119,7 +119,7 @@ def _origin() -> dict[str, str]:
 
 
 def device() -> str:
-    """Return the name of the first GPU that the driver lists; without one, that of the CPU, with the usable cores."""
+    """Return the name of the first GPU that the driver lists, or else of the CPU, with the number of usable cores."""
     try:
         query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
         return subprocess.run(query, capture_output=True, text=True, check=True).stdout.splitlines()[0]

@@ -1,4 +1,4 @@
-"""Runs of several variants and seeds, each kept as a line of a file, so that a killed comparison goes on."""
+"""Run several variants and seeds. Each run is saved as a line of a file, so a killed comparison can resume."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -8,9 +8,9 @@ import pandas as pd
 
 
 def run_all(path: Path, variants: Iterable[str], seeds: int, figures: Callable[[str, int], dict]) -> pd.DataFrame:
-    """Return the figures of every variant and seed, in the columns `variant`, `seed` and theirs, seed by seed.
+    """Return the figures of every variant and seed, in the columns `variant`, `seed` and those of the figures.
 
-    A run that the JSON lines in `path` hold is not made again; what they hold of other variants is returned too.
+    Runs that the JSON lines in `path` contain are not repeated. Lines of other variants are returned, too.
     """
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     known = {(row["variant"], row["seed"]) for row in rows}

@@ -1,9 +1,9 @@
-"""How time and memory of every stage grow with the number of images and with their size: noise in ten classes.
+"""Measure how time and memory of every stage grow with the number and the size of images. The images are noise.
 
     python -m benchmarks.scale
 
-One fold and one epoch of the default network; more folds, epochs and members are so many times that. Memory is the peak
-of a stage's own process. About ten minutes on two cores.
+Trains one fold and one epoch of the default network. Multiply by folds, epochs and members. Memory is the peak of a
+stage's own process. It takes about ten minutes on two cores.
 """
 
 import os
@@ -26,7 +26,7 @@ STAGES = {"ingest": "noise", "prepare": "noise", "split": "noise", "tune": "fast
 
 
 def main() -> None:
-    """Run the stages on every size and print a row each."""
+    """Run the stages on every size and print a row for each size."""
     rows = []
     for images, pixels in SIZES:
         with tempfile.TemporaryDirectory() as folder:

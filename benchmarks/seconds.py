@@ -1,12 +1,12 @@
-"""Seconds of training to an accuracy: members trained on one device, a seed after another, compiled beforehand.
+"""Measure the seconds of training and the accuracy of members on one device. Compiling is not included.
 
     FASHION_MNIST_DIR=<folder> KERAS_BACKEND=jax python -m benchmarks.seconds WORK [--seeds 3] [--held-out] MEMBER ...
 
-Members of benchmarks/gpu.yaml, on all training rows, judged on the replica's test images in one view and in the task's
-own views. With --held-out they learn all but the split's first held-out rows and are judged on those: that is what a
-recipe is chosen by. The clock runs over a seed's epochs; an epoch before them all, whose weights are thrown away, has
-the program compiled and the images brought to the device. TFLOP/s count three times the forward pass of convolutions
-and dense layers.
+The members are those of benchmarks/gpu.yaml. They train on all training rows and are scored on the replica's test
+images, in one view and in the task's own views. With --held-out, the rows of fold 0 are left out of training and used
+for the score. Choose recipes by this score. The clock runs during a seed's epochs. A first epoch compiles the program
+and copies the images to the device; its weights are discarded. TFLOP/s count three times the forward pass of
+convolutions and dense layers.
 """
 
 import argparse
@@ -40,7 +40,7 @@ COSTS = {"pflop": "PFLOP", "seconds": "seconds", "tflops": "TFLOP/s"}
 
 
 def main() -> None:
-    """Train each member and seed, a line each, then print the means."""
+    """Train each member and seed, print a line for each, then print the means."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("work", type=Path)
     parser.add_argument("members", nargs="+", metavar="MEMBER")
@@ -103,7 +103,7 @@ def _figures(params: Params, member: Member, seeds: Iterable[int], held_out: boo
 def _timed(
     trainer: keras.Model, member: Member, rows: np.ndarray, labels: np.ndarray, seeds: Iterable[int]
 ) -> Iterator[tuple[float, float]]:
-    """Train the model anew by each seed; yield what a first epoch took, and the seconds of the seed's epochs."""
+    """Train the model once for each seed. Yield the seconds of the first, compiling epoch, and of the seed's epochs."""
     training, images = member.training, paths.images(member.task)
     pixels = np.asarray(load_array(images / f"train_{member.input}.npy"))
     targets = one_hot(labels, len(TaskData(member.task).classes))

@@ -1,13 +1,13 @@
-"""How the price-sum accuracy falls with fewer images and with fewer items that they are composed of.
+"""Measure how the price-sum accuracy falls with fewer images, and with fewer items in the pool.
 
     pip install -e ".[benchmarks]"
     FASHION_MNIST_DIR=<folder> python -m benchmarks.sizes WORK
 
-The member `price_sum-fast` of benchmarks/params.yaml on the first 1 000 to 60 000 training images of a pool of 6 000
-items a class, and on 20 000 images of smaller pools; judged on 10 000 test images of the same pool, and on 10 000 whose
-items no training image shows. Fewer images are seen more often: the member's epochs times the root of 60 000 / images,
-so that steps fall with the root of the images. About half an hour on two cores; a killed run goes on. Leaves sizes.png
-in the folder WORK.
+The member `price_sum-fast` of benchmarks/params.yaml trains on the first 1 000 to 60 000 training images of a pool of
+6 000 items for each class, and on 20 000 images of smaller pools. It is scored on 10 000 test images of the same pool,
+and on 10 000 whose items occur in no training image. With fewer images there are more epochs: the member's epochs times
+the root of 60 000 / images. It takes about half an hour on two cores. A killed run resumes. The folder WORK gets
+sizes.png.
 """
 
 import sys
@@ -35,7 +35,7 @@ IMAGES, POOLS, POOL_IMAGES, ALL_ITEMS = (1000, 5000, 20_000, 60_000), (30, 200, 
 
 
 def main() -> None:
-    """Train what is missing, then draw and print."""
+    """Train the missing models, then draw the curves and print the table."""
     params = prepare_tasks(Path(sys.argv[1]), yaml.safe_dump(_params(), sort_keys=False))
     member = params.members[MEMBER]
     sizes = [("price_sum", rows, ALL_ITEMS) for rows in IMAGES]
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def _params() -> dict:
-    """Return benchmarks/params.yaml with the price-sum tasks alone, and one more for each smaller pool."""
+    """Return benchmarks/params.yaml with only the price-sum tasks, and one more task for each smaller pool."""
     tree = yaml.safe_load((ROOT / "benchmarks/params.yaml").read_text())
     shared, replica = tree["tasks"]["price_sum"], tree["replicas"]["price_sum"]
     tasks = {name: tree["tasks"][name] for name in ("price_sum", DISJOINT)}

@@ -1,4 +1,4 @@
-"""What benchmarks of whole stages share: a task of CSVs, stages run as a user runs them, tasks made ready by them."""
+"""Parts that benchmarks of whole stages share: a task of CSVs, running stages, preparing tasks."""
 
 import os
 import subprocess
@@ -30,16 +30,16 @@ def csv_task(replica: str, folds: int, **changes: object) -> dict:
 
 
 def run(folder: Path, stage: str, *keys: str, log: IO[str] | None = None) -> None:
-    """Run a stage of the params.yaml in `folder`; what it prints goes to `log` where one is given."""
+    """Run a stage of the params.yaml in `folder`. With `log`, its output goes there."""
     command = [sys.executable, "-m", f"pipeline.{stage}", *keys]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": path}, stdout=log, check=True)
 
 
 def prepare_tasks(work: Path, params: str, members: Iterable[str] = ()) -> Params:
-    """Go to the folder `work`, write params.yaml there, make images and folds of its tasks, and return it parsed.
+    """Change into the folder `work`, write params.yaml there, prepare images and folds of its tasks, and return it.
 
-    With `members`, of their tasks alone.
+    With `members`, only their tasks are prepared.
     """
     work.mkdir(parents=True, exist_ok=True)
     os.chdir(work)

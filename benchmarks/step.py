@@ -1,9 +1,9 @@
-"""What a training step is spent on: its milliseconds, and on a GPU with JAX those of its kernels by kind.
+"""Measure the milliseconds of a training step and, with JAX on a GPU, those of its kernels by kind.
 
     FASHION_MNIST_DIR=<folder> KERAS_BACKEND=jax python -m benchmarks.step WORK MEMBER ...
 
-Members of benchmarks/gpu.yaml on their task's training images. TFLOP/s count three times the forward pass of
-convolutions and dense layers. Kernels are read from a trace of JAX's profiler, which slows the steps that it watches.
+The members of benchmarks/gpu.yaml train on their task's images. TFLOP/s count three times the forward pass of
+convolutions and dense layers. Kernels come from a trace of JAX's profiler, which slows the traced steps.
 """
 
 import argparse
@@ -37,7 +37,7 @@ from pipeline.training.network import build_model, size_of
 from pipeline.training.phases import compiled, phases
 
 STEPS, TRACED_STEPS = 200, 8
-KINDS = {  # of kernels: the first whose pattern is in a kernel's name, or in that of what it was compiled from
+KINDS = {  # of kernels: the first whose pattern occurs in the name of a kernel or of its source operation
     "convolutions and their gradients": r"conv(?!ert)",
     "products of matrices": r"gemm|nvjet|dot",
     "windows and scattering": r"window|scatter",
@@ -47,7 +47,7 @@ KINDS = {  # of kernels: the first whose pattern is in a kernel's name, or in th
 
 
 def main() -> None:
-    """Time a step of each member, and print its kernels where there is a trace of them."""
+    """Time a step of each member, and print its kernels if JAX can trace them."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("work", type=Path)
     parser.add_argument("members", nargs="+", metavar="MEMBER")
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def learner(member: Member, pixels: np.ndarray, targets: np.ndarray) -> Callable[[int, Callable], None]:
-    """Return what trains a new model of the member for some steps, and calls back after each."""
+    """Return a function that trains a new model of the member for some steps and calls back after each."""
     trainer, batch_size = new_trainer(member, 1, 1000), batch_size_for(len(targets), member.training.batch_size)
 
     def train(steps: int, on_batch_end: Callable[[int, dict | None], None]) -> None:
@@ -92,7 +92,7 @@ def new_trainer(member: Member, epochs: int, steps: int) -> keras.Model:
 
 
 def speed(learn: Callable[[int, Callable], None]) -> tuple[float, float]:
-    """Return the seconds of starting and compiling, and those of a step."""
+    """Return the seconds of start and compilation, and the seconds of a step."""
     times, started = [], time.monotonic()
     learn(STEPS, lambda batch, _: times.append((batch + 1, time.monotonic() - started)))
     (first_steps, first), (_, last) = times[0], times[-1]
@@ -101,7 +101,7 @@ def speed(learn: Callable[[int, Callable], None]) -> tuple[float, float]:
 
 
 def _kernels(learn: Callable[[int, Callable], None]) -> pd.DataFrame:
-    """Return the milliseconds and kernels a step by kind, of a GPU's streams; no row on a CPU, which has none."""
+    """Return the milliseconds and kernels per step by kind, in a GPU's streams. On a CPU there are no rows."""
     import jax  # the profiler of one backend
 
     learn(TRACED_STEPS, lambda *_: None)

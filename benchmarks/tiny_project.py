@@ -1,4 +1,4 @@
-"""The competition of `faults.yaml` in a folder of its own, and what its stages leave, without times and dates."""
+"""Write the project of `faults.yaml` into a folder, and digest its stages' outputs without times and dates."""
 
 import hashlib
 import io
@@ -35,11 +35,17 @@ STAGES = (  # in the order of dvc.yaml
     "score tiny",
     "report",
 )
-UNSTEADY = ("second", "trials", "number", "reasons", "date")  # parts of the names of values that a second run changes
+UNSTEADY = (
+    "second",
+    "trials",
+    "number",
+    "reasons",
+    "date",
+)  # a value is ignored if its name contains one of these, because a second run changes it
 
 
 def make(folder: Path, epochs: int = 1) -> None:
-    """Write the project into an empty folder: the code, for DVC, and `faults.yaml`, with as many epochs a member."""
+    """Write the project into an empty folder: the code, as dependencies for DVC, and `faults.yaml` with `epochs`."""
     folder.mkdir(parents=True)
     for name in COPIED:
         source = ROOT / name
@@ -58,13 +64,13 @@ def make(folder: Path, epochs: int = 1) -> None:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment of stages: this interpreter, and the project's own code before any other."""
+    """Return the environment of stages, in which they use this interpreter and the project's copy of the code."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return {**os.environ, "PATH": path, "PYTHONPATH": "", "CUDA_VISIBLE_DEVICES": "", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """Return a digest of what each output of the project says, by its path."""
+    """Return a digest of each output's content, by path."""
     files = [path for name in OUTPUTS for path in sorted((folder / name).rglob("*")) if path.is_file()]
     code = {folder / path.relative_to(ROOT) for path in (ROOT / "submissions").rglob("*")}
     return {str(path.relative_to(folder)): _digest(path) for path in files if path not in code}
@@ -72,7 +78,7 @@ def contents(folder: Path) -> dict[str, str]:
 
 def _digest(path: Path) -> str:
     if path.is_relative_to("report") or path.parts[-2] == "report":
-        return "there"  # its tables hold seconds
+        return "there"  # its tables contain seconds
     value = READERS.get(path.suffix, Path.read_bytes)(path)
     content = value if isinstance(value, bytes) else repr(value).encode()
     return hashlib.blake2b(content, digest_size=8).hexdigest()

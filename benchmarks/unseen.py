@@ -1,12 +1,14 @@
-"""What helps on items that no training image shows: recipes of the price-sum member, compared on held-out items.
+"""Compare recipes of the price-sum member on images of items that occur in no training image.
 
     FASHION_MNIST_DIR=<folder> python -m benchmarks.unseen RESULTS.jsonl [VARIANT ...]
 
-Images are composed of 5 000 items a class of Fashion-MNIST's training set, held-out ones of the other 1 000 a class;
-the test items of the disjoint replica are not looked at. 20 000 images are seen for six epochs and three seeds: some
-minutes a run on two cores. A run that RESULTS.jsonl holds is not made again. With pseudo-labels a second network learns
-held-out images too, by the labels of a first one of the same recipe, never by their own. Re-composed, it learns new
-images of the items of those seen, by the prices that the first one is sure of, given the sums of their images.
+Training images are composed of 5 000 items of each class of Fashion-MNIST's training set, held-out ones of the other
+1 000. The test items of the disjoint replica are not used. There are 20 000 training images, six epochs and three
+seeds. A run takes some minutes on two cores. Runs that RESULTS.jsonl contains are skipped.
+
+With pseudo-labels, a second network also trains on held-out images, with the labels of a first one of the same recipe
+instead of the true ones. With re-composition, it also trains on new images of the training items, with the prices of
+which the first network is sure, given the sums of their images.
 """
 
 import itertools
@@ -49,7 +51,7 @@ LEAST_CONFIDENCE = 0.9  # of pseudo-labels, and of prices
 
 @dataclass(frozen=True)
 class Recipe:
-    """The default, to be varied."""
+    """The default recipe, which the variants change."""
 
     width: float = 1.0
     dropout: float = 0.0
@@ -64,7 +66,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Composed:
-    """Images as `prepare` cuts them."""
+    """Images whose items are cut out, as in the stage `prepare`."""
 
     items: np.ndarray  # uint8 (n, 3, 28, 28, 1)
     classes: np.ndarray  # int64 (n,), of the sums
@@ -102,7 +104,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 
 def main() -> None:
-    """Train what is missing, then print the table."""
+    """Train the missing runs, then print the table."""
     training_images, held_out, price_of = _composed()
 
     def figures(name: str, seed: int) -> dict[str, float]:
@@ -166,7 +168,7 @@ def _images(pool: Images, price_of: dict[int, int], count: int, rng: np.random.G
 def _figures(
     training_images: Composed, held_out: Composed, price_of: dict[int, int], recipe: Recipe, seed: int
 ) -> dict[str, float]:
-    """Train and return the accuracy on held-out images, in one view and with flips, and on those seen."""
+    """Train and return the accuracy on held-out images, in one view and with flips, and on training images."""
     started = time.monotonic()
     model = _train(training_images, [], price_of, recipe, seed)
     if recipe.pseudo_share:
@@ -220,7 +222,7 @@ def _pseudo_labelled(teacher: keras.Model, images: Composed, share: float) -> Ex
 
 
 def _recomposed(teacher: keras.Model, images: Composed, share: float, seed: int) -> Extra:
-    """Return as many images of items whose price is sure, of any images."""
+    """Return the same number of new images, composed of items whose price is sure."""
     sums = next(layer for layer in teacher.layers if isinstance(layer, PriceSums))
     logits = keras.Model(teacher.input, sums.input).predict(images.items, batch_size=500, verbose=0)
     chances = _given_sums(softmax(logits, axis=-1), np.array(sums.prices), np.array(SUMS)[images.classes])
