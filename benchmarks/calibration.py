@@ -24,8 +24,8 @@ from pipeline.running.backend import keras  # before what imports Keras itself
 import models
 from benchmarks import results
 from features.augmentation.augment import Augment
-from features.calibration import calibrate, calibrated_models, calibrated_rows, fit_temperature, fit_temperatures
-from features.ensembling import averaged
+from features.calibration import calibrate, calibrate_models, calibrate_rows, fit_temperature, fit_temperatures
+from features.ensembling import mean_of_logits
 from features.items.composing import compose, paint
 from features.labels.metrics import log_loss, report, set_scores
 from features.labels.targets import as_binary, from_binary, one_hot, probabilities
@@ -79,11 +79,14 @@ def _table(scores: pd.DataFrame) -> list[dict]:
     for (task, setting), group in scores.groupby(["task", "setting"], sort=False):
         by_variant = dict(list(group.set_index("seed").groupby("variant", sort=False)))
         first = next(iter(by_variant.values()))
-        for variant, each in by_variant.items():
+        for variant, variant_scores in by_variant.items():
             row = {"task": task, "member": variant, "setting": setting, "rows": "held out"}
-            row |= results.mean_and_error(each["accuracy"]) | each[["log_loss", "macro_f1"]].mean().to_dict()
+            row |= (
+                results.mean_and_error(variant_scores["accuracy"])
+                | variant_scores[["log_loss", "macro_f1"]].mean().to_dict()
+            )
             for score, sign in {"accuracy": 1, "log_loss": -1}.items():
-                gain = results.mean_and_error(sign * (each[score] - first[score]))
+                gain = results.mean_and_error(sign * (variant_scores[score] - first[score]))
                 row |= {f"{score}_gain": gain["accuracy"], f"{score}_gain_error": gain["standard_error"]}
             rows.append(row)
     return rows
@@ -102,13 +105,13 @@ def _outputs(task: str, smoothing: float, seed: int) -> Outputs:
     out_of_fold, held_out = models[folds, rows], models[:, held_out_rows]
     if labels.ndim == 1:
         return Outputs(out_of_fold, folds, labels[rows], held_out, labels[held_out_rows], 1)
-    count, each_label = labels.shape[1], labels.astype(int)
+    count, label_rows = labels.shape[1], labels.astype(int)
     return Outputs(
         as_binary(out_of_fold),
         np.repeat(folds, count),
-        each_label[rows].reshape(-1),
+        label_rows[rows].reshape(-1),
         as_binary(held_out),
-        each_label[held_out_rows].reshape(-1),
+        label_rows[held_out_rows].reshape(-1),
         count,
     )
 
@@ -157,14 +160,18 @@ def _means(outputs: Outputs) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Yield each variant with the temperatures (folds,) for out-of-fold rows and the mean for held-out rows."""
     out_of_fold, labels, held_out = outputs.out_of_fold, outputs.labels, outputs.held_out
     one = np.repeat(fit_temperature(out_of_fold, labels), FOLDS)
-    each_fold = fit_temperatures(out_of_fold[None], labels, outputs.folds)[0]
+    fold_temperatures = fit_temperatures(out_of_fold[None], labels, outputs.folds)[0]
     yield "one temperature after the mean", one, calibrate(held_out.mean(axis=0), one[0])
-    for name, temperatures in {"no": np.ones(FOLDS), "one": one, "each fold's": each_fold}.items():
-        calibrated = calibrated_models(held_out, temperatures)
+    for name, temperatures in {"no": np.ones(FOLDS), "one": one, "each fold's": fold_temperatures}.items():
+        calibrated = calibrate_models(held_out, temperatures)
         yield f"{name} temperature, mean of probabilities", temperatures, calibrated.mean(axis=0)
-        yield f"{name} temperature, mean of logits", temperatures, averaged(calibrated)[0]
-    for name, mean in {"probabilities": held_out.mean(axis=0), "logits": averaged(held_out)[0]}.items():
-        yield f"temperature of the mean of {name}, on other held-out rows", each_fold, _cross_fitted(mean, outputs)
+        yield f"{name} temperature, mean of logits", temperatures, mean_of_logits(calibrated)[0]
+    for name, mean in {"probabilities": held_out.mean(axis=0), "logits": mean_of_logits(held_out)[0]}.items():
+        yield (
+            f"temperature of the mean of {name}, on other held-out rows",
+            fold_temperatures,
+            _cross_fitted(mean, outputs),
+        )
 
 
 def _cross_fitted(mean: np.ndarray, outputs: Outputs) -> np.ndarray:
@@ -192,7 +199,7 @@ def _scores(outputs: Outputs) -> Iterator[dict]:
 def _set_scores(outputs: Outputs, temperatures: np.ndarray, mean: np.ndarray) -> dict[str, float]:
     """Return the scores of label sets by thresholds that are fitted on out-of-fold rows."""
     count = outputs.rows_an_image
-    rows = calibrated_rows(outputs.out_of_fold[None], temperatures[None], outputs.folds)[0]
+    rows = calibrate_rows(outputs.out_of_fold[None], temperatures[None], outputs.folds)[0]
     thresholds = fit_thresholds(from_binary(rows, count), outputs.labels.reshape(-1, count))
     label_sets = choose(from_binary(mean, count), thresholds, at_least_one=True)
     return set_scores(label_sets, outputs.truth.reshape(-1, count))

@@ -1,7 +1,7 @@
-"""The temperatures that make a member's probabilities as sure as they are right.
+"""Calibrate a member's probabilities with temperatures, so that their confidence matches their accuracy.
 
-A temperature belongs to one fold's model. It is fitted on the rows that this model was not trained on, and it is
-applied to this model's probabilities before they are averaged with those of others.
+A temperature belongs to one fold's model. It is fitted on the validation rows of this model, and applied to its
+probabilities before they are averaged with those of other models.
 """
 
 import numpy as np
@@ -17,10 +17,10 @@ def calibrate(probabilities: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Return the temperature with the least log-loss (Guo et al., "On Calibration of Modern Neural Networks", 2017).
+    """Return the temperature with the lowest log-loss (Guo et al., "On Calibration of Modern Neural Networks", 2017).
 
-    Below one it sharpens what label smoothing and averaged views made too modest, so that members can be compared. Its
-    logarithm has a standard normal prior, without which rows that are all right would make a model certain.
+    A temperature below one sharpens probabilities that label smoothing and averaged views have flattened, so members
+    can be compared. Its logarithm has a standard normal prior. Without it, a model without errors would become certain.
 
     Args:
         probabilities: (n, classes).
@@ -39,52 +39,52 @@ def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
 
 def fit_temperatures(
-    probabilities: np.ndarray, labels: np.ndarray, folds: np.ndarray, seen: np.ndarray | None = None
+    probabilities: np.ndarray, labels: np.ndarray, folds: np.ndarray, fit_rows: np.ndarray | None = None
 ) -> np.ndarray:
     """Return the temperature (members, folds) of every fold's model of every member.
 
     Args:
         probabilities: out of fold (members, n, classes).
         labels: class indices (n,).
-        folds: (n,), whose model each row's probabilities come from.
-        seen: bool (n,), the rows to fit on, by default all. A model without such rows gets the geometric mean of its
-            member's other temperatures.
+        folds: (n,), the fold whose model each row's probabilities come from.
+        fit_rows: bool (n,), the rows to fit on, by default all. A model without such rows gets the geometric mean of
+            its member's other temperatures.
     """
-    seen = np.ones(len(labels), bool) if seen is None else seen
+    fit_rows = np.ones(len(labels), bool) if fit_rows is None else fit_rows
     temperatures = np.full((len(probabilities), folds.max() + 1), np.nan)
-    for fold in np.unique(folds[seen]):
-        rows = np.flatnonzero(seen & (folds == fold))
-        temperatures[:, fold] = [fit_temperature(each[rows], labels[rows]) for each in probabilities]
+    for fold in np.unique(folds[fit_rows]):
+        rows = np.flatnonzero(fit_rows & (folds == fold))
+        temperatures[:, fold] = [fit_temperature(member[rows], labels[rows]) for member in probabilities]
     return np.where(np.isnan(temperatures), mean_temperatures(temperatures)[:, None], temperatures)
 
 
 def mean_temperatures(temperatures: np.ndarray) -> np.ndarray:
-    """Return each member's geometric mean (members,) of its temperatures (members, folds), of those that are known."""
+    """Return the geometric mean (members,) of each member's temperatures (members, folds), without NaN."""
     return np.exp(np.nanmean(np.log(temperatures), axis=1))
 
 
-def calibrated_rows(probabilities: np.ndarray, temperatures: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """Return out-of-fold probabilities (members, n, classes), each calibrated by its own model's temperature.
+def calibrate_rows(probabilities: np.ndarray, temperatures: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """Return out-of-fold probabilities (members, n, classes), calibrated with the temperature of each row's model.
 
     Args:
         probabilities: (members, n, classes).
         temperatures: (members, folds).
-        folds: (n,), whose model each row's probabilities come from.
+        folds: (n,), the fold whose model each row's probabilities come from.
     """
     return softmax(_logs(probabilities) / temperatures[:, folds, None].astype(probabilities.dtype), axis=2)
 
 
-def calibrated_models(models: np.ndarray, temperatures: np.ndarray) -> np.ndarray:
-    """Return a member's test probabilities (folds, n, classes), each fold's calibrated by its own temperature.
+def calibrate_models(models: np.ndarray, temperatures: np.ndarray) -> np.ndarray:
+    """Return a member's test probabilities (folds, n, classes), calibrated with each fold's temperature.
 
     Args:
-        models: (folds, n, classes), or (1, n, classes) of a member with one model on all rows, which no row is held
-            out from: it gets the geometric mean of the temperatures.
+        models: (folds, n, classes), or (1, n, classes) for a member with one model that was trained on all rows. It has
+            no validation rows, so it gets the geometric mean of the temperatures.
         temperatures: of this member (folds,).
     """
     if len(models) == 1:
         temperatures = mean_temperatures(temperatures[None])
-    return np.stack([calibrate(each, t) for each, t in zip(models, temperatures.tolist(), strict=True)])
+    return np.stack([calibrate(model, t) for model, t in zip(models, temperatures.tolist(), strict=True)])
 
 
 def _logs(probabilities: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
-"""Members made one: calibrated fold models, averaged by weight or combined by a stacked regression.
+"""Combine members: calibrated fold models, averaged with weights or combined by a stacked regression.
 
-Whatever is fitted on out-of-fold rows, which show each fold's models alone, is applied to each fold's models alone. The
-mean over the folds comes last. It is a mean of logits, so that a threshold of one model suits it too. On rows held out
-from training it has a lower log-loss than a mean of probabilities and is right at least as often
+Out-of-fold rows contain the predictions of one fold's models. So what is fitted on them is applied to the models of one
+fold at a time. The mean over the folds comes last. It is a mean of logits, so a model's threshold fits it, too. On rows
+held out from training it has a lower log-loss than a mean of probabilities and is right at least as often
 (`benchmarks/calibration.py`).
 """
 
@@ -14,12 +14,12 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression
 
-from features.calibration import calibrated_models, calibrated_rows
+from features.calibration import calibrate_models, calibrate_rows
 from features.labels.metrics import LEAST_PROBABILITY
 from features.labels.targets import as_binary, from_binary
 
 METHODS = ("mean", "greedy", "convex", "stacking")
-LEAST_BAG = 4  # members, below which a bag would be too poor
+LEAST_BAG = 4  # members; smaller bags are too weak
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Greedy:
 
 @dataclass(frozen=True)
 class Blend:
-    """The members' average by weight."""
+    """The weighted mean of the members."""
 
     weights: np.ndarray  # (members,), summing to one
 
@@ -52,7 +52,7 @@ class Stack:
     def __call__(self, members: np.ndarray) -> np.ndarray:
         """Return the stacked probabilities float32 (n, classes) of calibrated members (members, n, classes).
 
-        A class that the fit had no row of gets none.
+        A class without rows in the fit gets the probability 0.
         """
         out = np.zeros(members.shape[1:], np.float32)
         out[:, self.regression.classes_] = self.regression.predict_proba(_features(members))
@@ -71,41 +71,45 @@ class Ensemble:
 
     temperatures: np.ndarray  # (members, folds)
     blend: Blend | Stack
-    label_sets: bool = False  # every label of an image is then a row of its own to the blend, absent or present
+    label_sets: bool = False  # if so, each label of an image is a separate row with two classes, absent and present
 
     def of_rows(self, members: np.ndarray, folds: np.ndarray) -> np.ndarray:
         """Return probabilities float32 (n, classes) of training rows.
 
         Args:
             members: out-of-fold probabilities (members, n, classes).
-            folds: (n,), whose model each row's probabilities come from.
+            folds: (n,), the fold whose model each row's probabilities come from.
         """
         if not self.label_sets:
-            return self.blend(calibrated_rows(members, self.temperatures, folds))
+            return self.blend(calibrate_rows(members, self.temperatures, folds))
         count = members.shape[2]
-        each_label = calibrated_rows(as_binary(members), self.temperatures, np.repeat(folds, count))
-        return from_binary(self.blend(each_label), count)
+        label_rows = calibrate_rows(as_binary(members), self.temperatures, np.repeat(folds, count))
+        return from_binary(self.blend(label_rows), count)
 
     def of_models(self, members: Sequence[np.ndarray]) -> tuple[np.ndarray, float | None]:
-        """Return probabilities float32 (n, classes) of test rows, and what averaging the folds gained, see `averaged`.
+        """Return probabilities float32 (n, classes) of test rows, and the gain of averaging the folds.
+
+        The gain is that of `mean_of_logits`, or None with a single fold.
 
         Args:
-            members: each one's (folds, n, classes), or (1, n, classes) where one model learnt from all rows.
+            members: of each member (folds, n, classes), or (1, n, classes) if one model was trained on all rows.
         """
         count = members[0].shape[2]
-        rows = [as_binary(each) for each in members] if self.label_sets else members
-        calibrated = [calibrated_models(*each) for each in zip(rows, self.temperatures, strict=True)]
+        rows = [as_binary(member) for member in members] if self.label_sets else members
+        calibrated = [calibrate_models(*pair) for pair in zip(rows, self.temperatures, strict=True)]
         folds = range(max(map(len, calibrated)))
-        ensembles = np.stack([self.blend(np.stack([each[fold % len(each)] for each in calibrated])) for fold in folds])
-        mean, gain = averaged(ensembles)
+        by_fold = [np.stack([models[fold % len(models)] for models in calibrated]) for fold in folds]
+        ensembles = np.stack([self.blend(members_of_fold) for members_of_fold in by_fold])
+        mean, gain = mean_of_logits(ensembles)
         return from_binary(mean, count) if self.label_sets else mean, gain if len(folds) > 1 else None
 
 
-def averaged(models: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the mean of models by their logits, and by how much its log-loss is below the models' mean log-loss.
+def mean_of_logits(models: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the mean of models by their logits, and its gain: how far its log-loss is below the mean of theirs.
 
-    That gain is exact and needs no labels: the mean of logits is normalised by a factor that does not depend on the
-    class, and its logarithm is the gain (Heskes, "Selecting weighting factors in logarithmic opinion pools", 1998).
+    The gain is exact and needs no labels. The mean of logits is normalised by a factor that does not depend on the
+    class, and the logarithm of this factor is the gain (Heskes, "Selecting weighting factors in logarithmic opinion
+    pools", 1998).
 
     Args:
         models: probabilities (models, n, classes) of the same rows.
@@ -121,61 +125,61 @@ def averaged(models: np.ndarray) -> tuple[np.ndarray, float]:
 def fit_blends(
     members: np.ndarray, labels: np.ndarray, methods: Sequence[str], greedy: Greedy
 ) -> dict[str, Blend | Stack]:
-    """Return the blend of each method, all of the same calibrated members.
+    """Return the blend of each method for the same calibrated members.
 
     Args:
         members: calibrated probabilities (members, n, classes).
         labels: class indices (n,).
-        methods: of METHODS: `mean`; `greedy`, selection with replacement on log-loss (Caruana et al., "Ensemble
-            selection from libraries of models", 2004); `convex`, the weights with the least log-loss; `stacking`
+        methods: some of METHODS: `mean`; `greedy`, selection with replacement on log-loss (Caruana et al., "Ensemble
+            selection from libraries of models", 2004); `convex`, the weights with the lowest log-loss; `stacking`
             (Wolpert, "Stacked generalization", 1992).
-        greedy: settings of that method.
+        greedy: settings of the method `greedy`.
     """
     true = members[:, np.arange(len(labels)), labels]  # (members, n)
-    made: dict[str, Blend | Stack] = {}
+    blends: dict[str, Blend | Stack] = {}
     for method in methods:
         if method == "mean":
-            made[method] = Blend(np.full(len(members), 1 / len(members)))
+            blends[method] = Blend(np.full(len(members), 1 / len(members)))
         elif method == "greedy":
-            made[method] = Blend(_bagged(true, greedy))
+            blends[method] = Blend(_bagged_weights(true, greedy))
         elif method == "convex":
-            made[method] = Blend(_convex(true))
+            blends[method] = Blend(_convex_weights(true))
         else:
-            made[method] = Stack(_regression(members, labels), len(members))
-    return made
+            blends[method] = Stack(_regression(members, labels), len(members))
+    return blends
 
 
-def _bagged(true: np.ndarray, greedy: Greedy) -> np.ndarray:
-    """Return the mean of the weights (members,) that selection finds among random halves of the members."""
+def _bagged_weights(true: np.ndarray, greedy: Greedy) -> np.ndarray:
+    """Return the mean weights (members,) of selections from random halves of the members."""
     count, rng = len(true), np.random.default_rng(greedy.seed)
-    drawn = max(-(-count // 2), min(count, LEAST_BAG))
-    if drawn == count:
-        return _selected(true, greedy.rounds)
+    bag_size = max(-(-count // 2), min(count, LEAST_BAG))
+    if bag_size == count:
+        return _selection_weights(true, greedy.rounds)
     weights = np.zeros(count)
     for _ in range(greedy.bags):
-        bag = rng.choice(count, drawn, replace=False)
-        weights[bag] += _selected(true[bag], greedy.rounds)
+        bag = rng.choice(count, bag_size, replace=False)
+        weights[bag] += _selection_weights(true[bag], greedy.rounds)
     return weights / weights.sum()
 
 
-def _selected(true: np.ndarray, rounds: int) -> np.ndarray:
-    """Return the weights (members,) from every member's probabilities (members, n) of the true class.
+def _selection_weights(true: np.ndarray, rounds: int) -> np.ndarray:
+    """Return the weights (members,) of greedy selection, from the probabilities (members, n) of the true class.
 
-    Selection starts from the best of the ensembles of the one, two, three... best members; of what follows, the best
-    ensemble counts.
+    Selection starts from the best one of the ensembles of the one, two, three... best members. The best ensemble of all
+    rounds is returned.
     """
     order = _losses(true).argsort()
     prefixes = np.cumsum(true[order], axis=0)
     size = 1 + int(_losses(prefixes / np.arange(1, len(true) + 1, dtype=true.dtype)[:, None]).argmin())
-    total, chosen = prefixes[size - 1], np.bincount(order[:size], minlength=len(true))
-    best_loss, best = _losses(total[None] / size)[0], chosen
+    total, counts = prefixes[size - 1], np.bincount(order[:size], minlength=len(true))
+    best_loss, best = _losses(total[None] / size)[0], counts
     for _ in range(rounds):
         size += 1
         losses = _losses((total + true) / size)
         winner = int(losses.argmin())
-        total, chosen = total + true[winner], chosen + np.eye(len(true), dtype=int)[winner]
+        total, counts = total + true[winner], counts + np.eye(len(true), dtype=int)[winner]
         if losses[winner] < best_loss:
-            best_loss, best = losses[winner], chosen
+            best_loss, best = losses[winner], counts
     return best / best.sum()
 
 
@@ -183,8 +187,8 @@ def _losses(true: np.ndarray) -> np.ndarray:
     return -np.log(np.maximum(true, LEAST_PROBABILITY)).mean(axis=1, dtype=np.float64)
 
 
-def _convex(true: np.ndarray) -> np.ndarray:
-    """Return the weights (members,), none negative and summing to one, with the least log-loss; it has one minimum."""
+def _convex_weights(true: np.ndarray) -> np.ndarray:
+    """Return the weights (members,) with the lowest log-loss, at least 0 and summing to one. The loss is convex."""
     members = np.maximum(true, LEAST_PROBABILITY).astype(np.float64)
     count, rows = members.shape
 
@@ -192,7 +196,7 @@ def _convex(true: np.ndarray) -> np.ndarray:
         mixed = weights @ members
         return -np.log(mixed).mean(), -(members @ (1 / mixed)) / rows
 
-    found = minimize(
+    solution = minimize(
         loss,
         np.full(count, 1 / count),
         jac=True,
@@ -201,7 +205,7 @@ def _convex(true: np.ndarray) -> np.ndarray:
         constraints={"type": "eq", "fun": lambda w: w.sum() - 1, "jac": lambda w: np.ones_like(w)},
         options={"ftol": 1e-7},
     )
-    weights = np.clip(found.x, 0, None)
+    weights = np.clip(solution.x, 0, None)
     return weights / weights.sum()
 
 
@@ -212,8 +216,8 @@ def _regression(members: np.ndarray, labels: np.ndarray) -> LogisticRegression:
 def _features(members: np.ndarray) -> np.ndarray:
     """Return the logits float32 (n, members * classes) of (members, n, classes), centred in each row of a member.
 
-    They are divided by the number of members: coefficients of one make their mean, and the penalty on coefficients
-    means the same for few members as for many.
+    They are divided by the number of members. So coefficients of one give their mean, and the penalty on coefficients
+    has the same effect for few members as for many.
     """
     logits = np.log(np.maximum(members, LEAST_PROBABILITY)).astype(np.float32)
     logits = (logits - logits.mean(axis=2, keepdims=True)) / len(members)

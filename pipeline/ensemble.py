@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from features.ensembling import Greedy
-from features.honesty import Honest, dealt, error_correlation, gain_interval, honest_ensemble
+from features.honesty import HonestEnsemble, error_correlation, gain_interval, honest_ensemble, scoring_parts
 from features.labels.intervals import bounds, with_bounds
 from features.labels.metrics import hits, log_loss, mean_average_precision, set_hits, set_scores
 from features.labels.thresholds import choose, fit_thresholds, honest_choice
@@ -33,15 +33,15 @@ def ensemble(params: Params, key: str) -> str:
     folders = [paths.predictions(key, member) for member in members]
     tests = [load_test_models(folder, data.test_ids, classes, label_sets) for folder in folders]
     with blame(f"{paths.folds(key)}, whose held-out rows the ensemble is fitted on"):
-        made = honest_ensemble(oof, labels, folds, options.method, Greedy(options.rounds, options.bags, options.seed))
-    test, gain = made.ensemble.of_models(tests)
-    summary = _summary(made, members, oof, labels, folds, options.seed)
+        honest = honest_ensemble(oof, labels, folds, options.method, Greedy(options.rounds, options.bags, options.seed))
+    test, gain = honest.ensemble.of_models(tests)
+    summary = _summary(honest, members, oof, labels, folds, options.seed)
     summary["averaging_gain_in_log_loss"] = gain
     if label_sets:
-        summary["sets"] = _of_sets(made, oof, labels, folds, classes)
+        summary["sets"] = _of_sets(honest, oof, labels, folds, classes)
     with writing(paths.ensemble(key)) as part:
         part.mkdir()
-        save_predictions(part / "oof.npz", Predictions(ids, made.probabilities, classes, folds))
+        save_predictions(part / "oof.npz", Predictions(ids, honest.probabilities, classes, folds))
         save_predictions(part / "test.npz", Predictions(data.test_ids, test, classes))
         save_json(part / "ensemble.json", summary)
     return _told(summary)
@@ -56,19 +56,21 @@ def _out_of_fold(
         BadInput: its ids, classes or `folds` (n,) are others than the task's, or its rows are no probabilities.
     """
     path = paths.predictions(key, member) / "oof.npz"
-    made = load_aligned(path, ids, classes, label_sets)
-    if made.folds is None or (made.folds != folds).any():
+    predictions = load_aligned(path, ids, classes, label_sets)
+    if predictions.folds is None or (predictions.folds != folds).any():
         raise BadInput(f"{path}: made with other folds than those of {paths.folds(key)}; rerun stages train, predict")
-    return made.probabilities
+    return predictions.probabilities
 
 
-def _of_sets(made: Honest, oof: np.ndarray, labels: np.ndarray, folds: np.ndarray, classes: list) -> dict[str, Any]:
+def _of_sets(
+    honest: HonestEnsemble, oof: np.ndarray, labels: np.ndarray, folds: np.ndarray, classes: list
+) -> dict[str, Any]:
     """Return the thresholds for test rows, and scores of label sets by thresholds that were fitted on other rows."""
     at_least_one = _never_empty(labels)
-    thresholds = fit_thresholds(made.ensemble.of_rows(oof, folds), labels)
+    thresholds = fit_thresholds(honest.ensemble.of_rows(oof, folds), labels)
     return {
-        **set_scores(honest_choice(made.probabilities, labels, dealt(folds), at_least_one), labels),
-        "mean_average_precision": mean_average_precision(made.probabilities, labels),
+        **set_scores(honest_choice(honest.probabilities, labels, scoring_parts(folds), at_least_one), labels),
+        "mean_average_precision": mean_average_precision(honest.probabilities, labels),
         "at_least_one": at_least_one,
         "thresholds": {str(name): float(value) for name, value in zip(classes, thresholds, strict=True)},
     }
@@ -82,7 +84,7 @@ def _right(probabilities: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> 
     """Return which rows, bool (n,), are right; of label sets, by thresholds that were fitted on other rows."""
     if labels.ndim == 1:
         return hits(probabilities, labels)
-    return set_hits(honest_choice(probabilities, labels, dealt(folds), _never_empty(labels)), labels)
+    return set_hits(honest_choice(probabilities, labels, scoring_parts(folds), _never_empty(labels)), labels)
 
 
 def _right_as_fitted(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -93,22 +95,22 @@ def _right_as_fitted(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarra
 
 
 def _summary(
-    made: Honest, members: list[str], oof: np.ndarray, labels: np.ndarray, folds: np.ndarray, seed: int
+    honest: HonestEnsemble, members: list[str], oof: np.ndarray, labels: np.ndarray, folds: np.ndarray, seed: int
 ) -> dict[str, Any]:
     right = np.stack([_right(each, labels, folds) for each in oof])
-    right_together = _right(made.probabilities, labels, folds)
+    right_together = _right(honest.probabilities, labels, folds)
     score = float(right_together.mean())
     best = int(right.mean(axis=1).argmax())
     best_score = float(right[best].mean())
     return {
-        "method": made.method,
-        "methods": made.scores,
-        "weights": dict(zip(members, made.ensemble.blend.weights.tolist(), strict=True)),
-        "temperatures": dict(zip(members, made.ensemble.temperatures.tolist(), strict=True)),
+        "method": honest.method,
+        "methods": honest.scores,
+        "weights": dict(zip(members, honest.ensemble.blend.weights.tolist(), strict=True)),
+        "temperatures": dict(zip(members, honest.ensemble.temperatures.tolist(), strict=True)),
         "honest_accuracy": score,
         **bounds(score, len(labels)),
-        "honest_log_loss": log_loss(made.probabilities, labels),
-        "optimistic_accuracy": float(_right_as_fitted(made.ensemble.of_rows(oof, folds), labels).mean()),
+        "honest_log_loss": log_loss(honest.probabilities, labels),
+        "optimistic_accuracy": float(_right_as_fitted(honest.ensemble.of_rows(oof, folds), labels).mean()),
         "best_member": {"name": members[best], "accuracy": best_score, **bounds(best_score, len(labels))},
         "gain_over_best_member": gain_interval(right_together, right[best], seed),
         "error_correlation": dict(zip(members, error_correlation(~right), strict=True)),

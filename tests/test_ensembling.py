@@ -4,7 +4,7 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
 from features.calibration import calibrate, fit_temperature, fit_temperatures
-from features.ensembling import METHODS, Blend, Ensemble, Greedy, Stack, averaged, fit_blends
+from features.ensembling import METHODS, Blend, Ensemble, Greedy, Stack, fit_blends, mean_of_logits
 from features.labels.metrics import accuracy, log_loss
 
 
@@ -132,9 +132,9 @@ def test_each_model_is_calibrated_by_its_own_rows_before_they_are_averaged():
 def test_averaging_gains_what_the_log_loss_loses_whatever_the_labels_are():
     rng = np.random.default_rng(0)
     models, labels = softmax(rng.normal(size=(4, 50, 3)), axis=2), rng.integers(0, 3, 50)
-    mean, gain = averaged(models)
+    mean, gain = mean_of_logits(models)
     assert gain == pytest.approx(np.mean([log_loss(each, labels) for each in models]) - log_loss(mean, labels))
-    assert averaged(models[:1])[1] == pytest.approx(0) and np.allclose(averaged(models[:1])[0], models[0])
+    assert mean_of_logits(models[:1])[1] == pytest.approx(0) and np.allclose(mean_of_logits(models[:1])[0], models[0])
 
 
 def test_a_threshold_of_one_model_suits_the_mean_of_label_sets():
