@@ -1,4 +1,4 @@
-"""`python -m pipeline`: list the commands of this package, the stages in the order in which DVC runs them."""
+"""`python -m pipeline`: list the commands of this package, with the stages in the order of `dvc repro`."""
 
 import ast
 import sys
@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 
 
 def overview() -> str:
-    """Return a line for each stage of `dvc.yaml`, and one for each command that is no stage."""
+    """Return a line for each stage of `dvc.yaml`, and one for each other command."""
     stages = yaml.safe_load((HERE.parent / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     modules = {path.stem: path for path in sorted(HERE.glob("[!_]*.py"))}
     ordered = [stage for stage in stages if stage in modules]
@@ -29,7 +29,7 @@ def _line(path: Path) -> str:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["repro"]:
-        from pipeline.repro import repro  # with DVC, which takes long to import
+        from pipeline.repro import repro  # here, because it imports DVC, which is slow
 
         sys.exit(repro(sys.argv[2:]))
     print(overview())

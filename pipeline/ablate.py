@@ -1,7 +1,7 @@
-"""`python -m pipeline.ablate MEMBER SETTING VALUE...`: vary one setting of a member, all else equal, on one fold.
+"""`python -m pipeline.ablate MEMBER SETTING VALUE...`: compare values of one setting of a member on one fold.
 
-The tables of the reports (optimisers, learning rates, activations) are such runs. SETTING is `options.NAME`,
-`training.NAME` or `augment.NAME`. The table is printed and written to `ablations/`.
+All other settings stay the same. SETTING is `options.NAME`, `training.NAME` or `augment.NAME`. The table is printed and
+written to `ablations/`. The reports have such tables of optimisers, learning rates and activations.
 
 Example: python -m pipeline.ablate fashion-fast training.optimiser adam sgd muon
 """
@@ -16,7 +16,7 @@ from pipeline.config.options import with_values
 from pipeline.config.schema import Member, Params, load_params
 from pipeline.config.tree import read_tree
 from pipeline.reporting.tables import markdown
-from pipeline.running.backend import keras  # noqa: F401  before what imports Keras itself
+from pipeline.running.backend import keras  # noqa: F401  before the modules that import Keras directly
 from pipeline.running.stage import member_of, one_sentence
 from pipeline.running.usage import parser_of
 from pipeline.storage import paths
@@ -37,35 +37,35 @@ COLUMNS = {
 
 
 def ablate(params: Params, key: str, setting: str, values: list[str]) -> pd.DataFrame:
-    """Train the member once for each value, resuming a killed run, and return a row of figures for each value.
+    """Train the member once for each value, and return a row of metrics for each value. A killed run is resumed.
 
-    A value with which the training diverges has a row without figures.
+    If the training diverges, its row has no metrics.
 
     Args:
         params: the configuration.
         key: the member.
         setting: `block.name`, for example `training.optimiser` or `options.activation`.
-        values: as `params.yaml` would have them.
+        values: as in `params.yaml`.
 
     Raises:
         BadInput: the member or the setting is unknown, or a value is not legal.
     """
     member = member_of(params, key)
     with blame(f"{paths.PARAMS}: members.{key}"):
-        variants = {value: _varied(member, setting, value) for value in values}
+        variants = {value: _with_value(member, setting, value) for value in values}
         for variant in variants.values():
             size_of(variant)
-    return pd.DataFrame([{setting: value, **_figures(key, f"{setting} {value}", v)} for value, v in variants.items()])
+    return pd.DataFrame([{setting: value, **_metrics(key, f"{setting} {value}", v)} for value, v in variants.items()])
 
 
-def _varied(member: Member, setting: str, value: str) -> Member:
+def _with_value(member: Member, setting: str, value: str) -> Member:
     block, _, name = setting.partition(".")
     if block not in ("options", "training", "augment") or not name:
         raise ValueError(f"{setting!r} is no setting; expected options.NAME, training.NAME or augment.NAME")
     return with_values(member, {setting: read_tree(value).value})
 
 
-def _figures(key: str, title: str, member: Member) -> dict[str, Any]:
+def _metrics(key: str, title: str, member: Member) -> dict[str, Any]:
     folder = paths.resume(member.task, f"{key}-ablation") / key_of(member, member.task)
     job = _job(member, key, title, folder)
     try:

@@ -1,4 +1,4 @@
-"""`python -m pipeline.ensemble TASK`: combine the task's members, and measure a score that none of it was fitted on."""
+"""`python -m pipeline.ensemble TASK`: combine the task's members, and score the result on rows not used to fit it."""
 
 from typing import Any
 
@@ -33,18 +33,19 @@ def ensemble(params: Params, key: str) -> str:
     folders = [paths.predictions(key, member) for member in members]
     tests = [load_test_models(folder, data.test_ids, classes, label_sets) for folder in folders]
     with blame(f"{paths.folds(key)}, whose held-out rows the ensemble is fitted on"):
-        honest = honest_ensemble(oof, labels, folds, options.method, Greedy(options.rounds, options.bags, options.seed))
+        greedy = Greedy(options.rounds, options.bags, options.seed)
+        honest = honest_ensemble(oof, labels, folds, options.method, greedy)
     test, gain = honest.ensemble.of_models(tests)
     summary = _summary(honest, members, oof, labels, folds, options.seed)
     summary["averaging_gain_in_log_loss"] = gain
     if label_sets:
-        summary["sets"] = _of_sets(honest, oof, labels, folds, classes)
+        summary["sets"] = _set_summary(honest, oof, labels, folds, classes)
     with writing(paths.ensemble(key)) as part:
         part.mkdir()
         save_predictions(part / "oof.npz", Predictions(ids, honest.probabilities, classes, folds))
         save_predictions(part / "test.npz", Predictions(data.test_ids, test, classes))
         save_json(part / "ensemble.json", summary)
-    return _told(summary)
+    return _summary_line(summary)
 
 
 def _out_of_fold(
@@ -53,7 +54,7 @@ def _out_of_fold(
     """Return a member's out-of-fold probabilities, float32 (n, classes), in the order of `ids`.
 
     Raises:
-        BadInput: its ids, classes or `folds` (n,) are others than the task's, or its rows are no probabilities.
+        BadInput: its ids, classes or `folds` (n,) differ from the task's, or its rows are not probabilities.
     """
     path = paths.predictions(key, member) / "oof.npz"
     predictions = load_aligned(path, ids, classes, label_sets)
@@ -62,10 +63,10 @@ def _out_of_fold(
     return predictions.probabilities
 
 
-def _of_sets(
+def _set_summary(
     honest: HonestEnsemble, oof: np.ndarray, labels: np.ndarray, folds: np.ndarray, classes: list
 ) -> dict[str, Any]:
-    """Return the thresholds for test rows, and scores of label sets by thresholds that were fitted on other rows."""
+    """Return the thresholds for test rows, and the scores of label sets with thresholds fitted on other rows."""
     at_least_one = _never_empty(labels)
     thresholds = fit_thresholds(honest.ensemble.of_rows(oof, folds), labels)
     return {
@@ -81,14 +82,14 @@ def _never_empty(labels: np.ndarray) -> bool:
 
 
 def _right(probabilities: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """Return which rows, bool (n,), are right; of label sets, by thresholds that were fitted on other rows."""
+    """Return which rows, bool (n,), are right. Label sets use thresholds that were fitted on other rows."""
     if labels.ndim == 1:
         return hits(probabilities, labels)
     return set_hits(honest_choice(probabilities, labels, scoring_parts(folds), _never_empty(labels)), labels)
 
 
 def _right_as_fitted(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return the same by thresholds that were fitted on these very rows."""
+    """Return which rows, bool (n,), are right. Label sets use thresholds that were fitted on the same rows."""
     if labels.ndim == 1:
         return hits(probabilities, labels)
     return set_hits(choose(probabilities, fit_thresholds(probabilities, labels), _never_empty(labels)), labels)
@@ -97,7 +98,7 @@ def _right_as_fitted(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarra
 def _summary(
     honest: HonestEnsemble, members: list[str], oof: np.ndarray, labels: np.ndarray, folds: np.ndarray, seed: int
 ) -> dict[str, Any]:
-    right = np.stack([_right(each, labels, folds) for each in oof])
+    right = np.stack([_right(probabilities, labels, folds) for probabilities in oof])
     right_together = _right(honest.probabilities, labels, folds)
     score = float(right_together.mean())
     best = int(right.mean(axis=1).argmax())
@@ -117,7 +118,7 @@ def _summary(
     }
 
 
-def _told(summary: dict[str, Any]) -> str:
+def _summary_line(summary: dict[str, Any]) -> str:
     shares = ", ".join(f"{name} {weight:.2f}" for name, weight in summary["weights"].items())
     gain, against = summary["gain_over_best_member"], summary["best_member"]["name"]
     score = with_bounds(summary["honest_accuracy"], summary["low"], summary["high"])

@@ -1,6 +1,6 @@
-"""`python -m pipeline.generate TASK`: train a GAN on each fold's training rows and draw labelled images, if asked for.
+"""`python -m pipeline.generate TASK`: train a GAN on each fold's training rows, and generate labelled images.
 
-A task without a `generate` block gets none, and the stage takes no time.
+For a task without a `generate` block the stage generates nothing.
 """
 
 import shutil
@@ -17,14 +17,14 @@ from pipeline.storage.checkpoint import digest, keep_only, training_files
 from pipeline.storage.files import BadInput, load_array, load_json, save_json, writing
 from pipeline.storage.task_data import TaskData
 
-STATE = "generate"  # beside the members' in .resume/
+STATE = "generate"  # a folder in .resume/, beside those of the members
 
 
 def generate(params: Params, key: str) -> str:
-    """Train the task's GANs, each from where it stood, and publish their images, a picture and `about.json`.
+    """Train the task's GANs, each from its last checkpoint, and write their images, a picture and `about.json`.
 
-    The images stay in `.resume` until data, options or code differ: when DVC runs the stage after other edits, nothing
-    is trained again.
+    The images stay in `.resume` until data, options or code change. So nothing is trained again when DVC runs the stage
+    after other edits.
 
     Raises:
         BadInput: the task's images have label sets.
@@ -48,12 +48,12 @@ def generate(params: Params, key: str) -> str:
 
 
 def _key(options: Generate, task: str) -> str:
-    """Return a hash of all that the images depend on: data, folds, options, code and library."""
+    """Return a hash of everything that the images depend on: data, folds, options, code and library."""
     return digest([options.model_dump(), version("keras")], training_files("gan", task))
 
 
 def _rows(task: str) -> dict[str, np.ndarray]:
-    """Return the training rows of each GAN: those of each fold's models, and all where a model on all wants images."""
+    """Return the training rows of each GAN: those of each fold, and all rows if a model on all rows needs images."""
     folds = TaskData(task).folds
     rows = {f"fold-{fold}": np.flatnonzero(folds != fold) for fold in range(folds.max() + 1)}
     return rows | ({"all": np.arange(len(folds))} if load_json(paths.all_rows(task), bool) else {})
@@ -73,10 +73,10 @@ def _train(options: Generate, task: str, folder: Path, rows: dict[str, np.ndarra
 
 
 def _publish(task: str, folder: Path, rows: dict[str, np.ndarray]) -> int:
-    """Write the stage's folder and return how many images it holds."""
+    """Write the stage's folder, and return the number of images in it."""
     data, files = TaskData(task), []
     sets = {name: {"source": data.source(rows[name]), **load_json(folder / name / "run.json")} for name in rows}
-    _save_seconds(task, {name: generated.pop("seconds") for name, generated in sets.items()})
+    _save_seconds(task, {name: image_set.pop("seconds") for name, image_set in sets.items()})
     with writing(paths.generated(task)) as part:
         part.mkdir()
         for name in rows:
@@ -84,13 +84,13 @@ def _publish(task: str, folder: Path, rows: dict[str, np.ndarray]) -> int:
                 files.append(Path(shutil.copy(folder / name / f"{kind}.npy", part / f"{name}_{kind}.npy")))
         first, labels = (load_array(part / f"fold-0_{kind}.npy") for kind in ("images", "labels"))
         picture(first, labels, data.classes).save(part / "samples.png", optimize=True)
-        sources = {name: each["source"] for name, each in sets.items()}
+        sources = {name: image_set["source"] for name, image_set in sets.items()}
         save_json(part / "about.json", {"digest": digest([sources], files), "sets": sets})
-    return sum(each["images"] for each in sets.values())
+    return sum(image_set["images"] for image_set in sets.values())
 
 
 def _save_seconds(task: str, seconds: dict[str, float]) -> None:
-    """Write how long each GAN took, apart from the images, which are the same after a repetition."""
+    """Write the training time of each GAN. Unlike the images, these times differ from run to run."""
     with writing(paths.times(task, STATE)) as part:
         save_json(part, {"seconds": seconds})
 

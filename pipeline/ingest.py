@@ -21,19 +21,19 @@ from pipeline.storage.files import BadInput, blame, save_array, save_json, writi
 
 @dataclass(frozen=True)
 class Rows:
-    """One split, checked."""
+    """The checked rows of one split."""
 
     images: np.ndarray  # (n, height, width, channels) uint8
     ids: np.ndarray  # (n,) int64 or text
     labels: np.ndarray | None  # (n,) int64 indices into the classes, or (n, classes) uint8 indicators of label sets
-    remark: str  # for the stage's line
+    remark: str  # for the stage's last line
 
 
 def ingest(params: Params, key: str) -> str:
     """Read and check the raw files of a task and write `paths.arrays(key)`.
 
     Raises:
-        BadInput: a file is not what the task's `ingest` block says or what its neighbours imply.
+        BadInput: a file does not match the task's `ingest` block or the other files.
         OSError: a file is missing, or the disk is full.
     """
     task = task_of(params, key).ingest
@@ -55,7 +55,7 @@ def ingest(params: Params, key: str) -> str:
 
 
 def _train(task: Ingest, form: Form) -> tuple[Rows, list[Label], str | None]:
-    """Return the training rows, the classes and the layout of colours, where the images are colours in rows."""
+    """Return the training rows, the classes and the layout of colours, which is None if pixels are not in flat rows."""
     path = Path(task.folder, task.train.images)
     raw, remark = read_split(path, task.train, form, labelled=task.train.labels is None), ""
     source = path if task.train.labels is None else Path(task.folder, task.train.labels)
@@ -84,7 +84,7 @@ def _train(task: Ingest, form: Form) -> tuple[Rows, list[Label], str | None]:
 
 
 def _labelled(raw: Raw, path: Path, source: Path, split: Split) -> tuple[np.ndarray, np.ndarray, str]:
-    """Return ids and labels in the order of the images; a label file without ids is in that order already."""
+    """Return ids and labels in the order of the images. A label file without ids must have this order already."""
     label_ids, labels = read_label_file(source, split)
     if label_ids is None:
         return _own_ids(raw), labels, ""
@@ -94,10 +94,10 @@ def _labelled(raw: Raw, path: Path, source: Path, split: Split) -> tuple[np.ndar
 
 
 def _check_spellings(key: str, task: Ingest, classes: list[Label], sample: Sample) -> None:
-    """Compare the classes with the sample submission's labels; a submission in another spelling would be worthless.
+    """Compare the classes with the sample submission's labels: a submission in another spelling would score 0.
 
     Raises:
-        BadInput: the sample spells some classes otherwise, and the entry does not say that this is meant.
+        BadInput: the sample spells some classes differently, and the entry does not declare its classes.
     """
     path, source = Path(task.folder, task.sample_submission), Path(task.folder, task.train.labels or task.train.images)
     spellings, is_one_value = class_reader.sample_spellings(classes, sample.labels, task.train.label_separator)
@@ -116,7 +116,7 @@ def _check_spellings(key: str, task: Ingest, classes: list[Label], sample: Sampl
 
 
 def _test(task: Ingest, form: Form, shape: tuple[int, ...], sample: Sample) -> Rows:
-    """Return the test rows under the ids of the sample submission."""
+    """Return the test rows with the ids of the sample submission."""
     path, sample_path = Path(task.folder, task.test.images), Path(task.folder, task.sample_submission)
     raw = read_split(path, task.test, form, labelled=False)
     if raw.images.shape[1:] != shape:
@@ -142,14 +142,14 @@ def _remark(split: str, match: Match) -> str:
 
 
 def _written_ids(raw: Raw) -> np.ndarray:
-    """Return the ids (n,) of the images as they are written: their own, or the paths of their files, or row numbers."""
+    """Return the unchanged ids (n,) of the images: their own, or the paths of their files, or row numbers."""
     if raw.ids is not None:
         return raw.ids
     return np.arange(len(raw.images)) if raw.files is None else np.array(raw.files)
 
 
 def _own_ids(raw: Raw) -> np.ndarray:
-    """Return the ids (n,) of images that nothing else names: file names, without their suffix where they differ."""
+    """Return the ids (n,) of images without a label file: their own, or file names without suffix if these differ."""
     if raw.ids is not None or raw.files is None:
         return _written_ids(raw)
     bare = [str(Path(name).with_suffix("").as_posix()) for name in raw.files]

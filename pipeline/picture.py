@@ -1,7 +1,7 @@
-"""`python -m pipeline.picture MEMBER FILE.png`: draw what a member sees in images, if labels are sums of items.
+"""`python -m pipeline.picture MEMBER FILE.png`: draw a member's predictions of items, if labels are sums of items.
 
-Each item has a box, its most probable price and that price's probability. The images are rows of the first fold, by the
-model that did not see them: on the left the first that it gets right, on the right the first that it gets wrong.
+Each item has a box, its most probable price and that price's probability. The images are validation rows of the first
+fold: on the left the first right predictions, on the right the first wrong ones.
 
 Example: python -m pipeline.picture price_sum-fast items.png
 """
@@ -16,7 +16,7 @@ from scipy.special import softmax
 
 from features.items.connected_parts import Box
 from features.items.locating import locate_items
-from pipeline.running.backend import keras  # before what imports Keras itself
+from pipeline.running.backend import keras  # before the modules that import Keras directly
 from pipeline.storage import paths
 
 # isort: split
@@ -31,15 +31,15 @@ from pipeline.storage.tuned_options import load_tuned
 from pipeline.training.batches import PredictionBatches
 from pipeline.training.network import PREDICTION_BATCH, load_model
 
-FOLD, EXAMINED_ROWS, TILES = 0, 1000, 4  # tiles a column
-LEAST_SIDE_PIXELS = 190  # of an enlarged image
+FOLD, EXAMINED_ROWS, TILES = 0, 1000, 4  # tiles in a column
+LEAST_SIDE_PIXELS = 190  # size of an enlarged image, at least
 CAPTION_PIXELS, MARGIN_PIXELS, TEXT_PIXELS = 26, 12, 16
 BOX, RIGHT, WRONG = "#35d0ff", "black", "#c00000"
 
 
 @dataclass(frozen=True)
 class Item:
-    """An item as a model sees it."""
+    """A model's prediction for an item."""
 
     box: Box
     price: int
@@ -57,16 +57,16 @@ class Prediction:
     probability: float  # of the predicted sum
 
 
-def held_out_predictions(params: Params, key: str) -> list[Prediction]:
+def validation_predictions(params: Params, key: str) -> list[Prediction]:
     """Return the predictions of the first fold's model for the first rows of its validation fold.
 
     Raises:
-        BadInput: the member sees no items, or its models are missing or of other folds.
+        BadInput: the member has no items, or its models are missing or were trained on other folds.
     """
     data = TaskData(member_of(params, key).task)
     member = load_tuned(data.task, key)
     if member.input != "items" and member.head != "grid":
-        raise BadInput(f"{paths.PARAMS}: members.{key} sees no items, expected 'input: items' or 'head: grid'")
+        raise BadInput(f"{paths.PARAMS}: members.{key} predicts no items, expected 'input: items' or 'head: grid'")
     check_folds(data.task, key)
     rows = np.flatnonzero(data.folds == FOLD)[:EXAMINED_ROWS]
     images, labels = data.images("train")[rows], data.labels[rows]
@@ -105,17 +105,21 @@ def _items(member: Member, about: dict, model: keras.Model, images: np.ndarray, 
 
 
 def _cells(grid: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
-    """Return the boxes, int (rows * columns, 4), that a grid divides images of that (height, width) into."""
+    """Return the boxes, int (rows * columns, 4), of the cells of a grid over images of size (height, width)."""
     edges = [np.linspace(0, side, count + 1).round().astype(int) for side, count in zip(size, grid, strict=True)]
     rows, columns = ([*itertools.pairwise(sides)] for sides in edges)
     return np.array([(top, left, bottom, right) for top, bottom in rows for left, right in columns])
 
 
 def draw(predictions: list[Prediction]) -> Image.Image:
-    """Return the picture: a column of images that are predicted right, and one of others."""
-    right = [one for one in predictions if one.predicted_label == one.label][:TILES]
-    wrong = [one for one in predictions if one.predicted_label != one.label][:TILES]
-    tiles = [(_tile(one), column, row) for column, part in enumerate((right, wrong)) for row, one in enumerate(part)]
+    """Return the picture: a column of right predictions, and a column of wrong ones."""
+    right = [prediction for prediction in predictions if prediction.predicted_label == prediction.label][:TILES]
+    wrong = [prediction for prediction in predictions if prediction.predicted_label != prediction.label][:TILES]
+    tiles = [
+        (_tile(prediction), column, row)
+        for column, part in enumerate((right, wrong))
+        for row, prediction in enumerate(part)
+    ]
     width, height = (side + MARGIN_PIXELS for side in tiles[0][0].size)
     page = Image.new("RGB", (2 * width + MARGIN_PIXELS, max(len(right), len(wrong)) * height + MARGIN_PIXELS), "white")
     for tile, column, row in tiles:
@@ -151,10 +155,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("file", metavar="FILE.png", type=Path)
     options = parser.parse_args(arguments)
     with one_sentence("picture"):
-        predictions = held_out_predictions(load_params(paths.PARAMS), options.member)
+        predictions = validation_predictions(load_params(paths.PARAMS), options.member)
         with writing(options.file) as part:
             draw(predictions).save(part, format="PNG", optimize=True)
-        right = sum(one.predicted_label == one.label for one in predictions)
+        right = sum(prediction.predicted_label == prediction.label for prediction in predictions)
         print(f"picture: {options.file}; {right} of {len(predictions)} validation images are right", flush=True)
 
 

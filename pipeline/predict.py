@@ -36,15 +36,15 @@ def predict(params: Params, key: str) -> str:
 
 
 def _save_tests(part: Path, data: TaskData, member: Member, tests: np.ndarray) -> None:
-    """Write the test probabilities float32 (models, n, classes): their mean and, where each fold has some, each fold's.
+    """Write the mean of the test probabilities, float32 (models, n, classes), and without `train_on_all` each fold's.
 
-    A file beside them says which model of a student may learn from them: from a fold's, the one with the same training
-    rows; from the mean, the one on all rows, which is validated on none.
+    SOURCES maps each file to the training rows of the student's model that may learn from it. For a fold's file these
+    are the fold's training rows. For the mean these are all rows, because that model has no validation.
     """
     folds = data.folds
     sets = {"test.npz": (tests.mean(axis=0), np.arange(len(folds)))}
     if not member.training.train_on_all:
-        sets |= {fold_test(fold): (each, np.flatnonzero(folds != fold)) for fold, each in enumerate(tests)}
+        sets |= {fold_test(fold): (test, np.flatnonzero(folds != fold)) for fold, test in enumerate(tests)}
     for name, (probabilities, _) in sets.items():
         save_predictions(part / name, Predictions(data.test_ids, probabilities, data.classes))
     save_json(part / SOURCES, {name: data.source(rows) for name, (_, rows) in sets.items()})
@@ -53,17 +53,17 @@ def _save_tests(part: Path, data: TaskData, member: Member, tests: np.ndarray) -
 def _probabilities(
     data: TaskData, member: Member, key: str, options: Predict
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the validation rows (m,), their probabilities (m, classes) and the test rows', (models, n, classes).
+    """Return the validation rows (m,), their probabilities (m, classes) and those of test rows (models, n, classes).
 
-    Test rows are predicted by each fold's model or, with `train_on_all`, by the last one alone.
+    Test rows are predicted by each fold's model or, with `train_on_all`, only by the model on all rows.
     """
     models, folds, multi_label = paths.models(data.task, key), data.folds, data.has_label_sets
     train, test = (data.images(split, member.input) for split in ("train", "test"))
     oof, tests = np.zeros((len(folds), len(data.classes)), np.float32), []
     for fold in range(folds.max() + 1):
         model = load_model(models / f"fold-{fold}.keras")
-        held_out = np.flatnonzero(folds == fold)
-        oof[held_out] = averaged_probabilities(model, train, held_out, options, multi_label)
+        validation_rows = np.flatnonzero(folds == fold)
+        oof[validation_rows] = averaged_probabilities(model, train, validation_rows, options, multi_label)
         if not member.training.train_on_all:
             tests.append(averaged_probabilities(model, test, np.arange(len(test)), options, multi_label))
     if member.training.train_on_all:

@@ -1,4 +1,4 @@
-"""`python -m pipeline.prepare TASK`: write images as every model sees them, their statistics and their audit."""
+"""`python -m pipeline.prepare TASK`: write the images for all models, their statistics and their audit."""
 
 import hashlib
 import sys
@@ -27,15 +27,15 @@ from pipeline.storage.files import (
 )
 
 SPLITS = ("train", "test")
-UNLOCATED_SHARE = 0.01  # of the images, above which a person is told
-KNOWN_SHARE = 0.1  # by which training images may repeat each other's items more than test images do, in silence
+UNLOCATED_SHARE = 0.01  # share of images with unlocated items, above which there is a warning
+KNOWN_SHARE = 0.1  # excess share of training images with known items over test images, above which there is a warning
 
 
 def prepare(params: Params, key: str) -> str:
-    """Reshape the images of a task, take statistics of the training ones, and write `paths.images(key)`.
+    """Reshape the images of a task, compute statistics of the training images, and write `paths.images(key)`.
 
     Raises:
-        BadInput: the arrays are missing or damaged, or do not fit the task's `prepare` block.
+        BadInput: the arrays are missing or damaged, or do not match the task's `prepare` block.
         OSError: the disk is full.
     """
     task, arrays = task_of(params, key).prepare, paths.arrays(key)
@@ -48,14 +48,15 @@ def prepare(params: Params, key: str) -> str:
         shape = list(load_array(part / "train_images.npy").shape[1:])
         save_json(part / "about.json", {"classes": about["classes"], "image": shape, "items": items})
         save_json(part / "statistics.json", _statistics(part))
-        audited = _audit(part, about["classes"], items)
-    for warning in audited["warnings"]:
+        audit_report = _audit(part, about["classes"], items)
+    for warning in audit_report["warnings"]:
         print(f"prepare: warning: {paths.images(key) / 'audit.json'}: {warning}", file=sys.stderr, flush=True)
-    copies = audited["duplicates_within_train"]["rows"]
-    warned = f", {len(audited['warnings'])} warning(s) above" if audited["warnings"] else ""
+    copies = audit_report["duplicates_within_train"]["rows"]
+    warning_note = f", {len(audit_report['warnings'])} warning(s) above" if audit_report["warnings"] else ""
     black = items and items.get("black")
     noise = f", pixels up to {black} count as black between items" if black else ""
-    return f"images of {'x'.join(map(str, shape))}{noise}, {copies} training images have a copy among them{warned}"
+    size = "x".join(map(str, shape))
+    return f"images of {size}{noise}, {copies} training images have a copy among them{warning_note}"
 
 
 def _reshape(arrays: Path, folder: Path, task: Prepare) -> None:
@@ -79,7 +80,7 @@ def _reshaped(images: np.ndarray, task: Prepare) -> Iterator[np.ndarray]:
 
 
 def _crop(folder: Path, task: Items) -> dict[str, int]:
-    """Write the items of every image, (n, count, h, w, c) uint8, where they have a size, and return what is black."""
+    """Write the items of every image, uint8 (n, count, h, w, c), if items have a size, and return what is black."""
     if task.size_pixels is None:
         return {}
     from features.items.black import black_threshold
@@ -95,8 +96,8 @@ def _crop(folder: Path, task: Items) -> dict[str, int]:
 
 
 def _statistics(folder: Path) -> dict[str, Any]:
-    """Write the per-pixel means and return `statistics.json`; test images have no part in either."""
-    found: dict[str, Any] = {}
+    """Write the per-pixel means, and return the content of `statistics.json`. Both use training images only."""
+    statistics: dict[str, Any] = {}
     for name in ("images", "items"):
         path = folder / f"train_{name}.npy"
         if not path.exists():
@@ -106,12 +107,12 @@ def _statistics(folder: Path) -> dict[str, Any]:
                 part.reshape(-1, *part.shape[-3:]) for part in chunks(load_array(path))
             )
         save_array(folder / f"{name}_mean.npy", pixel_mean.astype(np.float32))
-        found[name] = {"mean": mean.tolist(), "std": std.tolist()}
-    return {**found, "digest": _digest(folder)}
+        statistics[name] = {"mean": mean.tolist(), "std": std.tolist()}
+    return {**statistics, "digest": _digest(folder)}
 
 
 def _digest(folder: Path) -> str:
-    """Return one digest of the training images, labels and ids: what a model is trained on."""
+    """Return one digest of the training images, labels and ids."""
     digest = hashlib.blake2b(digest_size=16)
     for name in ("images", "labels", "ids"):
         array = load_array(folder / f"train_{name}.npy")
@@ -122,7 +123,7 @@ def _digest(folder: Path) -> str:
 
 
 def _audit(folder: Path, classes: list[int | str], items: dict[str, Any] | None) -> dict[str, Any]:
-    """Write the audit, which is returned, and the groups of identical training images."""
+    """Write the audit and the groups of identical training images, and return the audit."""
     images = {split: load_array(folder / f"{split}_images.npy") for split in SPLITS}
     ids = {split: load_array(folder / f"{split}_ids.npy") for split in SPLITS}
     labels = load_array(folder / "train_labels.npy")
@@ -144,7 +145,7 @@ def _audit(folder: Path, classes: list[int | str], items: dict[str, Any] | None)
     }
     if items is not None and "black" in items:
         report["unlocated_items"] = _unlocated(folder, ids, items["black"])
-        # Noise makes every item unique, so equal pixels tell nothing.
+        # With noise every item is unique, so equal pixels have no meaning.
         report["known_items"] = _known(folder) if items["black"] == 0 else None
     report["warnings"] = _warnings(report)
     save_json(folder / "audit.json", report)
@@ -153,40 +154,40 @@ def _audit(folder: Path, classes: list[int | str], items: dict[str, Any] | None)
 
 
 def _unlocated(folder: Path, ids: dict[str, np.ndarray], black: int) -> dict[str, Any]:
-    """Return the audit's entry on images whose items could not be located."""
-    found = {}
+    """Return the audit's entry about images whose items could not be located."""
+    entries = {}
     for split in SPLITS:
         lacking, dropped = audit.unlocated_rows(_with_items(folder, split), black)
         rows = np.union1d(lacking, dropped)
-        found[split] = {
+        entries[split] = {
             "rows": len(rows),
             "rows_lacking_items": len(lacking),
             "rows_with_pixels_in_no_item": len(dropped),
             "examples": ids[split][rows[: audit.EXAMPLES]].tolist(),
         }
-    return found
+    return entries
 
 
 def _known(folder: Path) -> dict[str, Any]:
-    """Return the audit's entry on images whose every item another training image shows."""
+    """Return the audit's entry about images all of whose items also occur in another training image."""
     items = [load_array(folder / f"{split}_items.npy") for split in SPLITS]
     rows = audit.rows_of_known_items(*audit.item_numbers(*items))
-    return {split: {"rows": len(found)} for split, found in zip(SPLITS, rows, strict=True)}
+    return {split: {"rows": len(split_rows)} for split, split_rows in zip(SPLITS, rows, strict=True)}
 
 
 def _warnings(report: dict[str, Any]) -> list[str]:
-    """Return what of the audit a person is told unasked, a sentence each."""
+    """Return the audit's warnings, one sentence each."""
 
     def share(entry: str, split: str) -> float:
         return (report.get(entry) or {}).get(split, {"rows": 0})["rows"] / max(1, report["rows"][split])
 
-    made = [
+    warnings = [
         f"in {share('unlocated_items', split):.1%} of the {split} images items could not be located; members with "
         "'head: grid' need no located items"
         for split in SPLITS
         if share("unlocated_items", split) > UNLOCATED_SHARE
     ]
-    made += [
+    warnings += [
         f"{constant['rows']} of the {split} images show one colour only, for example id {constant['examples'][0]}"
         for split, constant in report["constant_images"].items()
         if constant["rows"]
@@ -195,17 +196,17 @@ def _warnings(report: dict[str, Any]) -> list[str]:
     if conflicts["groups"]:
         ids, labels = (conflicts["examples"][0][name] for name in ("ids", "labels"))
         other = next(index for index, label in enumerate(labels) if label != labels[0])
-        made.append(
+        warnings.append(
             f"{conflicts['groups']} training images occur with several labels, in {conflicts['rows']} rows, for "
             f"example id {ids[0]} with {labels[0]} and id {ids[other]} with {labels[other]}"
         )
     train, test = (share("known_items", split) for split in SPLITS)
     if train - test > KNOWN_SHARE:
-        made.append(
+        warnings.append(
             f"another training image shows every item of {train:.1%} of the training images and of {test:.1%} of the "
             "test images; a network may know held-out items by heart, so expect test scores below those out of fold"
         )
-    return made
+    return warnings
 
 
 def _with_items(folder: Path, split: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -1,4 +1,4 @@
-"""`python -m pipeline.replica REPLICA`: write a competition's raw files, answers held back, from labelled images."""
+"""`python -m pipeline.replica REPLICA`: write the raw files of a synthetic competition, from labelled images."""
 
 import pickle
 from collections.abc import Callable
@@ -14,20 +14,20 @@ from pipeline.running.stage import run
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput, blame, save_json, writing
 
-# The form of the price-sum competition, and how many rows its competitors got.
+# The images of the price-sum competition, and its numbers of rows.
 CANVAS_PIXELS = (64, 128)  # height, width
 ITEMS = 3
 SUMS = tuple(range(5, 14))
 TRAIN_ROWS, TEST_ROWS = 60_000, 10_000
 
 PUBLIC_SHARE = 0.3  # of the test rows
-PICKLE_PROTOCOL = 5  # the first that writes a large array without a copy of it
+PICKLE_PROTOCOL = 5  # the first that writes a large array without copying it
 CSV_CHUNK_ROWS = 2048
 PIXEL_TEXTS = np.array([f",{value}" for value in range(256)], "S4")
 
 
 def replica(params: Params, key: str) -> str:
-    """Write the raw files of `params.replicas[key]`, byte for byte the same for the same seed."""
+    """Write the raw files of `params.replicas[key]`. The same seed gives the same bytes."""
     if key not in params.replicas:
         known = ", ".join(params.replicas) or "none"
         raise BadInput(f"{paths.PARAMS}: replicas has no entry {key!r}; it has {known}")
@@ -55,7 +55,7 @@ def _fashion(folder: Path, options: Replica, source: Source, rng: np.random.Gene
 
 
 def _sample(images: Images, rows: int | None, rng: np.random.Generator, name: str) -> Images:
-    """Return `rows` of the images in a random order, all of them where it is None."""
+    """Return `rows` of the images in a random order, or all images if it is None."""
     available = len(images.labels)
     rows = available if rows is None else rows
     if not 1 <= rows <= available:
@@ -65,9 +65,9 @@ def _sample(images: Images, rows: int | None, rng: np.random.Generator, name: st
 
 
 def write_pixels(path: Path, pixels: np.ndarray, first_columns: dict[str, np.ndarray]) -> None:
-    """Write a CSV of whole numbers: `first_columns`, then a column a pixel, row-major, `pixel1` and on.
+    """Write a CSV of whole numbers: `first_columns`, then `pixel1` and so on, one column for each pixel, row-major.
 
-    It looks each value up in a table of 256 texts, which is ten times as fast as pandas.
+    It looks up each value in a table of 256 texts, which is ten times as fast as pandas.
 
     Args:
         path: the file.
@@ -92,12 +92,12 @@ def _price_sum(folder: Path, options: Replica, source: Source, rng: np.random.Ge
 
 
 def _item_kinds(folder: Path, options: Replica, source: Source, rng: np.random.Generator) -> tuple[int, int]:
-    """Write a competition with label sets: which kinds of items does a price-sum image show?"""
+    """Write a competition with label sets: the kinds of items in price-sum images."""
     return _write_item_competition(folder, options, source, rng, "labels", _kinds)
 
 
 def _kinds(composition: Composition, pool: Images) -> np.ndarray:
-    """Return the labels (n,) of each image's items as a text: every label once, in order."""
+    """Return the label set (n,) of each image's items as a text: every label once, in order."""
     return np.array([" ".join(map(str, np.unique(row))) for row in pool.labels[composition.items]], object)
 
 
@@ -113,7 +113,7 @@ def _write_item_competition(
     test_rows = TEST_ROWS if options.test_rows is None else options.test_rows
     if min(train_rows, test_rows) < 1:
         raise ValueError(f"train_rows and test_rows are {train_rows} and {test_rows}, expected at least 1")
-    train = _first_of_each(_priced(source.train, source.price_of), options.items_per_class)
+    train = _first_per_class(_priced(source.train, source.price_of), options.items_per_class)
     test = train if options.pool == "shared" else _priced(source.test, source.price_of)
     labels = labels_of(_write_composed(folder / "Train.pkl", train_rows, train, source.price_of, rng), train)
     _write_csv(folder / "TrainLabels.csv", {"id": np.arange(train_rows), label_column: labels})
@@ -128,8 +128,8 @@ def _priced(images: Images, price_of: dict[int, int]) -> Images:
     return Images(images.pixels[has_price], images.labels[has_price])
 
 
-def _first_of_each(images: Images, count: int | None) -> Images:
-    """Return the first `count` images of each class, all of them where it is None."""
+def _first_per_class(images: Images, count: int | None) -> Images:
+    """Return the first `count` images of each class, or all images if it is None."""
     if count is None:
         return images
     rows_by_class = [np.flatnonzero(images.labels == label) for label in np.unique(images.labels)]
@@ -143,7 +143,7 @@ def _first_of_each(images: Images, count: int | None) -> Images:
 def _write_composed(
     path: Path, rows: int, pool: Images, price_of: dict[int, int], rng: np.random.Generator
 ) -> Composition:
-    """Write a pickle of images, uint8 (rows, height, width), composed from the pool; return their composition."""
+    """Write a pickle of images, uint8 (rows, height, width), composed from the pool, and return their composition."""
     prices = np.array([price_of[label] for label in pool.labels.tolist()])
     composition = compose(rng, rows, prices, SUMS, ITEMS, pool.pixels.shape[1:], CANVAS_PIXELS)
     with path.open("wb") as file:
@@ -159,7 +159,7 @@ def _write_answers(
     answers: np.ndarray,
     rng: np.random.Generator,
 ) -> None:
-    """Write the sample submission, and the solution that tells public from private rows."""
+    """Write the sample submission, and the solution with a column for public and private rows."""
     ids = np.arange(len(answers))
     usage = np.full(len(answers), "Private", object)
     usage[rng.permutation(len(answers))[: round(PUBLIC_SHARE * len(answers))]] = "Public"

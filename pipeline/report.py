@@ -1,4 +1,4 @@
-"""`python -m pipeline.report`: write what was trained and what it scored, in short and in full."""
+"""`python -m pipeline.report`: write a summary and a full comparison of all trained members and their scores."""
 
 from pathlib import Path
 
@@ -21,12 +21,12 @@ NOTE = (
     "replica scores, not Kaggle's. For label sets, members use thresholds of 0.5 and the ensemble fitted thresholds.\n"
 )
 COMPARISON_NOTE = (
-    "Training loss is that of the optimiser, with augmentation, dropout and label smoothing; validation is without\n"
-    "test-time augmentation, out-of-fold with it. Precision, recall, F1 and ROC AUC (one class against the rest) are\n"
-    "means over the classes that occur, out of fold. FLOPs are of one forward pass; training takes about three times\n"
-    "as many. In brackets: the 95 % Wilson interval.\n"
-    "Of label sets, accuracy is the share of images whose predicted set is not empty and holds true labels only, at\n"
-    "thresholds of 0.5. Test accuracy is that of all test rows, where the answers are known, as on replicas.\n"
+    "The training loss includes augmentation, dropout and label smoothing. Validation is without test-time\n"
+    "augmentation, out-of-fold with it. Precision, recall, F1 and ROC AUC (one class against the rest) are means,\n"
+    "out of fold, over the classes that occur. FLOPs are for one forward pass; training takes about three times as\n"
+    "many. In brackets: the 95 % Wilson interval.\n"
+    "For label sets, accuracy is the share of images whose predicted set is not empty and contains only true labels,\n"
+    "at thresholds of 0.5. Test accuracy is on all test rows, if the answers are known, as for replicas.\n"
 )
 WHOLE = ("layers", "parameters", "epochs")
 ONE_DIGIT = ("MFLOPs per image", "seconds per epoch")
@@ -43,31 +43,31 @@ IN_SUMMARY = (
 
 
 def report(params: Params) -> str:
-    """Write `summary` (members and ensembles) and `comparison` (all figures of the members), as Markdown and CSV.
+    """Write `summary` (members and ensembles) and `comparison` (all metrics of the members), as Markdown and CSV.
 
-    Run by itself it shows what there is so far.
+    The report contains the members that have predictions so far.
 
     Raises:
         BadInput: no member has predictions yet.
     """
-    named = [
+    all_members = [
         (member.task, name) for task in params.tasks for name, member in params.members.items() if member.task == task
     ]
-    made = [each for each in named if paths.predictions(*each).exists()]
-    if not made:
+    predicted_members = [member for member in all_members if paths.predictions(*member).exists()]
+    if not predicted_members:
         raise BadInput("artifacts: no member has predictions yet, expected one at least; run dvc repro")
-    members = pd.DataFrame([_figures(*each) for each in made])
+    members = pd.DataFrame([_metrics(*member) for member in predicted_members])
     rows = [row for task in params.tasks for row in (*_member_rows(members, task), *_ensemble_rows(task))]
     with writing(paths.SUMMARY.parent) as part:
         part.mkdir()
         _save(part / "summary", pd.DataFrame(rows), f"# Podium\n\n{{}}\n\n{NOTE}{_warnings(params)}")
         _save(part / "comparison", members, f"# Members compared\n\n{{}}\n\n{COMPARISON_NOTE}")
-    missing = ", ".join(each[1] for each in named if each not in made)
+    missing = ", ".join(name for task, name in all_members if (task, name) not in predicted_members)
     return f"{paths.SUMMARY} with {len(rows)} rows" + (f", not yet with {missing}," if missing else "")
 
 
 def _warnings(params: Params) -> str:
-    """Return what the audits of the tasks' images warn of, a line each."""
+    """Return the warnings of the audits of the tasks' images, one in each line."""
     audits = {
         task: load_json(path, {"warnings": list})
         for task in params.tasks
@@ -78,23 +78,23 @@ def _warnings(params: Params) -> str:
 
 
 def _save(stem: Path, table: pd.DataFrame, page: str) -> None:
-    """Write the table's numbers as CSV, and as Markdown within a page; columns without any value are left out."""
+    """Write the table as CSV, and as Markdown inside a page. Columns without any value are omitted."""
     table = table.dropna(axis=1, how="all")
     table.to_csv(stem.with_suffix(".csv"), index=False)
-    stem.with_suffix(".md").write_text(page.format(markdown(_shown(table))), encoding="utf-8")
+    stem.with_suffix(".md").write_text(page.format(markdown(_text_table(table))), encoding="utf-8")
 
 
-def _shown(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table as text, each score with its interval in one cell."""
-    shown = {}
+def _text_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table as texts. Each score is in one cell with its interval."""
+    texts = {}
     for column in table:
         if f"{column} low" in table:
             scores = table[[column, f"{column} low", f"{column} high"]].to_numpy(float)
-            shown[column] = ["" if np.isnan(row[0]) else with_bounds(*row) for row in scores]
+            texts[column] = ["" if np.isnan(row[0]) else with_bounds(*row) for row in scores]
         elif not column.endswith((" low", " high")):
             digits = 0 if column in WHOLE else 1 if column in ONE_DIGIT else 4
-            shown[column] = [_cell(value, digits) for value in table[column]]
-    return pd.DataFrame(shown)
+            texts[column] = [_cell(value, digits) for value in table[column]]
+    return pd.DataFrame(texts)
 
 
 def _cell(value: str | float | None, digits: int) -> str:
@@ -104,12 +104,12 @@ def _cell(value: str | float | None, digits: int) -> str:
 
 
 def _with_interval(name: str, score: float | None, interval: dict) -> dict:
-    """Return the columns of a score: itself and both ends of the 95 % interval that `interval` has beside it."""
+    """Return the columns of a score: its value, and both ends of its 95 % interval."""
     return {name: score, f"{name} low": interval.get("low"), f"{name} high": interval.get("high")}
 
 
-def _figures(task: str, name: str) -> dict:
-    """Return a member's figures; those of training are means over its folds."""
+def _metrics(task: str, name: str) -> dict:
+    """Return a member's row of the comparison. Metrics of training are means over its folds."""
     run_summary = load_run(task, name)
     metrics, scores = load_metrics(task, name), load_scores(task)
     on_test = scores.get("members", {}).get(name, {})
@@ -146,15 +146,15 @@ def _member_rows(members: pd.DataFrame, task: str) -> list[dict]:
 def _ensemble_rows(task: str) -> list[dict]:
     if not paths.ensemble(task).exists():
         return []
-    made, scores = load_ensemble(task, "method", "honest_accuracy"), load_scores(task)
+    ensemble, scores = load_ensemble(task, "method", "honest_accuracy"), load_scores(task)
     row = {
         "task": task,
-        "member": f"ensemble ({made['method']})",
-        **_with_interval("out-of-fold accuracy", made["honest_accuracy"], made),
+        "member": f"ensemble ({ensemble['method']})",
+        **_with_interval("out-of-fold accuracy", ensemble["honest_accuracy"], ensemble),
     }
     for part in ("public", "private"):
-        found = scores.get(part, {})
-        row |= _with_interval(f"{part} score", found.get("score"), found)
+        part_score = scores.get(part, {})
+        row |= _with_interval(f"{part} score", part_score.get("score"), part_score)
     return [row]
 
 

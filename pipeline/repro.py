@@ -52,29 +52,29 @@ def repro(arguments: list[str]) -> int:
 
 
 def mend() -> list[str]:
-    """Mend what is damaged of DVC's files, copy what is sound, and return a sentence for each file that was mended.
+    """Mend damaged files of DVC, copy a sound `dvc.lock`, and return a sentence for each file that was mended.
 
-    While another DVC is at work nothing is done.
+    While another DVC is running, it does nothing.
     """
     try:
         repo = Repo()
         with repo.lock, make_lock(f"{repo.tmp_dir}/{RWLOCK_LOCK}"):
-            sentences = [_mended_rwlock(Path(repo.tmp_dir, RWLOCK_FILE)), _mended_lock(Path(repo.tmp_dir, COPY))]
+            sentences = [_mend_rwlock(Path(repo.tmp_dir, RWLOCK_FILE)), _mend_lock(Path(repo.tmp_dir, COPY))]
     except (LockError, NotDvcRepoError):
         return []
     return [sentence for sentence in sentences if sentence]
 
 
-def _mended_rwlock(path: Path) -> str:
-    """Delete the list of who reads and writes what, if it is damaged: who is in it has been killed or ends soon."""
+def _mend_rwlock(path: Path) -> str:
+    """Delete DVC's list of readers and writers if it is damaged: these processes were killed or end soon."""
     if not path.exists() or _is_sound(path, RWLOCK_SCHEMA, json.loads):
         return ""
     path.unlink()
-    return f"{_shown(path)} was damaged, as by a kill, and has been deleted"
+    return f"{_short_path(path)} was damaged, as by a kill, and has been deleted"
 
 
-def _mended_lock(copy: Path) -> str:
-    """Put the copy in the place of a damaged `dvc.lock`, or make it from a sound one."""
+def _mend_lock(copy: Path) -> str:
+    """Replace a damaged `dvc.lock` by its copy, or update the copy from a sound one."""
     content = LOCK_FILE.read_bytes() if LOCK_FILE.exists() else None
     if content is None or (copy.exists() and content == copy.read_bytes()):
         return ""
@@ -102,7 +102,7 @@ def _replace(path: Path, content: bytes) -> None:
     part.replace(path)
 
 
-def _shown(path: Path) -> Path:
+def _short_path(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 

@@ -1,4 +1,4 @@
-"""`python -m pipeline.score TASK`: grade the submission as Kaggle would, where the answers are known."""
+"""`python -m pipeline.score TASK`: grade the submission as Kaggle would, if the answers are known."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +21,12 @@ from submissions.rules.label_sets import indicators
 from submissions.rules.published import Result, place, published, standing_line
 
 SOLUTION = "solution.csv"
-OTHER_IMAGES = "no published score is shown, because the images are others than those that the source's name stands for"
+OTHER_IMAGES = "no published score is shown, because the images differ from the published images with the source's name"
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What is right, from the solution."""
+    """The true labels of the test rows, from the solution."""
 
     path: Path
     id_column: str
@@ -35,7 +35,7 @@ class Answers:
     labels: np.ndarray  # (n,) text
     usage: np.ndarray | None  # (n,) Public, Private or Ignored; None: all rows are private
     classes: list[int | str]
-    separator: str | None  # between the labels of a set; None: one label an image
+    separator: str | None  # between the labels of a set; None: one label for each image
 
 
 def score(params: Params, key: str) -> str:
@@ -46,9 +46,10 @@ def score(params: Params, key: str) -> str:
         return f"no answers at {path}, so no score"
     submission = read_csv(paths.submission(key))
     answers = load_answers(params, key, submission.columns)
-    graded = graded_as_kaggle(predicted(paths.submission(key), submission, answers), answers)
+    labels = submission_labels(paths.submission(key), submission, answers)
+    graded = grade_labels(labels, answers)
     if answers.separator is not None:
-        graded["sets"] = _of_sets(key, predicted(paths.submission(key), submission, answers), answers)
+        graded["sets"] = _set_scores(key, labels, answers)
     members = {name: _member_score(key, name, answers) for name in load_roster(key)}
     results, private = rivals(params, key), graded["private"]["score"]
     if not results or private is None:
@@ -60,20 +61,20 @@ def score(params: Params, key: str) -> str:
 
 
 def solution_path(params: Params, key: str) -> Path:
-    """Return where a task's answers lie, if they are known."""
+    """Return the path of a task's answers. The file exists if they are known."""
     return Path(task_of(params, key).ingest.folder, SOLUTION)
 
 
 def load_answers(params: Params, key: str, columns: pd.Index) -> Answers:
-    """Return the answers of a task; the only reader of `solution.csv`.
+    """Return the answers of a task. No other function reads `solution.csv`.
 
     Args:
         params: the configuration.
         key: the task.
-        columns: names of id and label, in this order.
+        columns: the names of id and label, in this order.
 
     Raises:
-        BadInput: there is no solution, it has no such columns, or an answer is none of the classes.
+        BadInput: there is no solution, it lacks a column, or an answer is not a class.
     """
     path = solution_path(params, key)
     if not path.exists():
@@ -91,65 +92,67 @@ def load_answers(params: Params, key: str, columns: pd.Index) -> Answers:
     return Answers(path, id_column, label_column, ids, labels, usage, classes, separator)
 
 
-def predicted(path: Path, submission: pd.DataFrame, answers: Answers) -> np.ndarray:
-    """Return the labels (n,) of a submission, text, in the order of the answers; `path` is named in errors."""
+def submission_labels(path: Path, submission: pd.DataFrame, answers: Answers) -> np.ndarray:
+    """Return the labels (n,) of a submission as texts, in the order of the answers. Errors name `path`."""
     with blame(f"{path} against {answers.path}"):
         rows = align(answers.ids, tidy(submission[answers.id_column].to_numpy()))
     return submission[answers.label_column].to_numpy(str)[rows]
 
 
-def graded_as_kaggle(labels: np.ndarray, answers: Answers) -> dict:
-    """Return the score of each part, see `submissions.rules.grade.grade`."""
+def grade_labels(labels: np.ndarray, answers: Answers) -> dict:
+    """Return the score of each part as `submissions.rules.grade.grade` does. Errors name the solution."""
     with blame(answers.path):
         return grade(labels, answers.labels, answers.usage, answers.separator)
 
 
 def rivals(params: Params, key: str) -> list[Result]:
-    """Return the published results that a score of this task compares with.
+    """Return the published results that are comparable with a score of this task.
 
-    There are none where the task is no such replica, or was made of other images than its source's name says.
+    There are none if the task is not such a replica, or if its images are not the published ones.
     """
     folder = Path(task_of(params, key).ingest.folder)
-    made = next((replica for name, replica in params.replicas.items() if paths.replica(name) == folder), None)
-    if made is None or has_other_images(params, key):
+    replica = next((replica for name, replica in params.replicas.items() if paths.replica(name) == folder), None)
+    if replica is None or has_other_images(params, key):
         return []
-    return published(made.form, made.source, made.pool)
+    return published(replica.form, replica.source, replica.pool)
 
 
 def has_other_images(params: Params, key: str) -> bool:
-    """Return whether a task is a replica that was made of other images than its source's name says."""
+    """Return whether a task is a replica whose images differ from the published images with its source's name."""
     path = Path(task_of(params, key).ingest.folder, paths.REPLICA_SOURCE)
     return path.exists() and not load_json(path).get("is_original", False)
 
 
 def summary(graded: dict, answers: Answers) -> str:
-    """Return the public and the private score in words."""
-    return ", ".join(_told(part, graded[part]) for part in ("public", "private")) + (
+    """Return the public and the private score as text."""
+    return ", ".join(_score_text(part, graded[part]) for part in ("public", "private")) + (
         f"; {answers.path} has no column Usage, so all rows are private" if answers.usage is None else ""
     )
 
 
-def _of_sets(key: str, labels: np.ndarray, answers: Answers) -> dict[str, float]:
-    """Return the scores of label sets on all rows that count, and of the probabilities behind them."""
+def _set_scores(key: str, labels: np.ndarray, answers: Answers) -> dict[str, float]:
+    """Return the scores of label sets and of their probabilities, on all rows that count."""
     test = load_predictions(paths.ensemble(key) / "test.npz", label_sets=True)
     counts = answers.usage != "Ignored" if answers.usage is not None else np.full(len(labels), True)
-    chosen, true = (indicators(each[counts], test.classes, answers.separator) for each in (labels, answers.labels))
-    found = test.probabilities[align(answers.ids, test.ids)][counts]
-    return {**set_scores(chosen, true), "mean_average_precision": mean_average_precision(found, true)}
+    predicted_sets = indicators(labels[counts], test.classes, answers.separator)
+    true_sets = indicators(answers.labels[counts], test.classes, answers.separator)
+    probabilities = test.probabilities[align(answers.ids, test.ids)][counts]
+    average_precision = mean_average_precision(probabilities, true_sets)
+    return {**set_scores(predicted_sets, true_sets), "mean_average_precision": average_precision}
 
 
 def _member_score(key: str, name: str, answers: Answers) -> dict:
-    """Return the score of one member by itself on all rows that count, with its 95 % interval."""
+    """Return the score of a single member on all rows that count, with its 95 % interval."""
     path = paths.predictions(key, name) / "test.npz"
-    made = load_predictions(path, answers.separator is not None)
+    test = load_predictions(path, answers.separator is not None)
     with blame(path):
-        rows = align(answers.ids, made.ids)
-    names = np.array(made.classes).astype(str)
+        rows = align(answers.ids, test.ids)
+    names = np.array(test.classes).astype(str)
     if answers.separator is None:
-        labels = names[made.probabilities.argmax(axis=1)]
+        labels = names[test.probabilities.argmax(axis=1)]
     else:
-        labels = np.array([answers.separator.join(names[row]) for row in made.probabilities >= THRESHOLD])
-    return graded_as_kaggle(labels[rows], answers)["all"]
+        labels = np.array([answers.separator.join(names[row]) for row in test.probabilities >= THRESHOLD])
+    return grade_labels(labels[rows], answers)["all"]
 
 
 def _save(key: str, value: dict) -> None:
@@ -157,7 +160,7 @@ def _save(key: str, value: dict) -> None:
         save_json(part, value)
 
 
-def _told(part: str, result: dict) -> str:
+def _score_text(part: str, result: dict) -> str:
     if not result["rows"]:
         return f"{part} unknown (no rows)"
     return f"{part} {with_bounds(result['score'], result['low'], result['high'])} on {result['rows']} rows"

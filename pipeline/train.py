@@ -19,10 +19,10 @@ from pipeline.training.network import size_of
 
 
 def train(params: Params, key: str) -> str:
-    """Train the member's folds, each from where it stopped, and publish models, histories, `run.json` and times.
+    """Train the member's folds, each from its last checkpoint, and write models, histories, `run.json` and times.
 
-    Finished folds stay in `.resume` until data, options or the code that changes weights differ: DVC runs the stage
-    after other edits too, and then nothing is trained again.
+    Finished folds stay in `.resume` until data, options or the code that changes weights differ. So nothing is trained
+    again when DVC runs the stage after other edits.
     """
     task = member_of(params, key).task
     member, state = load_tuned(task, key), paths.resume(task, key)

@@ -17,11 +17,11 @@ from pipeline.running.usage import parser_of
 from pipeline.score import (
     OTHER_IMAGES,
     Answers,
-    graded_as_kaggle,
+    grade_labels,
     has_other_images,
     load_answers,
-    predicted,
     rivals,
+    submission_labels,
     summary,
 )
 from pipeline.storage.files import BadInput, blame
@@ -42,7 +42,7 @@ def score(params: Params, arguments: argparse.Namespace) -> None:
     task = task_of(params, key).ingest
     answers = load_answers(params, key, read_csv(Path(task.folder, task.sample_submission)).columns)
     labels = _labels(path, answers)
-    graded = graded_as_kaggle(labels, answers)
+    graded = grade_labels(labels, answers)
     print(f"{path}: {summary(graded, answers)}")
     results, private = rivals(params, key), graded["private"]["score"]
     if results and private is not None:
@@ -62,7 +62,7 @@ def _labels(path: Path, answers: Answers) -> np.ndarray:
         raise BadInput(f"{path}: columns {list(submission.columns)}, expected {expected}")
     with blame(path):
         check_labels(submission, answers.classes, answers.separator)
-    return predicted(path, submission, answers)
+    return submission_labels(path, submission, answers)
 
 
 def _comparison_line(first: np.ndarray, second: np.ndarray, other: Path, answers: Answers) -> str:

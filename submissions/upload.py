@@ -15,7 +15,7 @@ from pipeline.running.usage import parser_of
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput, blame
 from pipeline.storage.summaries import load_scores
-from pipeline.submission import made_of
+from pipeline.submission import build_submission
 from submissions import client, ledger, provenance
 from submissions.client import KaggleError, ListedSubmission
 from submissions.command import competition_of, run
@@ -57,7 +57,7 @@ def upload(params: Params, arguments: argparse.Namespace) -> None:
 def _check_submission(params: Params, key: str) -> tuple[bytes, provenance.Ensemble | None]:
     """Return the bytes of the checked submission, and the ensemble if it made them."""
     path = paths.submission(key)
-    ensemble_submission, sample, classes = made_of(params, key)
+    ensemble_submission, sample, classes = build_submission(params, key)
     data = path.read_bytes()
     with blame(path):
         submission = parse(data)

@@ -76,7 +76,7 @@ def test_the_way_from_images_to_probabilities_of_sums(name):
 
 
 def test_located_items_are_framed_where_they_are():
-    seen = picture.held_out_predictions(load_params(paths.PARAMS), "located")
+    seen = picture.validation_predictions(load_params(paths.PARAMS), "located")
     held_out = TaskData("sums").folds == 0
     assert [each.label for each in seen] == (np.load("artifacts/sums/arrays/train_labels.npy")[held_out] + 2).tolist()
     for each in seen:
@@ -86,7 +86,7 @@ def test_located_items_are_framed_where_they_are():
 
 
 def test_the_cells_that_show_something_are_framed():
-    seen = picture.held_out_predictions(load_params(paths.PARAMS), "grid")
+    seen = picture.validation_predictions(load_params(paths.PARAMS), "grid")
     for each in seen:
         for item in each.items:
             top, left, bottom, right = item.box
@@ -105,7 +105,7 @@ def test_the_command_writes_a_picture(tmp_path, capsys):
 def test_a_member_that_sees_no_items_is_refused(tmp_path, capsys):
     with pytest.raises(SystemExit):
         picture.main(["whole", str(tmp_path / "seen.png")])
-    expected = "picture: error: params.yaml: members.whole sees no items, expected 'input: items' or 'head: grid'\n"
+    expected = "picture: error: params.yaml: members.whole predicts no items, expected 'input: items' or 'head: grid'\n"
     assert capsys.readouterr().err == expected
     assert not list(tmp_path.iterdir())
 
@@ -116,6 +116,6 @@ def test_models_of_other_folds_are_refused():
     try:
         paths.folds("sums").write_text(kept.replace(",0", ",9").replace(",-1", ",0").replace(",9", ",-1"))
         with pytest.raises(BadInput, match="trained on other folds"):
-            picture.held_out_predictions(params, "grid")
+            picture.validation_predictions(params, "grid")
     finally:
         paths.folds("sums").write_text(kept)

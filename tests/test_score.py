@@ -151,7 +151,7 @@ def test_other_images_under_the_name_have_no_place_and_one_line_says_so():
     replica = Replica(form="fashion", source="fashion-mnist")
     made, result = _score("Id,Label\n0,5\n1,6\n2,5\n3,6\n", folder="data/replica/r", r=replica)
     assert "; place" not in made and "place_among_published" not in result
-    assert "no published score is shown, because the images are others" in made
+    assert "no published score is shown, because the images differ" in made
 
 
 def test_of_equal_scores_the_earlier_goes_first():
