@@ -1,37 +1,37 @@
-# VENV may name an environment of your own that has the packages of pyproject.toml: it is used as it is.
+# Set VENV to use your own environment. It must have the packages of pyproject.toml; make does not change it.
 VENV ?= .venv
 PYTHON ?= python3
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
 .PHONY: environment repro download quick test test-all lint lock clean help
 
-repro: environment  ## raw files in, submissions and a table of scores out
+repro: environment  ## run all stages: from raw files to submissions and a table of scores
 	python -m pipeline repro
 	@cat report/summary.md
 
-download: environment  ## the files of TASK's competition, with the kaggle client
+download: environment  ## download the files of TASK's competition with the kaggle client
 	python -m submissions.download $(TASK)
 
-quick: environment  ## the tests that take two minutes, for use while you work
+quick: environment  ## run the tests that take two minutes, while you work
 	pytest -m 'not slow and not nightly'
 
-test: lint  ## the checks, and the tests that take ten minutes, with coverage
+test: lint  ## run the checks, and the tests that take ten minutes, with coverage
 	pytest -m 'not nightly' --cov
 
-test-all: lint  ## the checks and all tests, up to 90 minutes
+test-all: lint  ## run the checks and all tests, up to 90 minutes
 	pytest
 
-lint: environment  ## style, format and types
+lint: environment  ## check style, format and types
 	ruff check .
 	ruff format --check .
 	mypy
 
-lock: environment  ## the newest versions within the bounds of pyproject.toml, written to requirements.lock
+lock: environment  ## write the newest versions within the bounds of pyproject.toml to requirements.lock
 	$(VENV)/bin/python -m pip install --quiet uv
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade --no-annotate --quiet \
 		--custom-compile-command 'make lock' --output-file requirements.lock
 
-clean:  ## delete what Podium makes again by itself, show how large the rest is
+clean:  ## delete what Podium rebuilds by itself, and show the size of the rest
 	rm -rf .compiled .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo 'Kept, with the command that frees each (see docs/disk.md):'
@@ -45,7 +45,7 @@ clean:  ## delete what Podium makes again by itself, show how large the rest is
 		printf '  %-14s %6s  %s\n' "$$folder" "$$size" "$${line#*|}"; \
 	done
 
-help:  ## this list
+help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
 		printf '  make %-10s %s\n' "$$target" "$$text"; \
 	done
