@@ -1,1 +1,1 @@
-"""The configuration: the schema of `params.yaml`, its bounds, its presets, and the checks across entries."""
+"""The configuration: the schema of `params.yaml`, its bounds, its presets, and checks across entries."""

@@ -1,4 +1,4 @@
-"""`python -m pipeline.config`: write the JSON schema with which editors complete and check `params.yaml`."""
+"""`python -m pipeline.config`: write the JSON schema, with which editors complete and check `params.yaml`."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ SCHEMA = Path(__file__).parent.parent.parent / "docs" / "params.schema.json"
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON schema of `params.yaml`; which options a member takes depends on its architecture."""
+    """Return the JSON schema of `params.yaml`. The options of a member depend on its architecture."""
     schema = Params.model_json_schema()
     schema["$defs"]["Member"]["allOf"] = [
         {

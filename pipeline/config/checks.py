@@ -1,4 +1,4 @@
-"""What the entries of `params.yaml` ask of each other, once each is well formed."""
+"""Checks across the entries of `params.yaml`, after each entry has been parsed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline.config.tree import Fault, Path
 if TYPE_CHECKING:
     from pipeline.config.schema import Items, Member, Params, Task
 
-TASKS_TAKEN = {  # by what has the same place
+RESERVED_TASKS = {  # names of tasks that would have the same path as another file, with that file
     "ledger": "submissions/ledger.csv records the uploads",
     "roster": "artifacts/roster lists the members of all tasks",
     "entries": "artifacts/entries holds the entries of all tasks",
@@ -18,10 +18,10 @@ TASKS_TAKEN = {  # by what has the same place
 
 
 def check(params: Params) -> None:
-    """Refuse entries that fit no other.
+    """Refuse entries that do not match each other.
 
     Raises:
-        Fault: a name that leads nowhere or is taken, an unknown option, or settings that exclude each other.
+        Fault: a name that has no entry or is reserved, an unknown option, or settings that exclude each other.
     """
     _check_names(params)
     for name, member in params.members.items():
@@ -43,8 +43,8 @@ def _check_names(params: Params) -> None:
             if other != path[1]:
                 raise Fault(path, f"another name is expected, as {other!r} differs in case alone")
     for name in params.tasks:
-        if name.casefold() in TASKS_TAKEN:
-            raise Fault(("tasks", name), f"another name is expected, as {TASKS_TAKEN[name.casefold()]}")
+        if name.casefold() in RESERVED_TASKS:
+            raise Fault(("tasks", name), f"another name is expected, as {RESERVED_TASKS[name.casefold()]}")
     for part in ("members", "students"):
         for name in getattr(params, part):
             if name.casefold() == "generate":

@@ -1,4 +1,4 @@
-"""Kinds of values that several blocks of `params.yaml` share, each with its bounds."""
+"""Types of values in several blocks of `params.yaml`, with their bounds."""
 
 import re
 from typing import Annotated, Any
@@ -62,7 +62,7 @@ def _image(value: Any) -> Any:
 
 Share = Annotated[float, Field(ge=0, le=1)]
 ShareBelowOne = Annotated[float, Field(ge=0, lt=1)]
-Rate = Annotated[float, Field(gt=0)]  # of learning; one that is too high ends in a sentence of its own
+Rate = Annotated[float, Field(gt=0)]  # a learning rate; training itself reports one that is too high
 Decay = Annotated[float, Field(ge=0, le=100)]
 Epochs = Annotated[int, Field(ge=1, le=100_000)]
 SomeEpochs = Annotated[int, Field(ge=0, le=100_000)]

@@ -1,4 +1,4 @@
-"""The options of an architecture and a member's search space, checked before anything trains and without Keras."""
+"""Checks of an architecture's options and of a member's search space, before any training and without Keras."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ MOST_CHOICES = 1000
 
 @cache
 def options_model(architecture: str) -> type[BaseModel]:
-    """Return the options of an architecture as a model, with the bounds and defaults of its `build`."""
+    """Return a pydantic model of an architecture's options, with the bounds and defaults of its `build`."""
     config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
     return create_model(f"Options of {architecture}", __config__=config, **options_of(architecture))
 
 
 def check_options(path: Path, member: Member) -> None:
-    """Refuse options that the member's architecture does not take.
+    """Refuse options that the member's architecture does not have.
 
     Raises:
         Fault: an unknown option, or a value out of bounds.
@@ -38,7 +38,7 @@ def check_options(path: Path, member: Member) -> None:
 
 
 def check_space(path: Path, member: Member) -> None:
-    """Refuse a search space with settings or values that the member's entry could not have.
+    """Refuse a search space with settings or values that are not legal in the member's entry.
 
     Raises:
         Fault: an unknown block or setting, a value out of bounds, or neither choices nor a range.
@@ -56,7 +56,7 @@ def check_space(path: Path, member: Member) -> None:
 
 
 def with_values(member: Member, values: dict[str, Any]) -> Member:
-    """Return the member with other values of settings, by `block.key`.
+    """Return the member with new values of settings, by `block.key`.
 
     Raises:
         Fault: a value is not legal.
@@ -69,7 +69,7 @@ def with_values(member: Member, values: dict[str, Any]) -> Member:
 
 
 def decoded(value: Any) -> Any:
-    """Return a setting's value as the member takes it; in a study, a list is JSON."""
+    """Return a setting's value for a member. In a study, a list is written as JSON."""
     return json.loads(value) if isinstance(value, str) and value.startswith("[") else value
 
 

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong, in one sentence for people."""
+"""Parsing with pydantic, with one sentence for the first error."""
 
 import difflib
 from typing import Any, TypeVar, get_args
@@ -9,7 +9,7 @@ from pipeline.config.errors import quoted
 from pipeline.config.fields import NAME, NAME_RULE
 from pipeline.config.tree import Fault, Path
 
-MOST_CHARACTERS = 240  # of a sentence without the name of the file
+MOST_CHARACTERS = 240  # of a message without the file's name
 SENTENCES = {
     "int_type": "is not a whole number",
     "float_type": "is not a number",
@@ -36,7 +36,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def parse(model: type[Model], tree: Any) -> Model:
-    """Return plain values, as YAML or JSON gives them, as an instance of `model`.
+    """Return plain values from YAML or JSON as an instance of `model`.
 
     Raises:
         Fault: names the key, the value and what is legal.
@@ -49,7 +49,7 @@ def parse(model: type[Model], tree: Any) -> Model:
 
 
 def unknown_key(path: Path, legal: list[str]) -> Fault:
-    """Return the fault of an unknown key, with the legal ones, or the nearest where all make too long a sentence."""
+    """Return the fault for an unknown key, with the legal keys, or with the nearest ones if all are too many."""
     fault = Fault(path, f"unknown key; legal are {', '.join(legal)}")
     count = len(legal)
     nearest = difflib.get_close_matches(str(path[-1]), legal, n=count, cutoff=0)
@@ -83,9 +83,9 @@ def _whole(bound: Any) -> Any:
 
 
 def _model_at(kind: Any, path: Path) -> type[BaseModel]:
-    """Return the model that pydantic looked for at `path`: of mappings the values', of optional ones the model."""
+    """Return the model that pydantic expected at `path`. For a mapping this is the model of its values."""
     if not path:
         return kind
     inner = kind.model_fields[path[0]].annotation if hasattr(kind, "model_fields") else get_args(kind)[-1]
-    models = [each for each in get_args(inner) if hasattr(each, "model_fields")]
+    models = [argument for argument in get_args(inner) if hasattr(argument, "model_fields")]
     return _model_at(models[0] if models and type(None) in get_args(inner) else inner, path[1:])

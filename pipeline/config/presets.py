@@ -1,4 +1,4 @@
-"""Named recipes that entries of `params.yaml` take over, except for what they say themselves."""
+"""Presets: named settings for entries of `params.yaml`. An entry's own settings override its preset."""
 
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,10 @@ PRESETS = Path(__file__).with_name("presets.yaml")
 
 
 def with_presets(tree: Any) -> Any:
-    """Return the tree of `params.yaml` with presets of members, students and splits below what these say themselves.
+    """Return the tree of `params.yaml` with the presets of members, students and splits filled in.
 
     Raises:
-        Fault: an unknown preset, by name, with the legal ones.
+        Fault: an unknown preset. The message lists the known ones.
     """
     if not isinstance(tree, dict):
         return tree
@@ -21,10 +21,10 @@ def with_presets(tree: Any) -> Any:
     filled = dict(tree)
     for part in ("members", "students"):
         if isinstance(tree.get(part), dict):
-            filled[part] = {name: _filled(entry, "member", (part, name), known) for name, entry in tree[part].items()}
+            filled[part] = {name: _fill_in(entry, "member", (part, name), known) for name, entry in tree[part].items()}
     if isinstance(tree.get("tasks"), dict):
         filled["tasks"] = {
-            name: entry | {"split": _filled(entry["split"], "split", ("tasks", name, "split"), known)}
+            name: entry | {"split": _fill_in(entry["split"], "split", ("tasks", name, "split"), known)}
             if isinstance(entry, dict) and "split" in entry
             else entry
             for name, entry in tree["tasks"].items()
@@ -32,16 +32,16 @@ def with_presets(tree: Any) -> Any:
     return filled
 
 
-def _filled(entry: Any, part: str, path: tuple[str, ...], known: dict) -> Any:
+def _fill_in(entry: Any, part: str, path: tuple[str, ...], known: dict) -> Any:
     if not isinstance(entry, dict) or not isinstance(entry.get("preset"), str):
-        return entry  # another kind is refused with the rest of the entry
+        return entry  # other types are refused with the rest of the entry
     if entry["preset"] not in known:
         raise Fault((*path, "preset"), f"{quoted(entry['preset'])} is unknown; known are {', '.join(known)}")
-    return _merged(known[entry["preset"]][part], entry)
+    return _merge(known[entry["preset"]][part], entry)
 
 
-def _merged(below: Any, above: Any) -> Any:
-    """Return `above` laid over `below`, mapping by mapping."""
+def _merge(below: Any, above: Any) -> Any:
+    """Return `below` with the values of `above`, mapping by mapping."""
     if not (isinstance(below, dict) and isinstance(above, dict)):
         return above
-    return below | {key: _merged(below.get(key), value) for key, value in above.items()}
+    return below | {key: _merge(below.get(key), value) for key, value in above.items()}

@@ -1,4 +1,4 @@
-"""`params.yaml`, the only configuration, as frozen models: a task's blocks are named after the stages."""
+"""`params.yaml`, the only configuration, as frozen models. A task's blocks have the names of the stages."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -42,22 +42,26 @@ class Replica(Block):
 
     form: Literal["fashion", "price_sum", "item_kinds"]
     source: Literal["digits", "fashion-mnist"] = "digits"
-    train_rows: Rows | None = Field(None, description="null: all that the source has; composed, 60 000 and 10 000")
+    train_rows: Rows | None = Field(
+        None, description="null: all rows of the source, or 60 000 and 10 000 for composed images"
+    )
     test_rows: Rows | None = None
-    pool: Literal["shared", "disjoint"] = Field("shared", description="of items, where images are composed of them")
-    items_per_class: Rows | None = Field(None, description="in that pool; null: all that the source has")
+    pool: Literal["shared", "disjoint"] = Field("shared", description="of items, if images are composed of items")
+    items_per_class: Rows | None = Field(None, description="in that pool; null: all items of the source")
     seed: Seed = 0
 
 
 class Split(Block):
-    """Where the rows of one split lie, relative to the task's folder. What is null is inferred."""
+    """The files of one split, relative to the task's folder. A setting that is null is inferred."""
 
     images: Text = Field(description="CSV, pickle, npz, or a folder of images, plain or as gzip or zip")
-    labels: Text | None = Field(None, description="a CSV, where the labels do not lie with the images")
+    labels: Text | None = Field(None, description="a CSV, if the labels are not in the file of the images")
     id_column: Column | None = None
     label_column: Column | None = None
     label_separator: str | None = Field(
-        None, max_length=16, description='" " where one cell has a set of labels; the cell may be empty'
+        None,
+        max_length=16,
+        description='" " if a cell contains a set of labels separated by spaces; the cell may be empty',
     )
     images_key: Text | None = Field(None, description="of an npz")
     labels_key: Text | None = Field(None, description="of an npz")
@@ -72,9 +76,9 @@ class Ingest(Block):
     sample_submission: Text
     image: Image | None = Field(None, description="[height, width] or [height, width, channels]")
     classes: Classes | None = Field(
-        None, description="5..13, or a list, as submissions spell them; inferred from the training labels"
+        None, description="5..13, or a list in the spelling of submissions; null: inferred from the training labels"
     )
-    pixel_scale: float = Field(1.0, gt=0, le=65_536, description="255 where the raw pixels are 0..1")
+    pixel_scale: float = Field(1.0, gt=0, le=65_536, description="255 if the raw pixels are 0..1")
     layout: Literal["interleaved", "planes"] | None = Field(
         None, description="of colour rows: pixel by pixel, or red, green and blue planes; null: detected"
     )
@@ -85,14 +89,14 @@ class Items(Block):
     """Every image shows `count` items, and its label is the sum of their prices."""
 
     count: int = Field(ge=1, le=255)
-    prices: Prices = Field(description="one a kind of item")
+    prices: Prices = Field(description="one for each kind of item")
     size_pixels: Size | None = Field(
         None, description="[height, width] of one item; null: items that cannot be located"
     )
 
 
 class Prepare(Block):
-    """What is done to every image once, before any model sees it."""
+    """The preparation of every image, done once for all members."""
 
     resize_pixels: Size | None = Field(None, description="[height, width], bilinear")
     pad_pixels: Size | None = Field(None, description="[height, width], black around the centred image")
@@ -104,19 +108,21 @@ class Folds(Block):
 
     preset: str | None = Field(None, description="of presets.yaml")
     count: int = Field(5, ge=1, le=1000)
-    holdout_share: float = Field(0.2, gt=0, lt=1, description="used where count is 1")
+    holdout_share: float = Field(0.2, gt=0, lt=1, description="used if count is 1")
     seed: Seed = 0
 
 
 class Predict(Block):
     """Test-time augmentation: the views whose probabilities are averaged."""
 
-    flip: bool = Field(False, description="each view also mirrored left to right")
-    shift_pixels: int = Field(0, ge=0, le=4096, description="also each view moved up-left and down-right by so much")
+    flip: bool = Field(False, description="add each view mirrored left to right")
+    shift_pixels: int = Field(
+        0, ge=0, le=4096, description="add each view moved up-left and down-right by this many pixels"
+    )
 
 
 class Ensemble(Block):
-    """How members become one, see docs/ensembling.md."""
+    """The combination of members, see docs/ensembling.md."""
 
     method: Literal["mean", "greedy", "convex", "stacking", "auto"] = "greedy"
     rounds: int = Field(50, ge=1, le=10_000, description="of greedy selection")
@@ -125,14 +131,14 @@ class Ensemble(Block):
 
 
 class Generate(Block):
-    """A conditional GAN a fold, whose images members may train on beside the real ones."""
+    """A conditional GAN for each fold. Members may train on its images in addition to the real ones."""
 
-    epochs: Epochs = Field(30, description="some thousand batches in all; fewer rows need more epochs")
+    epochs: Epochs = Field(30, description="enough for some thousand batches: fewer rows need more epochs")
     batch_size: BatchSize = 64
     learning_rate: Rate = 5e-4
-    latent_units: int = Field(64, ge=1, le=65_536, description="of the noise that an image is made of")
+    latent_units: int = Field(64, ge=1, le=65_536, description="size of the noise vector of an image")
     filters: int = Field(
-        32, ge=1, le=4096, description="of the generator's last layers; earlier ones have up to 4 times"
+        32, ge=1, le=4096, description="in the generator's last layers; earlier layers have up to 4 times as many"
     )
     images_per_class: int = Field(500, ge=1, le=1_000_000)
     seed: Seed = 0
@@ -147,110 +153,118 @@ class Task(Block):
     predict: Predict = Predict()
     ensemble: Ensemble = Ensemble()
     generate: Generate | None = None
-    competition: Name | None = Field(None, description="Kaggle's name for it; commands of submissions/ use it")
+    competition: Name | None = Field(
+        None, description="Kaggle's name of the competition, for the commands of submissions/"
+    )
 
 
 class Training(Block):
-    """How a member is trained."""
+    """The settings of training."""
 
     epochs: Epochs = 10
-    batch_size: BatchSize | None = Field(None, description="null: by the number of training images")
+    batch_size: BatchSize | None = Field(None, description="null: chosen by the number of training images")
     optimiser: Literal["sgd", "adam", "adamw", "rmsprop", "muon"] = "adamw"
     loss: Literal["cross_entropy", "nll", "binary_cross_entropy"] = Field(
-        "cross_entropy", description="of one label an image"
+        "cross_entropy", description="for tasks with one label for each image"
     )
-    learning_rate: Rate = Field(1e-3, description="the peak, where the schedule has one")
+    learning_rate: Rate = Field(1e-3, description="the highest one, if the schedule changes it")
     schedule: Literal["constant", "plateau", "cosine", "one_cycle", "inverse_time"] = "one_cycle"
-    learning_rate_decay: Decay = Field(0.0, description="a step, of inverse_time")
+    learning_rate_decay: Decay = Field(0.0, description="for each step, with schedule inverse_time")
     plateau_factor: float = Field(0.316, gt=0, lt=1)
     plateau_patience_epochs: SomeEpochs = 3
     minimum_learning_rate: Decay = 5e-7
-    momentum: ShareBelowOne = Field(0.9, description="of sgd and muon")
+    momentum: ShareBelowOne = Field(0.9, description="for sgd and muon")
     weight_decay: Decay = 0.0
     label_smoothing: ShareBelowOne = 0.0
     ema_momentum: ShareBelowOne = Field(0.0, description="0: no exponential moving average of the weights")
     monitor: Literal["val_loss", "val_accuracy", "none"] = Field(
-        "val_loss", description="says which epoch is kept; none: the last one"
+        "val_loss", description="the metric whose best epoch is kept; none: keep the last epoch"
     )
-    early_stopping_patience_epochs: SomeEpochs = Field(0, description="0: none")
+    early_stopping_patience_epochs: SomeEpochs = Field(0, description="0: no early stopping")
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16", "auto"] = Field(
         "float32", description="auto: the faster one"
     )
     frozen_epochs: SomeEpochs = Field(
-        0, description="the first ones, in which only a pretrained network's last layer learns"
+        0, description="the first epochs, in which only a pretrained network's last layer is trained"
     )
-    tuned_layers: int = Field(4, ge=0, le=10_000, description="convolutions that learn after them, the last ones")
+    tuned_layers: int = Field(
+        4, ge=0, le=10_000, description="the last convolutions, which are trained after the frozen epochs"
+    )
     tuned_learning_rate: Rate = Field(1e-5, description="after the frozen epochs")
-    train_on_all: bool = Field(False, description="a last model on all rows makes the test predictions")
+    train_on_all: bool = Field(False, description="train one more model on all rows, which predicts the test rows")
     seed: Seed = 0
 
     @model_validator(mode="after")
-    def _watches_a_figure(self) -> "Training":
+    def _check_monitor(self) -> "Training":
         if self.monitor == "none" and (self.early_stopping_patience_epochs or self.schedule == "plateau"):
             raise ValueError("monitor 'none', but early stopping and schedule 'plateau' watch a figure")
         return self
 
 
 class Tune(Block):
-    """What is spent on finding a member's options; with no trials and no seconds they are those of its entry."""
+    """The search for a member's options. Without trials and seconds, the member uses the options of its entry."""
 
-    trials: int = Field(
-        0, ge=0, le=1_000_000, description="in all, of every run and process together; 0: no such limit"
-    )
+    trials: int = Field(0, ge=0, le=1_000_000, description="limit for all runs and processes together; 0: no limit")
     seconds: int = Field(
         0,
         ge=0,
         le=10_000_000,
-        description="of trials in all, counted once where several run at a time; 0: no such limit",
+        description="limit for all trials together, where parallel trials count once; 0: no limit",
     )
-    jobs: int = Field(1, ge=1, le=1024, description="trials at a time on a CPU; several GPUs get one each")
+    jobs: int = Field(
+        1, ge=1, le=1024, description="parallel trials on a CPU; with several GPUs, each GPU runs one trial"
+    )
     pruner: Literal["median", "hyperband", "none"] = "median"
-    storage: Text | None = Field(None, description="a journal's path or an Optuna URL, $NAME from the environment")
-    space: dict[str, dict[str, Any]] = Field({}, description="laid over the architecture's, see docs/tuning.md")
+    storage: Text | None = Field(
+        None, description="a journal's path or an Optuna URL; $NAME is an environment variable"
+    )
+    space: dict[str, dict[str, Any]] = Field({}, description="overrides the architecture's space, see docs/tuning.md")
 
 
 class PseudoLabels(Block):
-    """What makes a member a student: test images with its teacher's probabilities as labels, see docs/ensembling.md."""
+    """A student's extra data: test images with its teacher's probabilities as labels, see docs/ensembling.md."""
 
-    teacher: Name = Field(description="an entry of members, of the same task")
-    share: float = Field(0.3, gt=0, lt=1, description="of the images of an epoch that are test images")
-    least_confidence: Share = Field(0.8, description="of the teacher; with label smoothing it is never quite sure")
+    teacher: Name = Field(description="an entry of members with the same task")
+    share: float = Field(0.3, gt=0, lt=1, description="share of test images in an epoch")
+    least_confidence: Share = Field(
+        0.8, description="of the teacher, for an image to be used; label smoothing lowers confidence"
+    )
 
 
 class Member(Block):
-    """One model competing for a place in its task's ensemble."""
+    """A model that competes for a place in its task's ensemble."""
 
     task: Name
     architecture: Literal[*ARCHITECTURES]
-    preset: str | None = Field(None, description="of presets.yaml; what the entry says itself goes before")
+    preset: str | None = Field(None, description="of presets.yaml; the entry's own settings override it")
     options: dict[str, Any] = Field({}, description="of the architecture")
     input: Literal["images", "items"] = "images"
     head: Literal["whole", "grid"] = Field(
-        "whole", description="grid: each cell of the last feature grid is an item or nothing"
+        "whole", description="grid: each cell of the last feature grid predicts an item or nothing"
     )
     normalise: Literal["standardise", "unit", "pixel_mean"] = "standardise"
-    resize_pixels: Size | None = Field(None, description="[height, width] that the network sees, bilinear")
+    resize_pixels: Size | None = Field(None, description="[height, width] of the network's input, bilinear")
     augment: Augment = Augment()
-    generated_share: ShareBelowOne = Field(0.0, description="of the images of an epoch that are generated ones")
-    pseudo_labels: PseudoLabels | None = Field(None, description="of an entry of students")
+    generated_share: ShareBelowOne = Field(0.0, description="share of generated images in an epoch")
+    pseudo_labels: PseudoLabels | None = Field(None, description="only for students")
     training: Training = Training()
     tune: Tune = Tune()
 
 
 class Params(Block):
-    """All of `params.yaml`."""
+    """The whole of `params.yaml`."""
 
     tasks: dict[Name, Task]
-    members: dict[Name, Member]  # once loaded, students among them
+    members: dict[Name, Member]  # after loading, with the students
     replicas: dict[Name, Replica] = Field({})
-    students: dict[Name, Member] = Field({})  # apart, so that dvc.yaml knows whose teacher comes first
+    students: dict[Name, Member] = Field({})  # apart, so that DVC runs their teachers first
 
 
 def load_params(path: Path) -> Params:
     """Read and check the whole configuration.
 
     Raises:
-        BadInput: names the line, the key, the value and what is legal.
+        BadInput: an entry is not legal. The message names the line, the key, the value and the legal values.
     """
     with path.open("rb") as file:
         data = file.read(MOST_BYTES + 1)

@@ -1,4 +1,4 @@
-"""YAML text to plain values, with the line of each: what is ambiguous, endless or too large is refused."""
+"""YAML text to plain values, with the line of each value. Ambiguous, endless and too large texts are refused."""
 
 import re
 from typing import Any, NamedTuple, NoReturn
@@ -9,13 +9,13 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from pipeline.config.errors import quoted
 
 MOST_LEVELS = 32
-MOST_VALUES = 20_000  # and keys, with aliases written out
+MOST_VALUES = 20_000  # values and keys, with aliases written out
 MOST_DIGITS = 100
 TAG = "tag:yaml.org,2002:"
 MERGE = TAG + "merge"
 SCALARS = {"str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false", "null": "null"}
-POWER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")  # 1e-3 is a number of YAML 1.2, a text of 1.1
-NUMBER = re.compile(r"[-+]?(\d[\d_]*\.?\d*|\.\d+)([eE][-+]?\d+)?|0[ox][0-9a-fA-F]+")  # of YAML 1.1 or 1.2
+POWER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")  # 1e-3 is a number in YAML 1.2, and text in 1.1
+NUMBER = re.compile(r"[-+]?(\d[\d_]*\.?\d*|\.\d+)([eE][-+]?\d+)?|0[ox][0-9a-fA-F]+")  # in YAML 1.1 or 1.2
 
 Path = tuple[str | int, ...]
 
@@ -42,16 +42,16 @@ class Tree(NamedTuple):
 
 
 def dotted(path: Path) -> str:
-    """Return a path as people write it: `members.m.training.epochs`, `classes[2]`."""
+    """Return a path as text: `members.m.training.epochs`, `classes[2]`."""
     texts = (f"[{key}]" if isinstance(key, int) else f".{quoted(key)[1:-1]}" for key in path)
     return "".join(texts).removeprefix(".")
 
 
 def read_tree(text: str) -> Tree:
-    """Return the values of a YAML text; mappings have texts as keys.
+    """Return the values of a YAML text. The keys of mappings are texts.
 
     Raises:
-        Fault: no YAML, a key that comes twice or is ambiguous, a value that contains itself, a date, an unknown tag,
+        Fault: not YAML, a key that occurs twice or is ambiguous, a value that contains itself, a date, an unknown tag,
             more than MOST_LEVELS levels, or more than MOST_VALUES values.
     """
     try:
@@ -93,7 +93,7 @@ class _Reading:
         if self.count > MOST_VALUES:
             _refuse(node, f"expected at most {MOST_VALUES} values, with aliases written out")
         if node in self.open:
-            _refuse(node, "the alias stands for a value that contains itself")
+            _refuse(node, "the alias refers to a value that contains itself")
         if len(path) > MOST_LEVELS:
             _refuse(node, f"the values nest deeper than {MOST_LEVELS} levels")
         if isinstance(node, ScalarNode):
@@ -115,7 +115,7 @@ class _Reading:
         merged = {}
         for _, source in filter(_is_merge, node.value):
             for part in reversed(source.value) if isinstance(source, SequenceNode) else [source]:
-                merged |= self._merged(part, path)
+                merged |= self._merge_source(part, path)
         own: dict[str, Node] = {}
         for key_node, value in node.value:
             if not _is_merge((key_node, value)):
@@ -126,7 +126,7 @@ class _Reading:
                 self.lines[*path, key] = _line(key_node)
         return merged | {key: self.value(value, (*path, key)) for key, value in own.items()}
 
-    def _merged(self, node: Node, path: Path) -> dict:
+    def _merge_source(self, node: Node, path: Path) -> dict:
         if not isinstance(node, MappingNode):
             _refuse(node, "'<<' takes over a mapping, or a list of mappings")
         return self.value(node, path)
@@ -142,7 +142,7 @@ class _Reading:
         try:
             if len(node.value) <= MOST_DIGITS:
                 return self.loader.construct_object(node)
-        except (ValueError, LookupError, AttributeError):  # PyYAML's for `!!int x`, `!!bool x`
+        except (ValueError, LookupError, AttributeError):  # PyYAML raises these for `!!int x` and `!!bool x`
             pass
         _refuse(node, f"{quoted(node.value)} is not {SCALARS[kind]}")
 
@@ -152,7 +152,7 @@ def _is_merge(pair: tuple[Node, Node]) -> bool:
 
 
 def _key(node: Node) -> str:
-    """Return a key as it is written; one that YAML's versions read as different numbers or words needs quotes."""
+    """Return a key as it is written. A key that YAML's versions read as different values needs quotes."""
     if not isinstance(node, ScalarNode):
         _refuse(node, "a key is expected to be a text, not a list or a mapping")
     text = node.value
