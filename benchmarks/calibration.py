@@ -170,11 +170,11 @@ def _means(outputs: Outputs) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         yield (
             f"temperature of the mean of {name}, on other held-out rows",
             fold_temperatures,
-            _cross_fitted(mean, outputs),
+            _cross_fit(mean, outputs),
         )
 
 
-def _cross_fitted(mean: np.ndarray, outputs: Outputs) -> np.ndarray:
+def _cross_fit(mean: np.ndarray, outputs: Outputs) -> np.ndarray:
     """Return held-out probabilities, each half of the images calibrated by what fits the other half."""
     half = np.arange(len(mean)) // outputs.rows_an_image % 2 == 0
     calibrated = np.empty_like(mean)

@@ -35,14 +35,14 @@ def main() -> None:
         params |= {"tasks": {"fashion": TASK}, "members": members}
         (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
         for stage in ("replica", "ingest", "prepare", "split"):
-            _timed(folder, stage, "fashion")
-        _timed(folder, "roster")
-        _timed(folder, "generate", "fashion")
+            _run_timed(folder, stage, "fashion")
+        _run_timed(folder, "roster")
+        _run_timed(folder, "generate", "fashion")
         for name in members:
             for stage in ("tune", "train", "predict"):
-                _timed(folder, stage, name)
+                _run_timed(folder, stage, name)
         for stage in ("ensemble", "submission", "score"):
-            _timed(folder, stage, "fashion")
+            _run_timed(folder, stage, "fashion")
         tests = json.loads((folder / "artifacts/fashion/score.json").read_text())["members"]
         for name in members:
             metrics = json.loads((folder / f"artifacts/fashion/predictions/{name}/metrics.json").read_text())
@@ -66,7 +66,7 @@ def _members() -> dict[str, dict]:
     return entries
 
 
-def _timed(folder: Path, stage: str, *keys: str) -> None:
+def _run_timed(folder: Path, stage: str, *keys: str) -> None:
     started = time.monotonic()
     with (folder / "log.txt").open("a") as log:
         run(folder, stage, *keys, log=log)

@@ -54,7 +54,7 @@ def _tables(text: str) -> dict[tuple[str, int], list[Row]]:
 def _rows(table: list[Row], rule: Row) -> list[Row]:
     """Return a row for each figure of a table, without what the rule says of all rows."""
     if rule.get("transpose"):
-        table = _transposed(table)
+        table = _transpose(table)
     if rule.get("seeds"):
         table = _seeds_in_one_line(table)
     rows, above, label = [], [], ""
@@ -65,10 +65,10 @@ def _rows(table: list[Row], rule: Row) -> list[Row]:
                 row |= dict(zip(rule["under"][cell], _numbers(line[name]), strict=False))
             continue
         label = f"{label.rpartition(', ')[0]}, {cell[10:]}" if cell.startswith("the same, ") else cell
-        named = _named_by(rule["label"], label) if "label" in rule else _named(label, rows)
-        above = [{**named, "task": line.get("task", ""), **row} for row in _figures(line, rule)]
+        label_columns = _parse_label_as(rule["label"], label) if "label" in rule else _parse_label(label, rows)
+        above = [{**label_columns, "task": line.get("task", ""), **row} for row in _figures(line, rule)]
         rows += above
-    return _joined(rows, rule["join"]) if "join" in rule else rows
+    return _join_rows(rows, rule["join"]) if "join" in rule else rows
 
 
 def _figures(line: Row, rule: Row) -> list[Row]:
@@ -99,21 +99,21 @@ def _marks(line: Row) -> dict[str, Row]:
     }
 
 
-def _named(label: str, rows: list[Row]) -> Row:
+def _parse_label(label: str, rows: list[Row]) -> Row:
     """Return the member and setting that a label names, and the commit and date that it has in brackets."""
     commit = re.search(r"\(.*?commit (\w{7})(?:, (\d{4}-\d\d-\d\d))?.*\)", label)
-    named = {"member": re.sub(r" \((?:the same|commit|.*commit).*\)$", "", label)}
+    label_columns = {"member": re.sub(r" \((?:the same|commit|.*commit).*\)$", "", label)}
     if commit:
-        named |= {"own_commit": commit[1], "own_date": commit[2] or ""}
+        label_columns |= {"own_commit": commit[1], "own_date": commit[2] or ""}
     elif "(the same" in label:
-        named |= {name: rows[-1].get(name, "") for name in ("own_commit", "own_date")}
-    code = re.search(r"^`([^`]+)`,? ?(.*)", named["member"]) or re.search(
-        r"^([a-z_]+-[a-z0-9-]+), (.*)", named["member"]
+        label_columns |= {name: rows[-1].get(name, "") for name in ("own_commit", "own_date")}
+    code = re.search(r"^`([^`]+)`,? ?(.*)", label_columns["member"]) or re.search(
+        r"^([a-z_]+-[a-z0-9-]+), (.*)", label_columns["member"]
     )
-    return named | {"member": code[1], "own_setting": code[2]} if code else named
+    return label_columns | {"member": code[1], "own_setting": code[2]} if code else label_columns
 
 
-def _named_by(column: str, label: str) -> Row:
+def _parse_label_as(column: str, label: str) -> Row:
     """Return a column other than the member, and the member where the label has it in brackets."""
     code = re.search(r"^(.*) \(`([^`]+)`\)$", label)
     return {column: code[1], "member": code[2]} if code else {column: re.sub(r"(?<=\d),(?=\d{3}\b)", "", label)}
@@ -132,16 +132,16 @@ def _with_facts(row: Row, rule: Row) -> Row:
     return row | {"setting": ", ".join(filter(None, settings))}
 
 
-def _joined(rows: list[Row], names: list[str]) -> list[Row]:
+def _join_rows(rows: list[Row], names: list[str]) -> list[Row]:
     """Return the rows with those joined that say different things of one figure, as the images and the errors."""
-    joined: dict[tuple, Row] = {}
+    rows_by_key: dict[tuple, Row] = {}
     for row in rows:
         key = tuple(row[name] for name in names)
-        joined[key] = joined.get(key, {}) | row
-    return list(joined.values())
+        rows_by_key[key] = rows_by_key.get(key, {}) | row
+    return list(rows_by_key.values())
 
 
-def _transposed(table: list[Row]) -> list[Row]:
+def _transpose(table: list[Row]) -> list[Row]:
     label, *columns = table[0]
     return [{label: name, **{line[label]: line[name] for line in table}} for name in columns]
 

@@ -331,11 +331,11 @@ def _network(recipe: Recipe, samples: np.ndarray) -> keras.Model:
         stem.set_weights(_whitening(samples))
         stem.trainable = False
     for width in recipe.filters:
-        x = _normalised(recipe, layers.MaxPooling2D(2)(_convolution(recipe, x, width)))
-        y = _normalised(recipe, _convolution(recipe, x, width))
+        x = _normalise(recipe, layers.MaxPooling2D(2)(_convolution(recipe, x, width)))
+        y = _normalise(recipe, _convolution(recipe, x, width))
         if recipe.residual:
-            y = layers.Add()([x, _normalised(recipe, _convolution(recipe, y, width))])
-        x = _squeezed(y) if recipe.squeeze else y
+            y = layers.Add()([x, _normalise(recipe, _convolution(recipe, y, width))])
+        x = _squeeze(y) if recipe.squeeze else y
     pooling = {"max": layers.GlobalMaxPooling2D, "mean": layers.GlobalAveragePooling2D, "none": layers.Flatten}
     return keras.Model(images, logits(pooling[recipe.pooling]()(x), 10))
 
@@ -344,12 +344,12 @@ def _convolution(recipe: Recipe, x: keras.KerasTensor, width: int) -> keras.Kera
     return convolution(x, width, initializer=dirac if recipe.dirac else "he_normal")
 
 
-def _normalised(recipe: Recipe, x: keras.KerasTensor) -> keras.KerasTensor:
+def _normalise(recipe: Recipe, x: keras.KerasTensor) -> keras.KerasTensor:
     x = layers.BatchNormalization(momentum=recipe.norm_momentum, scale=recipe.norm_gamma)(x)
     return layers.Activation(recipe.activation)(x)
 
 
-def _squeezed(x: keras.KerasTensor) -> keras.KerasTensor:
+def _squeeze(x: keras.KerasTensor) -> keras.KerasTensor:
     weights = layers.GlobalAveragePooling2D(keepdims=True)(x)
     weights = layers.Conv2D(x.shape[-1] // 4, 1, activation="relu")(weights)
     return layers.Multiply()([x, layers.Conv2D(x.shape[-1], 1, activation="sigmoid")(weights)])

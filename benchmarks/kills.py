@@ -59,7 +59,7 @@ def stages_so_far(project: Path, since: int = 0) -> list[str]:
     return STAGE_LINE.findall((project.parent / "log").read_bytes()[since:].decode(errors="replace"))
 
 
-def undisturbed(folder: Path) -> dict:
+def undisturbed_run(folder: Path) -> dict:
     """Return the seconds of each stage and the final contents of a run without kills. They are saved in `folder`."""
     file = folder / "undisturbed.json"
     if not file.exists():
@@ -79,7 +79,7 @@ def undisturbed(folder: Path) -> dict:
     return json.loads(file.read_text())
 
 
-def killed_round(folder: Path, number: int, reference: dict, draw: random.Random, budget: int) -> list[dict]:
+def run_killed_round(folder: Path, number: int, reference: dict, draw: random.Random, budget: int) -> list[dict]:
     """Return a row for each kill of a round. The last row also has the faults of the whole round."""
     project = folder / f"round-{number}" / "project"
     shutil.rmtree(project.parent, ignore_errors=True)
@@ -91,11 +91,11 @@ def killed_round(folder: Path, number: int, reference: dict, draw: random.Random
         since = log.stat().st_size if log.exists() else 0
         process, kill = start(project), None
         if plan and len(rows) < budget:
-            kill = killed_at(project, process, since, plan, reference["seconds"], draw)
+            kill = kill_in_next_stage(project, process, since, plan, reference["seconds"], draw)
         if kill is None:
             break
         rows.append({"round": number, "seed_stage": kill.pop("planned"), **kill, "wrong": []})
-        if not all_ended(process.pid):
+        if not have_all_ended(process.pid):
             rows[-1]["wrong"].append(f"a process lives {LINGER_SECONDS} s after the kill")
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -104,7 +104,7 @@ def killed_round(folder: Path, number: int, reference: dict, draw: random.Random
     return rows
 
 
-def killed_at(
+def kill_in_next_stage(
     project: Path, process: subprocess.Popen, since: int, plan: list[str], seconds: dict, draw: random.Random
 ) -> dict | None:
     """Wait for the next planned stage and a random moment in it, kill, and return a description of the kill.
@@ -128,7 +128,7 @@ def killed_at(
     at = (stages_so_far(project, since) or [stage])[-1]
     if process.poll() is not None or not send(process.pid, getattr(signal, name), target):
         plan.insert(0, stage)
-        return None if process.poll() is not None else killed_at(project, process, since, plan, seconds, draw)
+        return None if process.poll() is not None else kill_in_next_stage(project, process, since, plan, seconds, draw)
     return {"planned": stage, "stage": at, "seconds": round(after, 2), "signal": name, "target": target}
 
 
@@ -149,7 +149,7 @@ def send(pid: int, number: int, target: str) -> bool:
         return False
 
 
-def all_ended(group: int) -> bool:
+def have_all_ended(group: int) -> bool:
     """Return whether all processes of a group end within LINGER_SECONDS."""
     until = time.monotonic() + LINGER_SECONDS
     while time.monotonic() < until:
@@ -213,11 +213,11 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "kills.jsonl"
     rows = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-    reference = undisturbed(folder)
+    reference = undisturbed_run(folder)
     while len(rows) < arguments.kills:
         number = rows[-1]["round"] + 1 if rows else 0
         draw = random.Random(f"{arguments.seed} {number}")
-        new = killed_round(folder, number, reference, draw, arguments.kills - len(rows))
+        new = run_killed_round(folder, number, reference, draw, arguments.kills - len(rows))
         with log.open("a") as file:
             file.writelines(f"{json.dumps(row)}\n" for row in new)
         rows += new

@@ -77,7 +77,7 @@ def table(name: str, entry: dict[str, Any], columns: dict[str, Any]) -> str:
     fixed = [column for column in entry["show"] if not (spread and column == value)]
     lines: dict[tuple, dict[str, str]] = {}
     spread_headings: list[str] = []
-    for index, row in enumerate(_selected(read(entry.get("file", name)), entry.get("where", {})).to_dict("records")):
+    for index, row in enumerate(_select(read(entry.get("file", name)), entry.get("where", {})).to_dict("records")):
         key = tuple(row[column] for column in fixed) if spread else (index,)
         line = lines.setdefault(key, {column: _cell(column, row) for column in fixed})
         if spread:
@@ -88,7 +88,7 @@ def table(name: str, entry: dict[str, Any], columns: dict[str, Any]) -> str:
     return markdown(pd.DataFrame(lines.values())[order].fillna("").rename(columns=headings))
 
 
-def _selected(rows: pd.DataFrame, where: dict[str, Any]) -> pd.DataFrame:
+def _select(rows: pd.DataFrame, where: dict[str, Any]) -> pd.DataFrame:
     """Return the rows with the values of `where`; a list of values also sorts them, by the last such column first."""
     for column, values in where.items():
         texts = [str(value) for value in (values if isinstance(values, list) else [values])]

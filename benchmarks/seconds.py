@@ -84,7 +84,7 @@ def _figures(params: Params, member: Member, seeds: Iterable[int], held_out: boo
     operations = 3 * size_of(member)["flops"] * steps * batch_size * training.epochs
     keras.config.set_dtype_policy(dtype_policy(training.precision))
     trainer = compiled(build_model(member), training, phases(training, training.epochs)[0], steps, multi_label=False)
-    for seed, (compile_seconds, seconds) in zip(seeds, _timed(trainer, member, rows, labels, seeds), strict=True):
+    for seed, (compile_seconds, seconds) in zip(seeds, _time_seeds(trainer, member, rows, labels, seeds), strict=True):
         view_probabilities = [
             probabilities(predict_logits(trainer, test, judged, *view), False)
             for view in views(options.flip, options.shift_pixels)
@@ -100,7 +100,7 @@ def _figures(params: Params, member: Member, seeds: Iterable[int], held_out: boo
         }
 
 
-def _timed(
+def _time_seeds(
     trainer: keras.Model, member: Member, rows: np.ndarray, labels: np.ndarray, seeds: Iterable[int]
 ) -> Iterator[tuple[float, float]]:
     """Train the model once for each seed. Yield the seconds of the first, compiling epoch, and of the seed's epochs."""

@@ -65,7 +65,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Composed:
+class ComposedImages:
     """Images whose items are cut out, as in the stage `prepare`."""
 
     items: np.ndarray  # uint8 (n, 3, 28, 28, 1)
@@ -105,7 +105,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 def main() -> None:
     """Train the missing runs, then print the table."""
-    training_images, held_out, price_of = _composed()
+    training_images, held_out, price_of = _compose_pools()
 
     def figures(name: str, seed: int) -> dict[str, float]:
         return _figures(training_images, held_out, price_of, replace(Recipe(), **VARIANTS[name]), seed)
@@ -144,7 +144,7 @@ def _table(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _composed() -> tuple[Composed, Composed, dict[int, int]]:
+def _compose_pools() -> tuple[ComposedImages, ComposedImages, dict[int, int]]:
     source, rng = load_source("fashion-mnist"), np.random.default_rng(0)
     pools = ([], [])
     for label in source.price_of:
@@ -158,40 +158,42 @@ def _composed() -> tuple[Composed, Composed, dict[int, int]]:
     return *parts, source.price_of
 
 
-def _images(pool: Images, price_of: dict[int, int], count: int, rng: np.random.Generator) -> Composed:
+def _images(pool: Images, price_of: dict[int, int], count: int, rng: np.random.Generator) -> ComposedImages:
     prices, size = np.array([price_of[label] for label in pool.labels.tolist()]), pool.pixels.shape[1:]
     composition = compose(rng, count, prices, SUMS, ITEMS, size, CANVAS_PIXELS)
     images = paint(composition, pool.pixels, CANVAS_PIXELS)[..., None]
-    return Composed(crop_items(images, ITEMS, size), np.searchsorted(SUMS, composition.sums))
+    return ComposedImages(crop_items(images, ITEMS, size), np.searchsorted(SUMS, composition.sums))
 
 
 def _figures(
-    training_images: Composed, held_out: Composed, price_of: dict[int, int], recipe: Recipe, seed: int
+    training_images: ComposedImages, held_out: ComposedImages, price_of: dict[int, int], recipe: Recipe, seed: int
 ) -> dict[str, float]:
     """Train and return the accuracy on held-out images, in one view and with flips, and on training images."""
     started = time.monotonic()
     model = _train(training_images, [], price_of, recipe, seed)
     if recipe.pseudo_share:
-        extra = _pseudo_labelled(model, held_out, recipe.pseudo_share)
+        extra = _pseudo_label(model, held_out, recipe.pseudo_share)
         model = _train(training_images, [extra], price_of, recipe, seed)
     if recipe.recomposed_share:
-        extra = _recomposed(model, training_images, recipe.recomposed_share, seed)
+        extra = _recompose(model, training_images, recipe.recomposed_share, seed)
         model = _train(training_images, [extra], price_of, recipe, seed)
     seconds = time.monotonic() - started
 
-    def accuracy(images: Composed, flip: bool) -> float:
+    def accuracy(images: ComposedImages, flip: bool) -> float:
         return float((_probabilities(model, images, flip).argmax(axis=1) == images.classes).mean())
 
     return {
         "unseen items": accuracy(held_out, False),
         "unseen items, flips": accuracy(held_out, True),
-        "training images": accuracy(Composed(training_images.items[:5000], training_images.classes[:5000]), False),
+        "training images": accuracy(
+            ComposedImages(training_images.items[:5000], training_images.classes[:5000]), False
+        ),
         "seconds": round(seconds, 1),
     }
 
 
 def _train(
-    training_images: Composed, extras: list[Extra], price_of: dict[int, int], recipe: Recipe, seed: int
+    training_images: ComposedImages, extras: list[Extra], price_of: dict[int, int], recipe: Recipe, seed: int
 ) -> keras.Model:
     keras.config.set_dtype_policy(dtype_policy("auto"))
     keras.utils.set_random_seed(seed)
@@ -214,14 +216,14 @@ def _train(
     return model
 
 
-def _pseudo_labelled(teacher: keras.Model, images: Composed, share: float) -> Extra:
+def _pseudo_label(teacher: keras.Model, images: ComposedImages, share: float) -> Extra:
     probabilities = _probabilities(teacher, images, flip=True)
     return Extra(
         images.items, probabilities, np.flatnonzero(confidence(probabilities, False) >= LEAST_CONFIDENCE), share
     )
 
 
-def _recomposed(teacher: keras.Model, images: Composed, share: float, seed: int) -> Extra:
+def _recompose(teacher: keras.Model, images: ComposedImages, share: float, seed: int) -> Extra:
     """Return the same number of new images, composed of items whose price is sure."""
     sums = next(layer for layer in teacher.layers if isinstance(layer, PriceSums))
     logits = keras.Model(teacher.input, sums.input).predict(images.items, batch_size=500, verbose=0)
@@ -246,7 +248,7 @@ def _given_sums(chances: np.ndarray, prices: np.ndarray, sums: np.ndarray) -> np
     return joint_sums / joint_sums.sum(axis=-1, keepdims=True)
 
 
-def _probabilities(model: keras.Model, images: Composed, flip: bool) -> np.ndarray:
+def _probabilities(model: keras.Model, images: ComposedImages, flip: bool) -> np.ndarray:
     return averaged_probabilities(
         model, images.items, np.arange(len(images.items)), Predict(flip=flip), multi_label=False
     )

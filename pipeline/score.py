@@ -18,7 +18,7 @@ from pipeline.storage.predictions import load_predictions
 from pipeline.storage.summaries import load_roster
 from submissions.rules.grade import check_answers, grade
 from submissions.rules.label_sets import indicators
-from submissions.rules.published import Result, place, published, standing_line
+from submissions.rules.published import Result, place, published_results, standing_line
 
 SOLUTION = "solution.csv"
 OTHER_IMAGES = "no published score is shown, because the images differ from the published images with the source's name"
@@ -114,7 +114,7 @@ def rivals(params: Params, key: str) -> list[Result]:
     replica = next((replica for name, replica in params.replicas.items() if paths.replica(name) == folder), None)
     if replica is None or has_other_images(params, key):
         return []
-    return published(replica.form, replica.source, replica.pool)
+    return published_results(replica.form, replica.source, replica.pool)
 
 
 def has_other_images(params: Params, key: str) -> bool:

@@ -10,7 +10,7 @@ import yaml
 
 from benchmarks import readme, report_rows, results
 from pipeline.storage import paths
-from submissions.rules.published import published
+from submissions.rules.published import published_results
 from tests.projects import ROOT, write_params
 from tests.projects import member as a_member
 from tests.projects import task as a_task
@@ -131,7 +131,7 @@ def test_what_a_question_keeps_survives_a_new_measurement(folder):
 def test_medals_compare_with_the_published_figures_that_the_pages_show():
     rows = results.read("published").set_index(["task", "system"])
     for form in ("fashion", "price_sum"):
-        for result in published(form, "fashion-mnist", "shared"):
+        for result in published_results(form, "fashion-mnist", "shared"):
             row = rows.loc[(form, result.system)]
             shown = (float(row["accuracy"]), row["release"], int(row["seeds"]), row["epoch_selection"])
             assert shown == (result.accuracy, result.release, result.seeds, result.epoch_selection)

@@ -18,7 +18,7 @@ from pipeline.storage.files import BadInput
 from pipeline.storage.predictions import Predictions, save_predictions
 from submissions import score as command
 from submissions.rules.compare import compare
-from submissions.rules.published import place, published, standing_line
+from submissions.rules.published import place, published_results, standing_line
 from tests.projects import task as a_task
 from tests.projects import write_params
 
@@ -155,7 +155,7 @@ def test_other_images_under_the_name_have_no_place_and_one_line_says_so():
 
 
 def test_of_equal_scores_the_earlier_goes_first():
-    results = published("price_sum", "fashion-mnist", "shared")
+    results = published_results("price_sum", "fashion-mnist", "shared")
     assert [place(score, results) for score in (0.98, 0.979, 0.97, 0.965, 0.9, 0.5)] == [1, 2, 2, 3, 3, 5]
     assert standing_line(0.98, results).endswith("gold") and standing_line(0.979, results).endswith("silver")
     assert standing_line(0.9, results).endswith("bronze") and standing_line(0.81, results).endswith("no medal")
@@ -163,7 +163,7 @@ def test_of_equal_scores_the_earlier_goes_first():
 
 def test_published_results_are_shares_and_best_first():
     for form in ("fashion", "price_sum"):
-        shares = [result.accuracy for result in published(form, "fashion-mnist", "shared")]
+        shares = [result.accuracy for result in published_results(form, "fashion-mnist", "shared")]
         assert shares == sorted(shares, reverse=True) and 0 < shares[-1] < shares[0] < 1
 
 

@@ -30,7 +30,7 @@ def to_pixels(
     rows = max(1, CHUNK_VALUES // max(1, values[:1].size))
     for start in range(0, len(values), rows):
         chunk = values[start : start + rows]
-        bad = _first_bad(scaled := _scaled(chunk, scale))
+        bad = _first_bad(scaled := _scale(chunk, scale))
         if bad is not None:
             place = where((start + bad[0], *bad[1:]))
             raise ValueError(f"{place}: {_complaint(chunk[bad].item(), scale)}")
@@ -38,7 +38,7 @@ def to_pixels(
     return pixels
 
 
-def _scaled(values: np.ndarray, scale: float) -> np.ndarray:
+def _scale(values: np.ndarray, scale: float) -> np.ndarray:
     with np.errstate(all="ignore"):  # the caller reports overflows and NaN
         return values if scale == 1 else np.round(values * np.float64(scale))
 

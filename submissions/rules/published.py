@@ -20,7 +20,7 @@ class Result:
     epoch_selection: str  # how the epoch of the scored weights was chosen
 
 
-def published(form: str, source: str, pool: str) -> list[Result]:
+def published_results(form: str, source: str, pool: str) -> list[Result]:
     """Return the results, best first, that are comparable with a replica of this form, image source and item pool."""
     boards = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
     board = boards.get(form)
