@@ -425,12 +425,3 @@ def test_a_diverging_fold_is_loud(project):
     with pytest.raises(BadInput, match=r"m  fold 1/2: the loss is (nan|inf) in epoch \d, expected a finite number"):
         training_stage.train(params, "m")
     assert not paths.models("blobs", "m").exists()
-
-
-def test_a_class_with_fewer_rows_than_folds_is_named(project, tmp_path):
-    project({"m": member("blobs")})
-    table = pd.read_csv(tmp_path / "raw/train.csv")
-    table = table[(table["Label"] != 2) | (table["Id"] < 6)]
-    table.to_csv(tmp_path / "raw/train.csv", index=False)
-    with pytest.raises(BadInput, match=r"class 2 has 2 distinct images, expected at least 3 for tasks\.blobs\.split"):
-        project({"m": member("blobs")}, split={"count": 3})
