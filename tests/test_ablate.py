@@ -46,6 +46,6 @@ def test_a_wrong_argument_is_one_sentence(blobs, capsys, arguments, expected):
 
     with pytest.raises(SystemExit, match="1"):
         ablate.main(arguments)
-    said = capsys.readouterr().err
-    assert re.search(expected, said) and said.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert re.search(expected, printed) and printed.count("\n") == 1
     assert not paths.ABLATIONS.exists()

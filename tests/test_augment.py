@@ -152,7 +152,7 @@ def test_erasing_touches_its_share_of_images_in_one_rectangle(images):
 def test_light_keeps_the_order_of_pixels(images):
     out = light(images, 0.2, 0.5, rng())
     assert (out != images).any()
-    before, after = (each.reshape(40, -1).astype(int) for each in (images, out))
+    before, after = (pixels.reshape(40, -1).astype(int) for pixels in (images, out))
     order = before.argsort(axis=1)
     assert (np.diff(np.take_along_axis(after, order, axis=1), axis=1) >= 0).all()
 

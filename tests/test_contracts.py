@@ -17,9 +17,9 @@ from pipeline.storage.task_data import TaskData
 
 @given(st.lists(st.integers(-50, 50), unique=True, min_size=1), st.randoms())
 def test_align_finds_every_id(ids, random):
-    wanted = ids.copy()
-    random.shuffle(wanted)
-    assert (np.array(ids)[align(np.array(wanted), np.array(ids))] == wanted).all()
+    wanted_ids = ids.copy()
+    random.shuffle(wanted_ids)
+    assert (np.array(ids)[align(np.array(wanted_ids), np.array(ids))] == wanted_ids).all()
 
 
 def test_align_joins_numbers_and_texts():
@@ -27,7 +27,7 @@ def test_align_joins_numbers_and_texts():
 
 
 @pytest.mark.parametrize(
-    ("wanted", "ids", "sentence"),
+    ("wanted_ids", "ids", "sentence"),
     [
         ([1, 2, 3], [1, 2], "id 3 is missing"),
         ([1, 2], [1, 2, 3], "id 3 is not expected"),
@@ -35,9 +35,9 @@ def test_align_joins_numbers_and_texts():
         ([2, 2], [1, 2], "id 2 occurs twice among the expected ids"),
     ],
 )
-def test_align_refuses_all_else(wanted, ids, sentence):
+def test_align_refuses_all_else(wanted_ids, ids, sentence):
     with pytest.raises(ValueError, match=sentence):
-        align(np.array(wanted), np.array(ids))
+        align(np.array(wanted_ids), np.array(ids))
 
 
 def test_writing_leaves_all_or_nothing(tmp_path):
@@ -146,9 +146,9 @@ def test_a_damaged_checkpoint_is_dropped_in_one_line(tmp_path, capsys, kind):
     assert (groups["weights"][0] == 1).all()
     path.write_bytes(DAMAGES[kind](path.read_bytes()))
     assert load_state(path) is None
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert f"{path}: a damaged checkpoint, now deleted" in said
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert f"{path}: a damaged checkpoint, now deleted" in printed
     assert not path.exists()
 
 

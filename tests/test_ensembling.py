@@ -13,7 +13,9 @@ def members_of(skills, n=600, classes=4, seed=0):
     labels = rng.integers(0, classes, n)
     noise = rng.normal(size=(len(skills), n, classes))
     truth = np.eye(classes)[labels]
-    return np.stack([softmax(skill * truth + each, axis=1) for skill, each in zip(skills, noise, strict=True)]), labels
+    return np.stack(
+        [softmax(skill * truth + member_noise, axis=1) for skill, member_noise in zip(skills, noise, strict=True)]
+    ), labels
 
 
 def fitted(probabilities, labels, method, **greedy):
@@ -133,7 +135,7 @@ def test_averaging_gains_what_the_log_loss_loses_whatever_the_labels_are():
     rng = np.random.default_rng(0)
     models, labels = softmax(rng.normal(size=(4, 50, 3)), axis=2), rng.integers(0, 3, 50)
     mean, gain = mean_of_logits(models)
-    assert gain == pytest.approx(np.mean([log_loss(each, labels) for each in models]) - log_loss(mean, labels))
+    assert gain == pytest.approx(np.mean([log_loss(model, labels) for model in models]) - log_loss(mean, labels))
     assert mean_of_logits(models[:1])[1] == pytest.approx(0) and np.allclose(mean_of_logits(models[:1])[0], models[0])
 
 

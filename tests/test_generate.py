@@ -95,7 +95,9 @@ def test_every_fold_gets_images_labels_and_a_place_in_the_record(finished):
     assert np.ptp(images) > 0
     assert labels.tolist() == [0] * 12 + [1] * 12 + [2] * 12
     about = json.loads(made()["about.json"])
-    assert [(each["images"], each["epochs"]) for each in about["sets"].values()] == [(36, 2)] * FOLDS
+    assert [(generated_set["images"], generated_set["epochs"]) for generated_set in about["sets"].values()] == [
+        (36, 2)
+    ] * FOLDS
     picture = Image.open(paths.generated("blobs") / "samples.png")
     assert picture.width > 10 * 12
     assert picture.height > 3 * 12
@@ -289,23 +291,23 @@ def test_only_who_uses_generated_images_follows_them(project, seen):
 
 def test_an_epoch_keeps_its_length_and_takes_its_share():
     rows, extra = np.arange(100, 180), Extra(np.zeros((10, 1)), np.zeros((10, 3)), np.arange(10), share=0.3)
-    drawn = [exchange_rows(rows, 1000, [extra], (0, 1, epoch)) for epoch in (0, 0, 1)]
-    assert (drawn[0] == drawn[1]).all()
-    assert (drawn[0] != drawn[2]).any()
-    real = drawn[0][drawn[0] < 1000]
-    assert len(drawn[0]) == 80
+    exchanges = [exchange_rows(rows, 1000, [extra], (0, 1, epoch)) for epoch in (0, 0, 1)]
+    assert (exchanges[0] == exchanges[1]).all()
+    assert (exchanges[0] != exchanges[2]).any()
+    real = exchanges[0][exchanges[0] < 1000]
+    assert len(exchanges[0]) == 80
     assert len(real) == len(set(real.tolist()) & set(rows.tolist())) == 56
-    assert np.ptp(np.bincount(drawn[0][drawn[0] >= 1000] - 1000, minlength=10)) <= 1
+    assert np.ptp(np.bincount(exchanges[0][exchanges[0] >= 1000] - 1000, minlength=10)) <= 1
 
 
 def test_an_epoch_takes_its_share_of_each_extra():
     kinds = [Extra(np.arange(n), np.zeros((n, 1)), np.array(usable), 0.25) for n, usable in ((5, [0, 4]), (7, [3]))]
-    drawn = exchange_rows(np.arange(40), 100, kinds, (0, 0, 0))
-    assert np.unique(drawn[drawn >= 100], return_counts=True)[1].tolist() == [5, 5, 10]
+    exchanges = exchange_rows(np.arange(40), 100, kinds, (0, 0, 0))
+    assert np.unique(exchanges[exchanges >= 100], return_counts=True)[1].tolist() == [5, 5, 10]
     everything = JoinedImages(JoinedImages(np.arange(1000, 1100), kinds[0].images), kinds[1].images)
     assert len(everything) == 112
     assert everything[np.array([1, 99, 100, 104, 104, 105, 108])].tolist() == [1001, 1099, 0, 4, 4, 0, 3]
-    assert set(drawn[drawn >= 100].tolist()) == {100, 104, 108}
+    assert set(exchanges[exchanges >= 100].tolist()) == {100, 104, 108}
 
 
 def test_label_sets_are_refused(project):

@@ -58,7 +58,9 @@ def test_label_sets_are_scored_by_what_other_images_taught():
     folds = np.arange(120) % 2  # so few that rows are dealt out, an image's labels together
     changed = labels.copy()
     changed[0] = 1 - changed[0]
-    before, after = (honest_ensemble(members, each, folds, "convex", Greedy()) for each in (labels, changed))
+    before, after = (
+        honest_ensemble(members, some_labels, folds, "convex", Greedy()) for some_labels in (labels, changed)
+    )
     assert before.probabilities.shape == (120, 3) and before.ensemble.temperatures.shape == (2, 2)
     assert np.array_equal(before.probabilities[0], after.probabilities[0])
     assert not np.array_equal(before.probabilities[1:], after.probabilities[1:])
@@ -80,7 +82,7 @@ def test_few_parts_are_dealt_out(parts):
     probabilities, labels = members_of([2.0, 2.0])
     made = honest_ensemble(probabilities, labels, parts, "auto", Greedy())
     assert np.allclose(made.probabilities.sum(1), 1, atol=1e-5)
-    assert accuracy(made.probabilities, labels) > max(accuracy(each, labels) for each in probabilities)
+    assert accuracy(made.probabilities, labels) > max(accuracy(member, labels) for member in probabilities)
 
 
 def test_the_interval_covers_what_resampled_rows_say():

@@ -485,8 +485,8 @@ def test_labels_are_matched_in_the_same_way():
     save_images("train", [f"{number:03}.png" for number in range(6)], TRAIN)
     pixel_csv("test.csv", TEST, Id=TEST_IDS)
     label_csv(ids=[f"{number}.JPG" for number in range(6)])
-    told = ingest(params({"images": "train", "labels": "labels.csv"}), "t")
-    assert "; train ids match without suffix, without leading zeros" in told
+    summary_line = ingest(params({"images": "train", "labels": "labels.csv"}), "t")
+    assert "; train ids match without suffix, without leading zeros" in summary_line
     assert arrays()["train_labels"].tolist() == [2, 0, 1, 0, 1, 2]
 
 

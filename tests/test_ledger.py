@@ -49,7 +49,7 @@ def test_a_line_that_an_editor_left_open_is_not_joined_to_the_next():
     append(entry(1))
     paths.LEDGER.write_bytes(paths.LEDGER.read_bytes().rstrip(b"\n"))
     append(entry(2))
-    assert [each.upload for each in load()] == ["t-1", "t-2"]
+    assert [upload.upload for upload in load()] == ["t-1", "t-2"]
 
 
 def test_a_ledger_that_a_spreadsheet_saved_is_read_and_added_to():
@@ -99,7 +99,7 @@ def test_two_processes_at_once_lose_no_line():
     )
     both = [subprocess.Popen([sys.executable, "-c", code, name], env=environment()) for name in "ab"]
     assert [process.wait(timeout=60) for process in both] == [0, 0]
-    assert sorted(each.upload for each in load()) == sorted(f"{name}-{i}" for name in "ab" for i in range(40))
+    assert sorted(upload.upload for upload in load()) == sorted(f"{name}-{i}" for name in "ab" for i in range(40))
     assert not list(Path().rglob("*.part"))
 
 
@@ -154,7 +154,7 @@ def test_an_unknown_outcome_gets_its_time_however_long_ago_it_was_begun(monkeypa
     monkeypatch.setattr(ledger, "POLL_SECONDS", 0)
     append(entry(1, competition="c", time="2026-01-02T03:04:05+00:00"))
     entries, _ = ledger.settle_all("c")
-    assert [each.status for each in entries] == ["complete"]
+    assert [upload.status for upload in entries] == ["complete"]
 
 
 def test_an_empty_ledger_is_said_to_be_so(capsys):

@@ -76,7 +76,7 @@ def test_erasing_paints_a_rectangle_of_noise_on_its_share_of_images():
     changed = augmented(blank, mirrored=np.zeros(2000, bool), erase_probability=0.3)[..., 0] > 0
     erased = changed.any(axis=(1, 2))
     assert 0.25 < erased.mean() < 0.35
-    boxes = [np.ptp(np.argwhere(each), axis=0) + 1 for each in changed[erased]]
+    boxes = [np.ptp(np.argwhere(mask), axis=0) + 1 for mask in changed[erased]]
     areas = np.array([np.prod(box) for box in boxes]) / 400
     assert areas.min() >= 0.7 * LEAST_SHARE
     assert areas.max() <= 1.2 * MOST_SHARE

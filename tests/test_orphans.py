@@ -69,8 +69,8 @@ def test_a_stage_that_starts_after_its_dvc_died_ends_at_once(start):
     parent, child = start(1.5, DVC_STAGE="train@x")
     parent.kill()
     parent.wait()
-    said = parent.stdout.read() if ends(child) else "still there"
-    assert said == ""
+    printed = parent.stdout.read() if ends(child) else "still there"
+    assert printed == ""
 
 
 def test_a_stage_run_by_hand_is_left_alone(start):

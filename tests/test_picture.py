@@ -76,19 +76,21 @@ def test_the_way_from_images_to_probabilities_of_sums(name):
 
 
 def test_located_items_are_framed_where_they_are():
-    seen = picture.validation_predictions(load_params(paths.PARAMS), "located")
+    examples = picture.validation_predictions(load_params(paths.PARAMS), "located")
     held_out = TaskData("sums").folds == 0
-    assert [each.label for each in seen] == (np.load("artifacts/sums/arrays/train_labels.npy")[held_out] + 2).tolist()
-    for each in seen:
-        assert [item.box for item in each.items] == [(t, left, t + SIZE, left + SIZE) for t, left in CORNERS]
-        assert all(item.price in (1, 2) and 0.5 <= item.probability <= 1 for item in each.items)
-        assert each.predicted_label in (2, 3, 4) and 1 / 3 < each.probability <= 1
+    assert [example.label for example in examples] == (
+        np.load("artifacts/sums/arrays/train_labels.npy")[held_out] + 2
+    ).tolist()
+    for example in examples:
+        assert [item.box for item in example.items] == [(t, left, t + SIZE, left + SIZE) for t, left in CORNERS]
+        assert all(item.price in (1, 2) and 0.5 <= item.probability <= 1 for item in example.items)
+        assert example.predicted_label in (2, 3, 4) and 1 / 3 < example.probability <= 1
 
 
 def test_the_cells_that_show_something_are_framed():
-    seen = picture.validation_predictions(load_params(paths.PARAMS), "grid")
-    for each in seen:
-        for item in each.items:
+    examples = picture.validation_predictions(load_params(paths.PARAMS), "grid")
+    for example in examples:
+        for item in example.items:
             top, left, bottom, right = item.box
             assert 0 <= top < bottom <= 12 and 0 <= left < right <= 24
             assert item.price in (1, 2) and 0.25 < item.probability <= 1
@@ -96,8 +98,8 @@ def test_the_cells_that_show_something_are_framed():
 
 def test_the_command_writes_a_picture(tmp_path, capsys):
     picture.main(["located", str(tmp_path / "seen.png")])
-    said = capsys.readouterr().out
-    assert f"picture: {tmp_path / 'seen.png'}" in said and "of 40 validation images" in said
+    printed = capsys.readouterr().out
+    assert f"picture: {tmp_path / 'seen.png'}" in printed and "of 40 validation images" in printed
     with Image.open(tmp_path / "seen.png") as page:
         assert page.format == "PNG" and len(page.convert("RGB").getcolors(1 << 20)) > 10
 
@@ -112,10 +114,10 @@ def test_a_member_that_sees_no_items_is_refused(tmp_path, capsys):
 
 def test_models_of_other_folds_are_refused():
     params = load_params(paths.PARAMS)
-    kept = paths.folds("sums").read_text()
+    folds_text = paths.folds("sums").read_text()
     try:
-        paths.folds("sums").write_text(kept.replace(",0", ",9").replace(",-1", ",0").replace(",9", ",-1"))
+        paths.folds("sums").write_text(folds_text.replace(",0", ",9").replace(",-1", ",0").replace(",9", ",-1"))
         with pytest.raises(BadInput, match="trained on other folds"):
             picture.validation_predictions(params, "grid")
     finally:
-        paths.folds("sums").write_text(kept)
+        paths.folds("sums").write_text(folds_text)

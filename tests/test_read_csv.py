@@ -63,7 +63,7 @@ IDS = np.arange(40) + 100
 @pytest.mark.parametrize("layout", ["l p", "p l", "i l p", "i p l"])
 def test_headerless_csv_with_black_corners_needs_no_declaration(tmp_path, layout):
     parts = {"i": IDS[:, None], "l": LABELS[:, None], "p": corner_images()}
-    table = np.concatenate([parts[each] for each in layout.split()], axis=1)
+    table = np.concatenate([parts[name] for name in layout.split()], axis=1)
     pd.DataFrame(table).to_csv(tmp_path / "train.csv", header=False, index=False)
     raw = read(tmp_path / "train.csv", labelled=True)
     np.testing.assert_array_equal(raw.images.reshape(40, -1), corner_images())
@@ -217,7 +217,7 @@ def test_sample_submission_ids(tmp_path):
 
 @given(st.lists(st.integers(-(2**53), 2**53), min_size=1))
 def test_whole_numbers_stay_whole_however_they_come(numbers):
-    for values in (np.array(numbers), np.array(numbers, float), np.array([str(each) for each in numbers])):
+    for values in (np.array(numbers), np.array(numbers, float), np.array([str(number) for number in numbers])):
         tidied = tidy(values)
         assert tidied.dtype == np.int64 and tidied.tolist() == numbers
 

@@ -56,8 +56,8 @@ def test_a_damaged_lock_file_is_mended_and_nothing_runs_again(repository, keep, 
     lock.write_bytes(whole[:keep])
     if not has_copy:
         (repository / ".dvc/tmp/dvc.lock.copy").unlink()
-    status, said, _ = repro(repository)
-    assert (status, said) == (0, MENDED if has_copy else DELETED)
+    status, printed, _ = repro(repository)
+    assert (status, printed) == (0, MENDED if has_copy else DELETED)
     assert yaml.safe_load(lock.read_bytes()) == yaml.safe_load(whole)
     assert (repository / "runs").read_text() == "1\n"
 
@@ -65,17 +65,17 @@ def test_a_damaged_lock_file_is_mended_and_nothing_runs_again(repository, keep, 
 @pytest.mark.parametrize("content", ["", '{"read": {"/x": [{"pid": 1', '{"read": 5}', "[]"])
 def test_a_damaged_rwlock_is_deleted(repository, content):
     (repository / ".dvc/tmp/rwlock").write_text(content)
-    said = "repro: .dvc/tmp/rwlock was damaged, as by a kill, and has been deleted\n"
-    assert repro(repository)[:2] == (0, said)
+    printed = "repro: .dvc/tmp/rwlock was damaged, as by a kill, and has been deleted\n"
+    assert repro(repository)[:2] == (0, printed)
 
 
 def test_targets_and_the_exit_status_are_passed_on(repository):
     (repository / "source").write_text("y")
     assert repro(repository, "--single-item", "first")[:2] == (0, "")
     assert (repository / "runs").read_text() == "1\n1\n"
-    status, said, _ = repro(repository, "third")
+    status, printed, _ = repro(repository, "third")
     assert status == 255
-    assert "third" in said
+    assert "third" in printed
 
 
 @pytest.mark.parametrize("text", ["tasks: {t: 1}", "a: &a [*a]", "tasks: {t: {}, t: {}}", "\x00"])
@@ -105,6 +105,6 @@ def test_ctrl_c_reaches_the_stage_and_dvc(repository):
     while "started" not in process.stdout.readline():
         assert process.poll() is None
     os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, printed = process.communicate(timeout=30)
     assert process.returncode not in (0, None)
-    assert "Traceback" not in said
+    assert "Traceback" not in printed

@@ -92,11 +92,11 @@ def searched(tmp_path):
     def run(function, member=MEMBER, name="m", at_once=1, storage=str(tmp_path / "m.journal")):
         found = open_study(storage, name, member.tune.pruner, 3)
         space = space_of(member, fake_trials)
-        hands = [workers.start({}) for _ in range(at_once)]
+        handles = [workers.start({}) for _ in range(at_once)]
         try:
-            search.run_search(Search(found, storage, member, space, function, "m"), hands)
+            search.run_search(Search(found, storage, member, space, function, "m"), handles)
         finally:
-            for worker in hands:
+            for worker in handles:
                 workers.stop(worker)
         return found
 
@@ -167,11 +167,13 @@ def test_workers_side_by_side_keep_the_budget(searched):
 def run_one_more(path, ready):
     """Search in a process of its own, from the moment that all are ready."""
     found = open_study(path, "m", "none", 3)
-    hands = [workers.start({})]
+    handles = [workers.start({})]
     ready.wait()
     member = tuned(trials=12, pruner="none")
-    search.run_search(Search(found, path, member, space_of(member, fake_trials), fake_trials.score_slowly, "m"), hands)
-    workers.stop(hands[0])
+    search.run_search(
+        Search(found, path, member, space_of(member, fake_trials), fake_trials.score_slowly, "m"), handles
+    )
+    workers.stop(handles[0])
 
 
 @pytest.mark.slow
@@ -354,5 +356,5 @@ def test_a_killed_trial_is_tried_again_with_the_same_values(tmp_path):
         return [trial.params for trial in counted(opened)]
 
     undisturbed = values("a", set())
-    assert len({tuple(each.items()) for each in undisturbed}) == 4
+    assert len({tuple(choices.items()) for choices in undisturbed}) == 4
     assert values("b", {0, 1, 3}) == undisturbed

@@ -104,17 +104,17 @@ def test_a_library_without_memory_and_a_missing_one_are_one_sentence(tmp_path):
         fake = f"import sys\nclass F:\n def find_spec(self, n, p=None, t=None):\n  if n == 'pandas': raise {error}\n"
         (tmp_path / "sitecustomize.py").write_text(f"{fake}sys.meta_path.insert(0, F())\n")
         process = start("-B", "-m", "pipeline.split", "t", folder=tmp_path)
-        _, said = process.communicate(timeout=20)
-        assert said.startswith(f"split: error: {sentence}")
-        assert said.count("\n") == 1
+        _, printed = process.communicate(timeout=20)
+        assert printed.startswith(f"split: error: {sentence}")
+        assert printed.count("\n") == 1
         assert process.returncode == 1
 
 
 def test_a_bug_still_shows_its_traceback(tmp_path):
     fake = "import sys\nclass F:\n def find_spec(self, n, p=None, t=None):\n  if n == 'pandas': raise KeyError(n)\n"
     (tmp_path / "sitecustomize.py").write_text(f"{fake}sys.meta_path.insert(0, F())\n")
-    _, said = start("-m", "pipeline.split", "t", folder=tmp_path).communicate(timeout=20)
-    assert "Traceback" in said
+    _, printed = start("-m", "pipeline.split", "t", folder=tmp_path).communicate(timeout=20)
+    assert "Traceback" in printed
 
 
 def test_a_library_warning_does_not_make_three_lines_of_one(tmp_path):
@@ -123,8 +123,8 @@ def test_a_library_warning_does_not_make_three_lines_of_one(tmp_path):
         "  if n == 'pandas': warnings.warn('a remark'); raise MemoryError\nsys.meta_path.insert(0, F())\n"
     )
     for option in ((), ("-W", "default")):
-        _, said = start(*option, "-m", "pipeline.split", "t", folder=tmp_path).communicate(timeout=20)
-        assert (said.count("\n") == 1) == (not option), said
+        _, printed = start(*option, "-m", "pipeline.split", "t", folder=tmp_path).communicate(timeout=20)
+        assert (printed.count("\n") == 1) == (not option), printed
 
 
 HOLDER = """

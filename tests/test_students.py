@@ -55,7 +55,10 @@ def project(tmp_path, monkeypatch):
 def save_taught(by_fold, mean=None):
     """Write what stage `predict` of the teacher does: test probabilities (n, classes) of each fold, and their mean."""
     folder, images, folds = paths.predictions("blobs", "m"), paths.images("blobs"), TaskData("blobs").folds
-    sets = {f"test_fold-{fold}.npz": (each, np.flatnonzero(folds != fold)) for fold, each in enumerate(by_fold)}
+    sets = {
+        f"test_fold-{fold}.npz": (probabilities_of_fold, np.flatnonzero(folds != fold))
+        for fold, probabilities_of_fold in enumerate(by_fold)
+    }
     sets["test.npz"] = np.mean(by_fold, axis=0) if mean is None else mean, np.arange(len(folds))
     folder.mkdir(parents=True, exist_ok=True)
     for name, (probabilities, _) in sets.items():

@@ -47,8 +47,8 @@ def models_of(name="m"):
 
 def test_every_fold_leaves_a_model_and_a_history(project):
     params = project({"m": member("blobs", training={"epochs": 5})}, split={"count": 3})
-    said = training_stage.train(params, "m")
-    assert "3 model(s)" in said
+    summary_line = training_stage.train(params, "m")
+    assert "3 model(s)" in summary_line
     assert set(models_of()) == {"run.json", *(f"fold-{k}.{kind}" for k in range(3) for kind in ("keras", "csv"))}
     history = pd.read_csv(models_of()["fold-0.csv"])
     assert list(history["epoch"]) == [1, 2, 3, 4, 5]
@@ -252,7 +252,9 @@ def test_the_epoch_with_the_best_figure_is_kept_or_the_last_one(project, monitor
     oof = load_predictions(paths.predictions("blobs", "m") / "oof.npz").probabilities
     folds, labels = TaskData("blobs").folds, np.load(paths.images("blobs") / "train_labels.npy")
     losses = [pd.read_csv(models_of()[f"fold-{fold}.csv"])["val_loss"].tolist() for fold in range(2)]
-    assert any(each[-1] > 1.01 * min(each) for each in losses), "the last epochs are the best ones, which tells nothing"
+    assert any(fold_losses[-1] > 1.01 * min(fold_losses) for fold_losses in losses), (
+        "the last epochs are the best ones, which tells nothing"
+    )
     for fold, run in enumerate(json.loads(models_of()["run.json"].read_text())["runs"]):
         assert run["val_loss"] == pytest.approx(kept(losses[fold]))
         assert log_loss(oof[folds == fold], labels[folds == fold]) == pytest.approx(kept(losses[fold]), rel=1e-3)

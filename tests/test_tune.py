@@ -75,12 +75,12 @@ def test_without_trials_the_entry_is_passed_on(project):
 @pytest.mark.slow
 def test_the_best_trial_is_handed_on_and_more_trials_go_on(project, faked):
     params = project(tune={"trials": 5, "space": SMALL})
-    said = tune.tune(params, "m")
+    summary_line = tune.tune(params, "m")
     made, tuned = study_json(), load_tuned("blobs", "m")
     assert made["trials"]["complete"] + made["trials"]["pruned"] == 5
     assert made["defaults"]["options"]["training.learning_rate"] == 5e-3
     assert made["best"]["validation_accuracy"] == made["defaults"]["validation_accuracy"] == 1.0  # the first of equals
-    assert with_bounds(1.0, **bounds(1.0, made["validation_rows"])) in said
+    assert with_bounds(1.0, **bounds(1.0, made["validation_rows"])) in summary_line
     assert tuned == params.members["m"].model_copy(update={"tune": Tune()})  # the defaults, as the entry has them
     chosen = paths.tuning("blobs", "m").read_bytes()
     tune.tune(project(tune={"trials": 7, "jobs": 2, "space": SMALL}), "m")
@@ -212,9 +212,9 @@ def test_two_commands_share_a_study_of_which_one_is_killed(project, tmp_path):
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
     wait_for(lambda: not worker.is_running(), 10)
-    said = second.communicate(timeout=120)[0]
+    printed = second.communicate(timeout=120)[0]
     assert second.returncode == 0
-    assert "2/2 done" in said
+    assert "2/2 done" in printed
     trials = all_trials(study_json()["study"])
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     assert len(complete) == 2

@@ -136,7 +136,8 @@ def test_without_a_limit_kaggle_itself_decides(kaggle, capsys):
 def test_more_submissions_than_the_client_lists_by_itself_are_listed(kaggle):
     for number in range(50):
         add_submission(kaggle, f"{number}.csv")
-    assert [each.file for each in client.listing(COMPETITION)] == [f"{number}.csv" for number in range(50)][::-1]
+    names = [submission.file for submission in client.listing(COMPETITION)]
+    assert names == [f"{number}.csv" for number in range(50)][::-1]
 
 
 @pytest.mark.parametrize("said", ["", "Welcome to Kaggle", "[{"])
