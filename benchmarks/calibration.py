@@ -37,7 +37,7 @@ from pipeline.training.batches import TrainingBatches
 from pipeline.training.callbacks import BatchNormStatistics, SeedEpoch
 from pipeline.training.epoch import fit
 from pipeline.training.network import predict_logits
-from pipeline.training.phases import Phase, compiled
+from pipeline.training.phases import Phase, compile_trainer
 
 FOLDS, FOLD_ROWS, HELD_OUT_ROWS = 3, 200, 600
 KINDS, ITEMS, CANVAS_PIXELS = 5, 3, (32, 96)  # of label sets: the digits 1 to 5, three an image
@@ -150,7 +150,7 @@ def _probabilities(
     mean, deviation = images[rows].mean(), images[rows].std()
     model = wrap.on_images(network, images.shape[1:], np.float32(1 / deviation), np.float32(-mean / deviation))
     batches = TrainingBatches(images, targets, rows, BATCH, AUGMENT, seeds)
-    trainer = compiled(model, training, Phase(0, EPOCHS[task], LEARNING_RATE, None), len(batches), label_sets)
+    trainer = compile_trainer(model, training, Phase(0, EPOCHS[task], LEARNING_RATE, None), len(batches), label_sets)
     fit(trainer, batches, [SeedEpoch(batches)], epochs=EPOCHS[task])
     BatchNormStatistics(trainer, batches).assign_values()
     return probabilities(predict_logits(trainer, images, np.arange(len(images))), label_sets)

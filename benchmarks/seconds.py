@@ -33,7 +33,7 @@ from pipeline.training.batches import TrainingBatches, batch_size_for, steps_per
 from pipeline.training.callbacks import SeedEpoch
 from pipeline.training.epoch import fit
 from pipeline.training.network import build_model, predict_logits, size_of
-from pipeline.training.phases import compiled, phases
+from pipeline.training.phases import compile_trainer, phases
 from pipeline.training.seeding import copies, set_variables
 
 COSTS = {"pflop": "PFLOP", "seconds": "seconds", "tflops": "TFLOP/s"}
@@ -83,7 +83,9 @@ def _figures(params: Params, member: Member, seeds: Iterable[int], held_out: boo
     steps = steps_per_epoch(len(rows), batch_size)
     operations = 3 * size_of(member)["flops"] * steps * batch_size * training.epochs
     keras.config.set_dtype_policy(dtype_policy(training.precision))
-    trainer = compiled(build_model(member), training, phases(training, training.epochs)[0], steps, multi_label=False)
+    trainer = compile_trainer(
+        build_model(member), training, phases(training, training.epochs)[0], steps, multi_label=False
+    )
     for seed, (compile_seconds, seconds) in zip(seeds, _time_seeds(trainer, member, rows, labels, seeds), strict=True):
         view_probabilities = [
             probabilities(predict_logits(trainer, test, judged, *view), False)

@@ -34,7 +34,7 @@ from pipeline.storage.files import load_array
 from pipeline.training.batches import TrainingBatches, batch_size_for
 from pipeline.training.epoch import fit
 from pipeline.training.network import build_model, size_of
-from pipeline.training.phases import compiled, phases
+from pipeline.training.phases import compile_trainer, phases
 
 STEPS, TRACED_STEPS = 200, 8
 KINDS = {  # of kernels: the first whose pattern occurs in the name of a kernel or of its source operation
@@ -88,7 +88,7 @@ def new_trainer(member: Member, epochs: int, steps: int) -> keras.Model:
     """Return a new model of the member, compiled for so many epochs of so many steps."""
     keras.config.set_dtype_policy(dtype_policy(member.training.precision))
     model = build_model(member)
-    return compiled(model, member.training, phases(member.training, epochs)[0], steps, multi_label=False)
+    return compile_trainer(model, member.training, phases(member.training, epochs)[0], steps, multi_label=False)
 
 
 def speed(learn: Callable[[int, Callable], None]) -> tuple[float, float]:

@@ -80,7 +80,7 @@ def _reshaped(images: np.ndarray, task: Prepare) -> Iterator[np.ndarray]:
 
 
 def _crop(folder: Path, task: Items) -> dict[str, int]:
-    """Write the items of every image, uint8 (n, count, h, w, c), if items have a size, and return what is black."""
+    """Write the items of every image, uint8 (n, count, h, w, c), if items have a size, and return the key `black`."""
     if task.size_pixels is None:
         return {}
     from features.items.black import black_threshold

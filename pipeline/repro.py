@@ -1,9 +1,10 @@
-"""`python -m pipeline.repro TARGETS`: run `dvc repro`, after mending what a killed run left of DVC's own files.
+"""`python -m pipeline.repro TARGETS`: run `dvc repro`, and first repair DVC's files that a killed run damaged.
 
-TARGETS are options and stages as `dvc repro` takes them; without any, everything that has changed runs.
+TARGETS are options and stages of `dvc repro`. Without TARGETS, all stages with changes run.
 
-DVC writes `dvc.lock` and `.dvc/tmp/rwlock` in place, so a kill may leave them empty or cut off, and each later run
-stops at them. `dvc.lock` is taken from a copy that each run makes; what ran since then is taken from DVC's cache.
+DVC writes `dvc.lock` and `.dvc/tmp/rwlock` in place. If it is killed, they may be empty or truncated, and every later
+run stops with an error. So each run of this command saves a copy of `dvc.lock`, which replaces a damaged one. Results
+of stages that ran after the copy come from DVC's cache.
 
 Example: python -m pipeline.repro submission@fashion
 """
@@ -35,37 +36,38 @@ COPY = "dvc.lock.copy"  # in .dvc/tmp
 
 
 def repro(arguments: list[str]) -> int:
-    """Check params.yaml, mend DVC's files, run `dvc repro` with `arguments`, and return its exit status.
+    """Check params.yaml, repair DVC's files, run `dvc repro` with `arguments`, and return its exit status.
 
-    DVC reads params.yaml before the first stage runs, and explains a fault in it by its own insides.
+    DVC reads params.yaml before the first stage runs. Its messages about faults in it are hard to understand, so this
+    command checks the file first.
     """
     with one_sentence("repro"):
         load_params(PARAMS)
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    for sentence in mend():
+    for sentence in repair_dvc_files():
         print(f"repro: {sentence}", file=sys.stderr, flush=True)
     imports_done()
     status = dvc.cli.main(["repro", *arguments])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # DVC has ended; the copy takes no time
-    mend()
+    repair_dvc_files()
     return status
 
 
-def mend() -> list[str]:
-    """Mend damaged files of DVC, copy a sound `dvc.lock`, and return a sentence for each file that was mended.
+def repair_dvc_files() -> list[str]:
+    """Repair damaged files of DVC, copy a sound `dvc.lock`, and return a sentence for each file that was repaired.
 
     While another DVC is running, it does nothing.
     """
     try:
         repo = Repo()
         with repo.lock, make_lock(f"{repo.tmp_dir}/{RWLOCK_LOCK}"):
-            sentences = [_mend_rwlock(Path(repo.tmp_dir, RWLOCK_FILE)), _mend_lock(Path(repo.tmp_dir, COPY))]
+            sentences = [_repair_rwlock(Path(repo.tmp_dir, RWLOCK_FILE)), _repair_lock(Path(repo.tmp_dir, COPY))]
     except (LockError, NotDvcRepoError):
         return []
     return [sentence for sentence in sentences if sentence]
 
 
-def _mend_rwlock(path: Path) -> str:
+def _repair_rwlock(path: Path) -> str:
     """Delete DVC's list of readers and writers if it is damaged: these processes were killed or end soon."""
     if not path.exists() or _is_sound(path, RWLOCK_SCHEMA, json.loads):
         return ""
@@ -73,7 +75,7 @@ def _mend_rwlock(path: Path) -> str:
     return f"{_short_path(path)} was damaged, as by a kill, and has been deleted"
 
 
-def _mend_lock(copy: Path) -> str:
+def _repair_lock(copy: Path) -> str:
     """Replace a damaged `dvc.lock` by its copy, or update the copy from a sound one."""
     content = LOCK_FILE.read_bytes() if LOCK_FILE.exists() else None
     if content is None or (copy.exists() and content == copy.read_bytes()):

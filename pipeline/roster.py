@@ -1,7 +1,7 @@
 """`python -m pipeline.roster`: check params.yaml and write each entry with its defaults, and who competes in each task.
 
-The other stages depend on these files: an edit of an entry reruns what reads it, and no command is built from a name
-that was not checked.
+The other stages depend on these files. So an edit of an entry reruns only the stages that read it, and no command
+contains a name that was not checked.
 """
 
 from pathlib import Path
@@ -38,7 +38,7 @@ def roster(params: Params) -> str:
 
 
 def _names(params: Params) -> dict[str, dict[str, bool]]:
-    """Return the checked names, which `dvc.yaml` asks for before it runs a stage."""
+    """Return the checked names, which `dvc.yaml` reads before it runs a stage."""
     return {
         "replicas": dict.fromkeys(params.replicas, True),
         "tasks": dict.fromkeys(params.tasks, True),

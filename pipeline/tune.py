@@ -58,7 +58,7 @@ def _teacher_clause(member: Member) -> str:
 def _run_search(member: Member, key: str) -> "optuna.Study":
     """Return the member's study with its budget spent."""
     from pipeline.tuning.search import Search, best_of, is_spent, run_search
-    from pipeline.tuning.study import REASON, counted, open_study
+    from pipeline.tuning.study import REASON, counted_trials, open_study
 
     limits, storage = member.tune, member.tune.storage or str(paths.journal(member.task, key))
     name = f"{key}-{_key(member)}"
@@ -73,7 +73,7 @@ def _run_search(member: Member, key: str) -> "optuna.Study":
             for worker in pool:
                 workers.stop(worker)
     if not best_of(study):
-        reasons = [trial.user_attrs.get(REASON, trial.state.name.lower()) for trial in counted(study)]
+        reasons = [trial.user_attrs.get(REASON, trial.state.name.lower()) for trial in counted_trials(study)]
         raise BadInput(f"{paths.PARAMS}: members.{key}.tune: no trial came to its end; the first: {reasons[0]}")
     return study
 

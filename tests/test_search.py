@@ -19,9 +19,9 @@ from pipeline.config.schema import Member, Training, Tune
 from pipeline.running import workers
 from pipeline.storage.files import BadInput
 from pipeline.tuning import search, study
-from pipeline.tuning.search import Search, best_of, ended
+from pipeline.tuning.search import Search, best_of, ended_trials
 from pipeline.tuning.space import space_of, suggest
-from pipeline.tuning.study import DEFAULTS, OWNER, REASON, claim, counted, end, give_up, open_study
+from pipeline.tuning.study import DEFAULTS, OWNER, REASON, claim, counted_trials, end, give_up, open_study
 from tests import fake_trials
 from tests.projects import environment
 
@@ -152,7 +152,7 @@ def test_trials_that_lag_behind_are_pruned(searched, pruner):
 
 def test_a_limit_of_seconds_ends_a_search(searched):
     found = searched(fake_trials.score_slowly, tuned(seconds=2, pruner="none"))
-    spent = [trial.duration.total_seconds() for trial in ended(found)]
+    spent = [trial.duration.total_seconds() for trial in ended_trials(found)]
     assert sum(spent[:-1]) < 2 <= sum(spent)
     assert set(states(found)) == {TrialState.COMPLETE}
 
@@ -216,7 +216,7 @@ def test_a_trial_of_another_machine_is_given_up_when_it_falls_silent(tmp_path, m
     assert study.give_up_dead_trials(found, signs) == []
     clock[0] += 1
     assert study.give_up_dead_trials(found, signs) == [0]
-    assert counted(found) == []
+    assert counted_trials(found) == []
 
 
 def test_a_reused_process_number_is_not_the_owner(tmp_path):
@@ -353,7 +353,7 @@ def test_a_killed_trial_is_tried_again_with_the_same_values(tmp_path):
                     killed = killed - {place}
                     continue
                 end(opened, trial.number, 0.5)
-        return [trial.params for trial in counted(opened)]
+        return [trial.params for trial in counted_trials(opened)]
 
     undisturbed = values("a", set())
     assert len({tuple(choices.items()) for choices in undisturbed}) == 4

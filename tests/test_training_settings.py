@@ -18,7 +18,7 @@ from pipeline.config.schema import Training
 from pipeline.training.batches import TrainingBatches
 from pipeline.training.callbacks import BatchNormStatistics, SeedEpoch, SwapEMAWeights
 from pipeline.training.epoch import fit
-from pipeline.training.phases import compiled, phases
+from pipeline.training.phases import compile_trainer, phases
 from tests.projects import ROOT, environment
 
 RATE, DECAY, MOMENTUM = 0.1, 0.5, 0.8
@@ -150,7 +150,7 @@ def loss_of(multi_label=False, **settings):
     inputs = keras.Input((3,))
     model = keras.Model(inputs, layers.Rescaling(1.0)(inputs))
     training = Training(**settings)
-    trainer = compiled(model, training, phases(training, 1)[0], 1, multi_label)
+    trainer = compile_trainer(model, training, phases(training, 1)[0], 1, multi_label)
     return trainer.test_on_batch(LOGITS.astype("float32"), TARGETS)[0]
 
 
@@ -206,7 +206,7 @@ def test_the_average_of_the_weights_goes_on_over_epochs_and_leaves_the_training_
     for ema_momentum in (0.0, 0.7):
         keras.utils.set_random_seed(0)
         training = Training(optimiser="sgd", ema_momentum=ema_momentum, schedule="constant", learning_rate=0.01)
-        trainer = compiled(small_network(), training, phases(training, 3)[0], 4, False)
+        trainer = compile_trainer(small_network(), training, phases(training, 3)[0], 4, False)
         weights, batches = Weights(), batches_of(32, 8)
         swap = [SwapEMAWeights(trainer.trainable_variables)] if ema_momentum else []
         fit(trainer, batches, [SeedEpoch(batches), *swap, weights], epochs=3)
@@ -226,7 +226,7 @@ def test_the_average_of_the_weights_goes_on_over_epochs_and_leaves_the_training_
 def test_statistics_of_batch_normalisation_are_those_of_all_training_rows():
     """Of the second layer's inputs too, which come through the first one and no dropout."""
     training, model = Training(optimiser="sgd", learning_rate=0.01), small_network()
-    trainer, batches = compiled(model, training, phases(training, 1)[0], 3, False), batches_of(90, 30)
+    trainer, batches = compile_trainer(model, training, phases(training, 1)[0], 3, False), batches_of(90, 30)
     before = [np.array(ops.convert_to_numpy(v)) for v in batch_norm.statistics(model)]
 
     class Judged(keras.callbacks.Callback):
@@ -274,7 +274,10 @@ def test_a_schedule_counts_the_steps_that_float16_leaves_out():
     try:
         training = Training(learning_rate=0.1, precision="mixed_float16", ema_momentum=0.5)
         keras.utils.set_random_seed(0)
-        trainer, batches = compiled(small_network(), training, phases(training, 3)[0], 3, False), batches_of(24, 8)
+        trainer, batches = (
+            compile_trainer(small_network(), training, phases(training, 3)[0], 3, False),
+            batches_of(24, 8),
+        )
         trainer.optimizer.dynamic_scale.assign(2.0**30)  # overflows for several steps
         fit(trainer, batches, [SeedEpoch(batches)], epochs=3)
     finally:

@@ -39,7 +39,7 @@ def parse(model: type[Model], tree: Any) -> Model:
     """Return plain values from YAML or JSON as an instance of `model`.
 
     Raises:
-        Fault: names the key, the value and what is legal.
+        Fault: a value is not legal. The message names the key, the value and the legal values.
     """
     try:
         return model.model_validate(tree)

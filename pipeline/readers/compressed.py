@@ -24,7 +24,7 @@ _PIECE_BYTES = 1 << 20
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[IO[bytes]]:
+def open_decompressed(path: Path) -> Iterator[IO[bytes]]:
     """Yield the bytes of a raw file, decompressed, as a binary stream.
 
     Raises:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.config.errors import BadInput, quoted
-from pipeline.readers.compressed import opened
+from pipeline.readers.compressed import open_decompressed
 from pipeline.readers.foreign import HEAD_BYTES, refuse_foreign
 
 ID_NAMES = ("id", "ids", "imageid", "image_id", "image", "image_name", "filename", "file_name", "file")
@@ -56,7 +56,7 @@ def sniff(path: Path) -> Table:
 def _first_lines(path: Path) -> list[str]:
     lines = []
     try:
-        with opened(path) as stream:
+        with open_decompressed(path) as stream:
             refuse_foreign(path, stream.peek(HEAD_BYTES)[:HEAD_BYTES])
             with io.TextIOWrapper(stream, "utf-8-sig") as text:
                 while len(lines) < 2 and (line := text.readline(_LINE_CHARACTERS)):
@@ -120,7 +120,7 @@ def _frames(table: Table, **options: object) -> Iterator[pd.DataFrame]:
     header = None if table.names is None else 0
     try:
         with (
-            opened(table.path) as stream,
+            open_decompressed(table.path) as stream,
             pd.read_csv(
                 stream,
                 sep=table.delimiter,

@@ -7,7 +7,7 @@ import numpy as np
 from features.images.layouts import as_images, colour_layout
 from features.images.pixels import to_pixels
 from pipeline.config.schema import Split
-from pipeline.readers.compressed import is_npz, opened
+from pipeline.readers.compressed import is_npz, open_decompressed
 from pipeline.readers.csv_labels import read_labels
 from pipeline.readers.csv_pixels import read_csv_pixels
 from pipeline.readers.folders import read_folder
@@ -60,7 +60,7 @@ def read_label_file(path: Path, split: Split) -> tuple[np.ndarray | None, np.nda
 def _kind(path: Path) -> str:
     if is_npz(path):
         return "npz"
-    with opened(path) as stream:
+    with open_decompressed(path) as stream:
         head = stream.read(HEAD_BYTES)
     refuse_foreign(path, head)
     if head.startswith(b"\x93NUMPY"):

@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.config.errors import quoted
 from pipeline.config.schema import Split
-from pipeline.readers.compressed import check_ratio, opened, whole
+from pipeline.readers.compressed import check_ratio, open_decompressed, whole
 from pipeline.storage.files import BadInput, blame
 
 LABEL_KEYS = ("y", "label", "labels", "class", "classes", "target", "targets")
@@ -22,11 +22,11 @@ def read_npy(path: Path) -> np.ndarray:
     """Return the array of a `.npy` file in its own shape and dtype.
 
     Raises:
-        BadInput: the file is truncated, its header does not parse, or it holds Python objects.
+        BadInput: the file is truncated, its header does not parse, or it contains Python objects.
     """
-    with opened(path) as stream:
+    with open_decompressed(path) as stream:
         _header(path, stream)
-    with blame(path), opened(path) as stream:
+    with blame(path), open_decompressed(path) as stream:
         return np.lib.format.read_array(stream, allow_pickle=False)
 
 
@@ -34,7 +34,7 @@ def read_npz(path: Path, split: Split) -> tuple[np.ndarray, np.ndarray | None, n
     """Return images (n, ...), labels (n,) or None, and ids (n,) or None of an `.npz` file.
 
     Raises:
-        BadInput: the file is corrupt or holds Python objects, or a key is missing or ambiguous.
+        BadInput: the file is corrupt or contains Python objects, or a key is missing or ambiguous.
     """
     with blame(path), whole(path), zipfile.ZipFile(path) as archive:
         shapes = {}
@@ -58,7 +58,7 @@ def _header(path: Path, stream: IO[bytes]) -> tuple[int, ...]:
     """Return the shape of an array without reading its rows.
 
     Raises:
-        BadInput: the header does not parse, or its values cannot be those of an array of numbers or texts.
+        BadInput: the header does not parse, or does not describe an array of numbers or texts.
     """
     try:
         version = np.lib.format.read_magic(stream)

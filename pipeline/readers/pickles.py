@@ -19,7 +19,7 @@ from typing import IO, Any, NoReturn
 import numpy as np
 
 from pipeline.config.errors import BadInput, quoted
-from pipeline.readers.compressed import opened
+from pipeline.readers.compressed import open_decompressed
 
 MOST_INSTRUCTIONS = 1000  # an array needs about forty
 _TEXT_CHARACTERS = 32
@@ -196,7 +196,7 @@ def read_pickle(path: Path) -> np.ndarray:
     Raises:
         BadInput: the pickle is truncated or corrupt, or contains anything other than one numeric array.
     """
-    with opened(path) as stream:
+    with open_decompressed(path) as stream:
         return _array(path, stream)
 
 

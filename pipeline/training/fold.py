@@ -33,7 +33,7 @@ from pipeline.training.epoch import fit
 from pipeline.training.generated_images import load_generated
 from pipeline.training.joined_images import Extra, JoinedImages
 from pipeline.training.network import build_model
-from pipeline.training.phases import Phase, compiled, phases, watchers
+from pipeline.training.phases import Phase, compile_trainer, phases, watchers
 from pipeline.training.pseudo_labels import load_pseudo
 from pipeline.training.seeding import Purpose, seed_of, set_variables
 
@@ -101,7 +101,7 @@ def train_fold(job: FoldJob, report: Callable[[dict], None] | None = None) -> No
         saving_callbacks = [best, saving, ShowProgress(progress, best)]
         for phase in phases(training, job.epochs):
             if len(history) < phase.stop_epoch:
-                trainer = compiled(model, training, phase, len(batches), data.labels.ndim == 2)
+                trainer = compile_trainer(model, training, phase, len(batches), data.labels.ndim == 2)
                 if len(history) > phase.start_epoch:
                     set_variables(trainer.optimizer.variables, groups["optimiser"])
                 _train_phase(job, data, trainer, batches, phase, history, saving_callbacks)

@@ -31,7 +31,7 @@ def phases(training: Training, epochs: int) -> list[Phase]:
     return [frozen, tuned] if epochs > frozen_epochs else [frozen]
 
 
-def compiled(model: keras.Model, training: Training, phase: Phase, steps: int, multi_label: bool) -> keras.Model:
+def compile_trainer(model: keras.Model, training: Training, phase: Phase, steps: int, multi_label: bool) -> keras.Model:
     """Return a compiled model with the layers of `model`. It has the optimiser, so that `model` is saved without one.
 
     `steps` is the number of steps in an epoch.

@@ -15,7 +15,17 @@ from pipeline.running import workers
 from pipeline.running.clock import clock
 from pipeline.running.workers import Worker
 from pipeline.tuning.space import Space, suggest
-from pipeline.tuning.study import BEAT, BEAT_SECONDS, REASON, attach, claim, counted, end, give_up, give_up_dead_trials
+from pipeline.tuning.study import (
+    BEAT,
+    BEAT_SECONDS,
+    REASON,
+    attach,
+    claim,
+    counted_trials,
+    end,
+    give_up,
+    give_up_dead_trials,
+)
 
 SCORE = "val_accuracy"
 POLL_SECONDS = 1.0
@@ -67,7 +77,7 @@ def run_search(search: Search, pool: list[Worker]) -> None:
                 trial, start_time = busy.pop(index)
                 pool[index] = _record_result(search, worker, trial)
                 tqdm.write(_trial_line(search, trial.number, time.monotonic() - start_time, len(pool)))
-            bar.update(len(ended(search.study)) - bar.n)
+            bar.update(len(ended_trials(search.study)) - bar.n)
             if time.monotonic() - beat_time > BEAT_SECONDS:
                 beat_time = time.monotonic()
                 for trial, _ in busy.values():
@@ -80,12 +90,12 @@ def run_search(search: Search, pool: list[Worker]) -> None:
 
 def is_spent(study: optuna.Study, limits: Tune, at_once: int) -> bool:
     """Return whether the budget allows no further trial."""
-    spent_seconds = sum(trial.duration.total_seconds() for trial in ended(study)) / at_once
+    spent_seconds = sum(trial.duration.total_seconds() for trial in ended_trials(study)) / at_once
     budget = limits.trials or sys.maxsize
-    return len(counted(study)) >= budget or 0 < limits.seconds <= spent_seconds
+    return len(counted_trials(study)) >= budget or 0 < limits.seconds <= spent_seconds
 
 
-def ended(study: optuna.Study) -> list[FrozenTrial]:
+def ended_trials(study: optuna.Study) -> list[FrozenTrial]:
     """Return the trials that have ended, including pruned ones."""
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
 
@@ -133,14 +143,14 @@ def _record_result(search: Search, worker: Worker, trial: Trial) -> Worker:
 
 def _trial_line(search: Search, number: int, seconds: float, at_once: int) -> str:
     """Return the line about a trial that has ended."""
-    ended_trials, best = ended(search.study), best_of(search.study)
-    pruned = sum(trial.state == TrialState.PRUNED for trial in ended_trials)
+    trials, best = ended_trials(search.study), best_of(search.study)
+    pruned = sum(trial.state == TrialState.PRUNED for trial in trials)
     result = _result_text(search.study.get_trials(deepcopy=False)[number])
     parts = [
         f"{search.title}  trial {number}: {result} in {clock(seconds)}",
         f"best {best.value:.4f} (trial {best.number})" if best else "none complete yet",
-        f"{len(ended_trials)}{f'/{search.limits.trials}' if search.limits.trials else ''} done, {pruned} pruned",
-        f"{clock(_seconds_left(search, ended_trials, at_once))} left",
+        f"{len(trials)}{f'/{search.limits.trials}' if search.limits.trials else ''} done, {pruned} pruned",
+        f"{clock(_seconds_left(search, trials, at_once))} left",
     ]
     return " | ".join(parts)
 

@@ -113,11 +113,11 @@ def claim(study: optuna.Study, space: Space, budget: int, seed: int) -> Trial | 
     The sampler is seeded by (seed, place in the budget). So a trial does not depend on the process that runs it, nor on
     how often it was killed.
     """
-    while len(counted(study)) < budget:
+    while len(counted_trials(study)) < budget:
         _queue_defaults(study, space)
         trial = study.ask()
         trial.set_user_attr(OWNER, _this_process())
-        earlier = [other for other in counted(study) if other.number < trial.number]
+        earlier = [other for other in counted_trials(study) if other.number < trial.number]
         repeats_defaults = DEFAULTS in trial.user_attrs and any(DEFAULTS in other.user_attrs for other in earlier)
         if len(earlier) < budget and not repeats_defaults:
             numbers = np.random.SeedSequence((seed, len(earlier))).generate_state(1)
@@ -127,13 +127,13 @@ def claim(study: optuna.Study, space: Space, budget: int, seed: int) -> Trial | 
     return None
 
 
-def counted(study: optuna.Study) -> list[FrozenTrial]:
+def counted_trials(study: optuna.Study) -> list[FrozenTrial]:
     """Return the trials that count towards the budget: all except those that were given up."""
     return [trial for trial in study.get_trials(deepcopy=False) if trial.state != TrialState.FAIL]
 
 
 def _queue_defaults(study: optuna.Study, space: Space) -> None:
-    if not any(DEFAULTS in trial.user_attrs for trial in counted(study)):
+    if not any(DEFAULTS in trial.user_attrs for trial in counted_trials(study)):
         study.enqueue_trial(space.own, user_attrs={DEFAULTS: True})
 
 
