@@ -61,7 +61,6 @@ def page(study: optuna.Study, title: str, study_summary: dict[str, Any]) -> str:
         tables.append(pd.Series(study_summary["reasons"], name="ended early, because").to_frame().to_html())
     counts = ", ".join(f"{count} {state}" for state, count in study_summary["trials"].items())
     body = [
-        f"<h1>{title}</h1>",
         f"<p>Trials: {counts}. {NOTE}</p>",
         *tables,
         *_plots(study, study_summary["trials"]["complete"]),
