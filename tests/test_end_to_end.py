@@ -192,6 +192,7 @@ def test_two_members_train_at_once(repository):
 def test_a_killed_run_goes_on_where_it_was(repository):
     edit(repository, lambda p: p["members"]["fashion-fast"]["training"].update(epochs=12, batch_size=4))
     state = repository / ".resume/fashion/fashion-fast"
+    shutil.rmtree(state)  # the finished folds of the options before
     with (repository / "first.log").open("w") as log:
         first = subprocess.Popen(
             ["dvc", "repro", "train@fashion-fast"],

@@ -1,5 +1,6 @@
 """Make's environment: one of the user's own is used as it is or refused, one that is absent is created."""
 
+import os
 import subprocess
 import sys
 
@@ -10,7 +11,11 @@ from tests.projects import ROOT
 
 def make(venv, python="python3"):
     command = ["make", "environment", f"VENV={venv}", f"PYTHON={python}"]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    # as if make did not run the tests
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True
+    )  # as if make did not run it
 
 
 def program(path, text):

@@ -102,7 +102,7 @@ def test_ctrl_c_reaches_the_stage_and_dvc(repository):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     session = {"start_new_session": True, "preexec_fn": hear_ctrl_c}
     process = subprocess.Popen(command(), cwd=repository, env=environment(), **pipes, **session)
-    while "started" not in process.stdout.readline():
+    while process.stdout.readline() != "started\n":  # DVC prints the command first
         assert process.poll() is None
     os.killpg(process.pid, signal.SIGINT)
     _, printed = process.communicate(timeout=30)

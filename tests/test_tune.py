@@ -134,7 +134,7 @@ def test_a_person_finds_tables_and_plots(project, faked):
     page = (paths.study("blobs", "m") / "study.html").read_text()
     for text in ("Optimization History", "Parallel Coordinate", "Hyperparameter Importances", "Intermediate Values"):
         assert text in page
-    for text in ("<th>defaults</th>", "validation accuracy", "options.filters", "too good"):
+    for text in ("<th>defaults</th>", "validation accuracy", "options.filters", "too high"):
         assert text in page
 
 

@@ -33,7 +33,8 @@ LOCK_SECONDS = 30  # after which the journal's lock is taken from a process that
 BEAT_SECONDS = 30
 SILENT_SECONDS = 180  # after which a trial on another machine without a sign of life is dead
 NAMELESS_SECONDS = 20  # after which a trial without an owner's name is dead
-REASON, DEFAULTS, OWNER, BEAT = "reason", "defaults", "owner", "beat"  # attributes of a trial
+REASON, DEFAULTS, OWNER, BEAT, PLACE = "reason", "defaults", "owner", "beat", "place"  # attributes of a trial
+PLACE_SECONDS = 5  # for an earlier trial to say its place
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -120,11 +121,26 @@ def claim(study: optuna.Study, space: Space, budget: int, seed: int) -> Trial | 
         earlier = [other for other in counted_trials(study) if other.number < trial.number]
         repeats_defaults = DEFAULTS in trial.user_attrs and any(DEFAULTS in other.user_attrs for other in earlier)
         if len(earlier) < budget and not repeats_defaults:
-            numbers = np.random.SeedSequence((seed, len(earlier))).generate_state(1)
+            place = _free_place(study, trial.number)
+            trial.set_user_attr(PLACE, place)
+            numbers = np.random.SeedSequence((seed, place)).generate_state(1)
             study.sampler = TPESampler(seed=int(numbers[0]))
             return trial
         give_up(study, trial.number, "another process was faster")
     return None
+
+
+def _free_place(study: optuna.Study, number: int) -> int:
+    """Return the first place in the budget that no earlier trial has: that of a failed trial, if there is one.
+
+    An earlier trial may be about to take its place in another process, so this waits for it for some seconds.
+    """
+    end = time.monotonic() + PLACE_SECONDS
+    while True:
+        places = [other.user_attrs.get(PLACE) for other in counted_trials(study) if other.number < number]
+        if None not in places or time.monotonic() > end:
+            return next(place for place in range(len(places) + 1) if place not in places)
+        time.sleep(0.02)
 
 
 def counted_trials(study: optuna.Study) -> list[FrozenTrial]:
