@@ -121,6 +121,7 @@ def _command(key: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)}, check=False)
 
 
+@pytest.mark.slow
 def test_the_command_names_an_unknown_key_and_form():
     Path("params.yaml").write_text("tasks: {}\nmembers: {}\nreplicas: {a: {form: fashion, train_rows: 10}}\n")
     made, unknown = _command("a"), _command("b")

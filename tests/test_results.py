@@ -153,6 +153,7 @@ def test_questions_name_columns_and_rows_that_are_there():
             assert wanted <= set(rows[column]), (name, column, wanted - set(rows[column]))
 
 
+@pytest.mark.slow
 def test_every_benchmark_imports():
     names = [f"benchmarks.{path.stem}" for path in sorted((ROOT / "benchmarks").glob("*.py"))]
     done = subprocess.run([sys.executable, "-c", IMPORTS, *names], cwd=ROOT, capture_output=True, text=True)

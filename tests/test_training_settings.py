@@ -288,6 +288,7 @@ def test_a_schedule_counts_the_steps_that_float16_leaves_out():
 
 
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="it is this test that runs the others there")
+@pytest.mark.slow
 def test_all_of_this_holds_on_jax():
     inherited = {name: value for name, value in environment().items() if not name.startswith("JAX_")}
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-n", "0", __file__]
