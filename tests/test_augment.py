@@ -82,10 +82,10 @@ def test_a_half_pixel_lies_between_its_neighbours():
 
 
 def test_matrices_stay_within_their_options():
-    made = matrices(500, (9, 9), rng(), rotation_degrees=30)
-    angles = np.rad2deg(np.arctan2(made[:, 1, 0], made[:, 0, 0]))
+    rotations = matrices(500, (9, 9), rng(), rotation_degrees=30)
+    angles = np.rad2deg(np.arctan2(rotations[:, 1, 0], rotations[:, 0, 0]))
     assert 25 < np.abs(angles).max() <= 30
-    assert np.allclose(np.linalg.det(made[:, :, :2]), 1)
+    assert np.allclose(np.linalg.det(rotations[:, :, :2]), 1)
     scales = np.sqrt(np.linalg.det(matrices(500, (9, 9), rng(), rescale_share=0.25)[:, :, :2]))
     assert scales.min() >= 1 / 1.25 and scales.max() <= 1.25
     assert matrices(500, (9, 9), rng(), crop_share=0.4)[:, 0, 0].min() >= 0.6

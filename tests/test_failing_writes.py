@@ -1,11 +1,10 @@
 """A fixed sample of `benchmarks/failing_writes.py`: a stage whose n-th write fails, for a few n."""
 
-import shutil
-
 import pytest
 
 from benchmarks import tiny_project
 from benchmarks.failing_writes import Stage
+from tests.needs import need_program
 
 FAULTS = {
     "roster": [],
@@ -14,11 +13,10 @@ FAULTS = {
     "prepare tiny": [(50, "EIO")],
 }
 
-pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
+    need_program("cc", "install a C compiler, for example apt install gcc")
     folder = tmp_path_factory.mktemp("faults")
     tiny_project.make(folder / "project")
     return folder

@@ -1,5 +1,6 @@
 """Test suites of Optuna and Keras, run on what Podium gives to them: its storage, its layer and its optimiser."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +21,9 @@ except ImportError:
     KerasTestCase = None
 
 needs_keras_tests = pytest.mark.skipif(
-    not hasattr(KerasTestCase, "run_layer_test") or not hasattr(KerasTestCase, "run_class_serialization_test"),
+    # a private module of Keras; in CI its absence is a failure, so that a new release does not silence these tests
+    not (hasattr(KerasTestCase, "run_layer_test") and hasattr(KerasTestCase, "run_class_serialization_test"))
+    and not os.environ.get("CI"),
     reason=f"Keras {keras.__version__} has no keras.src.testing.TestCase with both tests, as 3.15 has",
 )
 

@@ -16,10 +16,10 @@ def test_the_optimistic_score_rises_on_noise_and_the_honest_one_does_not(method,
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 300)
     noise = softmax(rng.normal(size=(200, 300, 2)), axis=2)
-    made = honest_ensemble(noise, labels, np.arange(300) % 3, method, Greedy())
+    honest = honest_ensemble(noise, labels, np.arange(300) % 3, method, Greedy())
     more_frequent = max(labels.mean(), 1 - labels.mean())
-    assert accuracy(made.probabilities, labels) < more_frequent + 0.03
-    optimistic = accuracy(made.ensemble.of_rows(noise, np.arange(300) % 3), labels)
+    assert accuracy(honest.probabilities, labels) < more_frequent + 0.03
+    optimistic = accuracy(honest.ensemble.of_rows(noise, np.arange(300) % 3), labels)
     assert optimistic > 0.6 if rises else optimistic < 0.6  # stacking's penalty holds noise down, and auto sees that
 
 
@@ -69,30 +69,30 @@ def test_label_sets_are_scored_by_what_other_images_taught():
 def test_auto_takes_the_best_honest_method():
     probabilities, labels = members_of([3.0, 3.0], n=900)
     probabilities[1] = probabilities[1][:, [1, 0, 2, 3]]  # which only stacking sees through
-    made = honest_ensemble(probabilities, labels, np.arange(900) % 3, "auto", Greedy())
-    assert made.method == "stacking"
-    assert set(made.scores) == set(METHODS)
-    assert accuracy(made.probabilities, labels) == made.scores["stacking"]["accuracy"]
+    honest = honest_ensemble(probabilities, labels, np.arange(900) % 3, "auto", Greedy())
+    assert honest.method == "stacking"
+    assert set(honest.scores) == set(METHODS)
+    assert accuracy(honest.probabilities, labels) == honest.scores["stacking"]["accuracy"]
     alone = honest_ensemble(probabilities, labels, np.arange(900) % 3, "stacking", Greedy())
-    assert np.array_equal(alone.probabilities, made.probabilities)
+    assert np.array_equal(alone.probabilities, honest.probabilities)
 
 
 @pytest.mark.parametrize("parts", [np.zeros(600, int), np.arange(600) % 2])
 def test_few_parts_are_dealt_out(parts):
     probabilities, labels = members_of([2.0, 2.0])
-    made = honest_ensemble(probabilities, labels, parts, "auto", Greedy())
-    assert np.allclose(made.probabilities.sum(1), 1, atol=1e-5)
-    assert accuracy(made.probabilities, labels) > max(accuracy(member, labels) for member in probabilities)
+    honest = honest_ensemble(probabilities, labels, parts, "auto", Greedy())
+    assert np.allclose(honest.probabilities.sum(1), 1, atol=1e-5)
+    assert accuracy(honest.probabilities, labels) > max(accuracy(member, labels) for member in probabilities)
 
 
 def test_the_interval_covers_what_resampled_rows_say():
     rng = np.random.default_rng(0)
     right, than = rng.random(2000) < 0.93, rng.random(2000) < 0.92
-    made = gain_interval(right, than, seed=0)
+    interval = gain_interval(right, than, seed=0)
     rows = rng.integers(0, 2000, (4000, 2000))
     gains = right[rows].mean(axis=1) - than[rows].mean(axis=1)
-    assert made["gain"] == pytest.approx(right.mean() - than.mean())
-    assert [made["low"], made["high"]] == pytest.approx(np.quantile(gains, [0.025, 0.975]).tolist(), abs=1.5e-3)
+    assert interval["gain"] == pytest.approx(right.mean() - than.mean())
+    assert [interval["low"], interval["high"]] == pytest.approx(np.quantile(gains, [0.025, 0.975]).tolist(), abs=1.5e-3)
     same = gain_interval(right, right, seed=0)
     assert (same["gain"], same["low"], same["high"]) == (0, 0, 0)
 

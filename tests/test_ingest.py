@@ -104,12 +104,12 @@ def command(*limits):
 def test_csvs_with_names():
     good_csvs()
     assert "6 train and 3 test images of 4x4x1, 3 classes" in ingest(params(), "t")
-    found = arrays()
-    np.testing.assert_array_equal(found["train_images"][..., 0], TRAIN)
-    np.testing.assert_array_equal(found["test_images"][..., 0], TEST)
-    assert found["train_ids"].tolist() == list(range(6)) and found["test_ids"].tolist() == TEST_IDS
-    assert found["train_labels"].tolist() == [2, 0, 1, 0, 1, 2]
-    assert {found["train_labels"].dtype, found["test_ids"].dtype} == {np.dtype(np.int64)}
+    saved = arrays()
+    np.testing.assert_array_equal(saved["train_images"][..., 0], TRAIN)
+    np.testing.assert_array_equal(saved["test_images"][..., 0], TEST)
+    assert saved["train_ids"].tolist() == list(range(6)) and saved["test_ids"].tolist() == TEST_IDS
+    assert saved["train_labels"].tolist() == [2, 0, 1, 0, 1, 2]
+    assert {saved["train_labels"].dtype, saved["test_ids"].dtype} == {np.dtype(np.int64)}
     assert load_json(paths.arrays("t") / "about.json") == {"classes": [5, 6, 7], "image": [4, 4, 1]}
 
 
@@ -477,8 +477,8 @@ def test_ids_are_matched_in_the_first_spelling_that_fits_all_and_it_is_said(file
     pixel_csv("train.csv", TRAIN, Id=range(6), Label=LABELS)
     sample(ids)
     assert f"; test ids match {spelling} in" in f"{ingest(params(test='test'), 't')} in"
-    found = dict(zip(arrays()["test_ids"].tolist(), arrays()["test_images"][:, 0, 0, 0].tolist(), strict=True))
-    assert found == dict(zip(ids, TEST[:, 0, 0].tolist(), strict=True))  # the sample's ids, each with its image
+    pixel_of_id = dict(zip(arrays()["test_ids"].tolist(), arrays()["test_images"][:, 0, 0, 0].tolist(), strict=True))
+    assert pixel_of_id == dict(zip(ids, TEST[:, 0, 0].tolist(), strict=True))  # the sample's ids, each with its image
 
 
 def test_labels_are_matched_in_the_same_way():

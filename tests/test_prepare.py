@@ -152,7 +152,6 @@ def test_chunks_make_no_difference(monkeypatch):
 
 
 def test_items_are_cropped_and_have_statistics_of_their_own():
-    pytest.importorskip("features.items.locating")
     train = np.zeros((4, 10, 20, 1), np.uint8)
     for row in range(4):
         train[row, 1:4, 1:4], train[row, 5:8, 12:15] = 100, 200
