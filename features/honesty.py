@@ -59,8 +59,8 @@ def honest_ensemble(
     if labels.ndim == 1:
         return _honest(probabilities, labels, folds, scoring_parts(folds), method, greedy)
     count = labels.shape[1]
-    label_rows = (np.repeat(rows, count) for rows in (folds, scoring_parts(folds)))
-    honest = _honest(as_binary(probabilities), labels.reshape(-1).astype(int), *label_rows, method, greedy)
+    label_folds, parts = np.repeat(folds, count), np.repeat(scoring_parts(folds), count)
+    honest = _honest(as_binary(probabilities), labels.reshape(-1).astype(int), label_folds, parts, method, greedy)
     ensemble = replace(honest.ensemble, label_sets=True)
     return replace(honest, ensemble=ensemble, probabilities=from_binary(honest.probabilities, count))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from features.images.layouts import Layout
 from pipeline.config.errors import SENTENCE_CHARACTERS, one_line, quoted
 from pipeline.config.schema import Ingest, Label, Params, Split
 from pipeline.readers import classes as class_reader
@@ -54,7 +55,7 @@ def ingest(params: Params, key: str) -> str:
     return f"{train_rows} train and {test_rows} test images of {size}, {len(classes)} classes{remark}{test.remark}"
 
 
-def _train(task: Ingest, form: Form) -> tuple[Rows, list[Label], str | None]:
+def _train(task: Ingest, form: Form) -> tuple[Rows, list[Label], Layout | None]:
     """Return the training rows, the classes and the layout of colours, which is None if pixels are not in flat rows."""
     path = Path(task.folder, task.train.images)
     raw, remark = read_split(path, task.train, form, labelled=task.train.labels is None), ""

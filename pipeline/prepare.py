@@ -129,7 +129,7 @@ def _audit(folder: Path, classes: list[int | str], items: dict[str, Any] | None)
     labels = load_array(folder / "train_labels.npy")
     digests = {split: audit.row_digests(chunks(images[split])) for split in SPLITS}
     constant = {split: audit.constant_rows(chunks(images[split])) for split in SPLITS}
-    report = {
+    report: dict[str, Any] = {
         "rows": {split: len(images[split]) for split in SPLITS},
         "balance": audit.balance(labels, classes),
         **({"labels_per_image": audit.labels_per_image(labels)} if labels.ndim == 2 else {}),

@@ -49,7 +49,7 @@ def score(params: Params, key: str) -> str:
     labels = submission_labels(paths.submission(key), submission, answers)
     graded = grade_labels(labels, answers)
     if answers.separator is not None:
-        graded["sets"] = _set_scores(key, labels, answers)
+        graded["sets"] = _set_scores(key, labels, answers, answers.separator)
     members = {name: _member_score(key, name, answers) for name in load_roster(key)}
     results, private = rivals(params, key), graded["private"]["score"]
     if not results or private is None:
@@ -130,12 +130,12 @@ def summary(graded: dict, answers: Answers) -> str:
     )
 
 
-def _set_scores(key: str, labels: np.ndarray, answers: Answers) -> dict[str, float]:
+def _set_scores(key: str, labels: np.ndarray, answers: Answers, separator: str) -> dict[str, float]:
     """Return the scores of label sets and of their probabilities, on all rows that count."""
     test = load_predictions(paths.ensemble(key) / "test.npz", label_sets=True)
     counts = answers.usage != "Ignored" if answers.usage is not None else np.full(len(labels), True)
-    predicted_sets = indicators(labels[counts], test.classes, answers.separator)
-    true_sets = indicators(answers.labels[counts], test.classes, answers.separator)
+    predicted_sets = indicators(labels[counts], test.classes, separator)
+    true_sets = indicators(answers.labels[counts], test.classes, separator)
     probabilities = test.probabilities[align(answers.ids, test.ids)][counts]
     average_precision = mean_average_precision(probabilities, true_sets)
     return {**set_scores(predicted_sets, true_sets), "mean_average_precision": average_precision}

@@ -23,10 +23,10 @@ def class_indices(labels: np.ndarray, declared: tuple[Label, ...] | None) -> tup
         ValueError: there is only one class, or a label is not a declared class.
     """
     if declared is None:
-        classes, indices = np.unique(labels, return_inverse=True)
-        if len(classes) < 2:
-            raise ValueError(f"every label is {quoted(classes[0])}, expected 2 classes or more")
-        return classes.tolist(), indices.astype(np.int64)
+        values, indices = np.unique(labels, return_inverse=True)
+        if len(values) < 2:
+            raise ValueError(f"every label is {quoted(values[0])}, expected 2 classes or more")
+        return values.tolist(), indices.astype(np.int64)
     numeric = all(isinstance(label, int) for label in declared)
     classes = sorted(set(declared) if numeric else {str(label) for label in declared})
     spellings, indices = np.unique(labels.astype(str), return_inverse=True)
@@ -89,7 +89,8 @@ def sample_spellings(classes: list[Label], cells: list[str], separator: str | No
     if not names or _are_probabilities(names):
         return {}, True
     find, texts = class_finder(classes), [str(label) for label in classes]
-    others = {texts[find(name)]: name for name in sorted(names) if name not in texts and find(name) is not None}
+    index_of = {name: find(name) for name in sorted(names) if name not in texts}
+    others = {texts[index]: name for name, index in index_of.items() if index is not None}
     return others, len(names) == 1
 
 

@@ -12,10 +12,13 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from pipeline.readers.foreign import archive_advice
 from pipeline.storage.files import BadInput
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer  # from Python 3.12 on, collections.abc has it too
 
 _GZIP, _ZIP = b"\x1f\x8b", b"PK"
 MOST_TIMES = 200  # largest ratio of decompressed to compressed size: images have about 10, a gzip bomb has 1,000
@@ -97,13 +100,13 @@ def check_ratio(path: Path, size_bytes: int, compressed_bytes: int) -> None:
 class _Bounded(io.RawIOBase):
     """A decompressed stream that raises BadInput when it grows beyond the limit of `check_ratio`."""
 
-    def __init__(self, stream: IO[bytes], path: Path, compressed_bytes: int) -> None:
+    def __init__(self, stream: gzip.GzipFile, path: Path, compressed_bytes: int) -> None:
         self.stream, self.path, self.compressed_bytes, self.read_bytes = stream, path, compressed_bytes, 0
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:
+    def readinto(self, buffer: "Buffer") -> int:
         count = self.stream.readinto(memoryview(buffer)[:_PIECE_BYTES])
         self.read_bytes += count
         check_ratio(self.path, self.read_bytes, self.compressed_bytes)

@@ -57,12 +57,12 @@ def _first_lines(path: Path) -> list[str]:
     lines = []
     try:
         with open_decompressed(path) as stream:
-            refuse_foreign(path, stream.peek(HEAD_BYTES)[:HEAD_BYTES])
-            with io.TextIOWrapper(stream, "utf-8-sig") as text:
-                while len(lines) < 2 and (line := text.readline(_LINE_CHARACTERS)):
-                    if len(line) == _LINE_CHARACTERS:
-                        raise BadInput(f"{path}: a line of {_LINE_CHARACTERS} characters or more, expected a CSV")
-                    lines += [line] if line.strip() else []
+            refuse_foreign(path, stream.read(HEAD_BYTES))
+        with open_decompressed(path) as stream, io.TextIOWrapper(stream, "utf-8-sig") as text:
+            while len(lines) < 2 and (line := text.readline(_LINE_CHARACTERS)):
+                if len(line) == _LINE_CHARACTERS:
+                    raise BadInput(f"{path}: a line of {_LINE_CHARACTERS} characters or more, expected a CSV")
+                lines += [line] if line.strip() else []
     except UnicodeDecodeError as error:
         raise BadInput(f"{path}: not readable as UTF-8 text ({error.reason}), expected a CSV") from error
     return lines

@@ -36,13 +36,13 @@ def read_folder(folder: Path, form: Form) -> Raw:
     files = _image_files(folder)
     if not files:
         raise BadInput(f"{folder}: no images in it, expected files ending in {', '.join(SUFFIXES)}")
-    first, is_declared = _decode(folder / files[0], form.background), form.image is not None and len(form.image) == 3
-    height, width = form.image[:2] if form.image else (first.height, first.width)
-    channels = form.image[2] if is_declared else len(first.getbands())
+    first, declared = _decode(folder / files[0], form.background), form.image or ()
+    height, width = declared[:2] or (first.height, first.width)
+    channels = declared[2] if len(declared) == 3 else len(first.getbands())
     images = np.empty((len(files), height, width, channels), np.uint8)
     for row, name in enumerate(files):
         image = _decode(folder / name, form.background)
-        if channels == 1 and not is_declared and image.mode != "L":
+        if channels == 1 and len(declared) < 3 and image.mode != "L":
             raise BadInput(
                 f"{folder / name}: a colour image, but the first one is grey; declare image: [height, width, 3]"
             )
@@ -95,9 +95,9 @@ def _decode(path: Path, background: str) -> Image.Image:
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
             image.load()
-            mode, image = image.mode, ImageOps.exif_transpose(image)
+            mode, upright = image.mode, ImageOps.exif_transpose(image)
             if mode in _GREY_MODES + _COLOUR_MODES:
-                return _opaque(image, background)
+                return _opaque(upright, background)
     except FileNotFoundError:
         raise
     except Exception as error:  # each decoder of Pillow raises its own types of errors

@@ -46,7 +46,8 @@ def read_npz(path: Path, split: Split) -> tuple[np.ndarray, np.ndarray | None, n
         rest = {key: shape for key, shape in shapes.items() if key != images}
         ids = next((key for key in rest if key.lower() in ID_KEYS), None)
         labels = _labels_key({key: shape for key, shape in rest.items() if key != ids}, split.labels_key)
-        return tuple(None if key is None else _member(archive, key) for key in (images, labels, ids))
+        label_array, id_array = (None if key is None else _member(archive, key) for key in (labels, ids))
+        return _member(archive, images), label_array, id_array
 
 
 def _member(archive: zipfile.ZipFile, key: str) -> np.ndarray:

@@ -41,9 +41,11 @@ class _Dtype:
 
     def set_state(self, state: object) -> None:
         self.byte_order = _text(_tuple(state)[1], "a byte order")
+        if self.byte_order not in ("<", ">", "=", "|"):
+            raise _Refused(f"the byte order {quoted(self.byte_order)}, expected < or >")
 
     def real(self) -> np.dtype:
-        return np.dtype(self.name).newbyteorder(self.byte_order)
+        return np.dtype(self.byte_order + self.name)
 
 
 class _Array:
@@ -76,19 +78,21 @@ def _encode(text: object, encoding: object) -> bytes | bytearray:
     name = _text(encoding, "an encoding")
     if name not in ("latin1", "latin-1"):
         raise _Refused(f"text encoded as {quoted(name)}, expected a numpy array")
-    if type(text) not in (str, bytearray):
+    if isinstance(text, bytearray):
+        return text
+    if not isinstance(text, str):
         raise _Refused("no text to encode, expected a numpy array")
-    return text if type(text) is bytearray else text.encode("latin-1")
+    return text.encode("latin-1")
 
 
 def _text(value: object, noun: str) -> str:
-    if type(value) not in (bytes, str) or len(value) > _TEXT_CHARACTERS:
+    if not isinstance(value, bytes | str) or len(value) > _TEXT_CHARACTERS:
         raise _Refused(f"{noun} that is no short text, expected a numpy array")
-    return value.decode("ascii") if type(value) is bytes else value
+    return value.decode("ascii") if isinstance(value, bytes) else value
 
 
 def _tuple(value: object) -> tuple:
-    if type(value) is not tuple:
+    if not isinstance(value, tuple):
         raise _Refused(f"a {type(value).__name__} in place of a tuple, expected a numpy array")
     return value
 
@@ -129,6 +133,9 @@ def _read_latin1(read: Callable[[int], bytes], length_bytes: int) -> bytearray:
 # would then be in memory twice. An array has few instructions, so Python is fast enough.
 class _ArrayUnpickler(pickle._Unpickler):
     instructions = 0
+    stack: list[Any]
+    read: Callable[[int], bytes]
+    append: Callable[[object], None]
 
     def load_binunicode(self) -> None:
         # Protocols 1 and 2 of Python 3 store bytes as text. Read at once, text and bytes would both be in memory.
@@ -177,17 +184,19 @@ def _refusing(name: str) -> Callable[[_ArrayUnpickler], NoReturn]:
 
 
 def _dispatch() -> dict[int, Callable[[_ArrayUnpickler], None]]:
-    loads = pickle._Unpickler.dispatch | {
+    originals = pickle._Unpickler.dispatch
+    loads: dict[int, Callable[..., None]] = {
+        **originals,
         pickle.BINUNICODE[0]: _ArrayUnpickler.load_binunicode,
-        pickle.BYTEARRAY8[0]: pickle._Unpickler.load_binbytes8,  # as a bytearray it would be copied twice more
+        pickle.BYTEARRAY8[0]: originals[pickle.BINBYTES8[0]],  # as a bytearray it would be copied twice more
         pickle.REDUCE[0]: _ArrayUnpickler.load_reduce,
         pickle.BUILD[0]: _ArrayUnpickler.load_build,
     }
-    names = {ord(code): instruction.name for code, instruction in pickletools.code2op.items()}
+    names = {ord(instruction.code): instruction.name for instruction in pickletools.opcodes}
     return {code: _counted(loads[code]) if name in _INSTRUCTIONS else _refusing(name) for code, name in names.items()}
 
 
-_ArrayUnpickler.dispatch = _dispatch()
+_ArrayUnpickler.dispatch = _dispatch()  # type: ignore[assignment]  # typeshed wants any Unpickler
 
 
 def read_pickle(path: Path) -> np.ndarray:
