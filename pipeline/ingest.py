@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from features.images.layouts import Layout
 from pipeline.config.errors import SENTENCE_CHARACTERS, one_line, quoted
@@ -17,6 +18,7 @@ from pipeline.readers.id_spellings import Match, check_unique, match_ids
 from pipeline.readers.raw import Form, Raw, tidy
 from pipeline.running.stage import run, task_of
 from pipeline.storage import paths
+from pipeline.storage.columns import save_columns
 from pipeline.storage.files import BadInput, blame, save_array, save_json, writing
 
 
@@ -28,6 +30,7 @@ class Rows:
     ids: np.ndarray  # (n,) int64 or text
     labels: np.ndarray | None  # (n,) int64 indices into the classes, or (n, classes) uint8 indicators of label sets
     remark: str  # for the stage's last line
+    columns: pd.DataFrame | None = None  # n texts a column: what the label file has besides ids and labels
 
 
 def ingest(params: Params, key: str) -> str:
@@ -58,10 +61,10 @@ def ingest(params: Params, key: str) -> str:
 def _train(task: Ingest, form: Form) -> tuple[Rows, list[Label], Layout | None]:
     """Return the training rows, the classes and the layout of colours, which is None if pixels are not in flat rows."""
     path = Path(task.folder, task.train.images)
-    raw, remark = read_split(path, task.train, form, labelled=task.train.labels is None), ""
+    raw, remark, columns = read_split(path, task.train, form, labelled=task.train.labels is None), "", None
     source = path if task.train.labels is None else Path(task.folder, task.train.labels)
     if task.train.labels is not None:
-        ids, labels, remark = _labelled(raw, path, source, task.train)
+        ids, labels, columns, remark = _labelled(raw, path, source, task.train)
     elif raw.labels is None:
         raise BadInput(f"{path}: no labels in it; declare train.labels, label_column or labels_key")
     else:
@@ -81,17 +84,23 @@ def _train(task: Ingest, form: Form) -> tuple[Rows, list[Label], Layout | None]:
         _warn(f"{source}: {doubt}")
     if raw.layout == "planes":
         remark += "; colours read plane by plane"
-    return Rows(raw.images, ids, labels, remark), classes, raw.layout
+    return Rows(raw.images, ids, labels, remark, columns), classes, raw.layout
 
 
-def _labelled(raw: Raw, path: Path, source: Path, split: Split) -> tuple[np.ndarray, np.ndarray, str]:
-    """Return ids and labels in the order of the images. A label file without ids must have this order already."""
-    label_ids, labels = read_label_file(source, split)
-    if label_ids is None:
-        return _own_ids(raw), labels, ""
+def _labelled(
+    raw: Raw, path: Path, source: Path, split: Split
+) -> tuple[np.ndarray, np.ndarray, pd.DataFrame | None, str]:
+    """Return ids, labels, other columns and a remark, in the order of the images.
+
+    A label file without ids must have this order already.
+    """
+    table = read_label_file(source, split)
+    if table.ids is None:
+        return _own_ids(raw), table.labels, table.columns, ""
     with blame(f"{source}, whose ids are joined to those of {path}"):
-        match = match_ids(_written_ids(raw), label_ids)
-    return label_ids[match.rows], labels[match.rows], _remark("train", match)
+        match = match_ids(_written_ids(raw), table.ids)
+    columns = None if table.columns is None else table.columns.iloc[match.rows]
+    return table.ids[match.rows], table.labels[match.rows], columns, _remark("train", match)
 
 
 def _check_spellings(key: str, task: Ingest, classes: list[Label], sample: Sample) -> None:
@@ -166,6 +175,8 @@ def _save(folder: Path, split: str, rows: Rows) -> int:
     save_array(folder / f"{split}_ids.npy", rows.ids)
     if rows.labels is not None:
         save_array(folder / f"{split}_labels.npy", rows.labels)
+    if rows.columns is not None:
+        save_columns(folder / f"{split}_columns.csv", rows.ids, rows.columns)
     return len(rows.images)
 
 

@@ -3,28 +3,68 @@
 import numpy as np
 import pandas as pd
 
-from features.labels.folds import assign_folds, rows_of_small_classes
+from features.labels.folds import ALWAYS_TRAINING, assign_folds
+from features.labels.grouped_folds import assign_grouped_folds, assign_latest_rows
+from features.labels.groups import first_rows, join_copies
+from pipeline.config.errors import quoted
 from pipeline.config.schema import Folds, Params
 from pipeline.running.stage import run, task_of
 from pipeline.storage import paths
+from pipeline.storage.columns import load_column
 from pipeline.storage.files import blame, writing
 from pipeline.storage.task_data import TaskData
 
 
 def split(params: Params, key: str) -> str:
-    """Write `folds.csv` of the task."""
+    """Write `folds.csv` of the task.
+
+    Raises:
+        BadInput: a column is missing, or its values do not allow such folds.
+    """
     options, data = task_of(params, key).split, TaskData(key)
-    labels, groups = data.labels, data.groups
+    groups, remark = _groups(options, data)
     with blame(data.folder):
-        folds = assign_folds(labels, groups, options.count, options.holdout_share, options.seed)
+        folds = _folds(options, data, groups)
     with writing(paths.folds(key)) as part:
         pd.DataFrame({"id": data.train_ids, "fold": folds}).to_csv(part, index=False)
     sizes = ", ".join(str(int((folds == fold).sum())) for fold in range(options.count))
-    return f"{len(folds)} rows in {options.count} fold(s) of {sizes} validation rows{_remark(labels, groups, options)}"
+    return f"{len(folds)} rows in {options.count} fold(s) of {sizes} validation rows{remark}{_unscored(options, folds)}"
 
 
-def _remark(labels: np.ndarray, groups: np.ndarray, options: Folds) -> str:
-    rows = len(rows_of_small_classes(labels, groups, options.count))
+def _groups(options: Folds, data: TaskData) -> tuple[np.ndarray, str]:
+    """Return the first row (n,) of each row's group, and a remark."""
+    if options.group_column is None:
+        return data.groups, ""
+    values = load_column(data.task, "train", options.group_column, data.train_ids)
+    groups, unused = join_copies(first_rows(values), data.groups)
+    remark = f"; {len(np.unique(groups))} groups of {options.group_column} stay together"
+    return groups, remark + (f", {len(unused)} sets of copies in too many of them do not" if unused else "")
+
+
+def _folds(options: Folds, data: TaskData, groups: np.ndarray) -> np.ndarray:
+    if options.time_column is not None:
+        texts = load_column(data.task, "train", options.time_column, data.train_ids)
+        return assign_latest_rows(_times(texts, options.time_column), groups, options.holdout_share)
+    assign = assign_folds if options.group_column is None else assign_grouped_folds
+    return assign(data.labels, groups, options.count, options.holdout_share, options.seed)
+
+
+def _times(texts: np.ndarray, name: str) -> np.ndarray:
+    """Return numbers (n,) float64 that are larger for later rows, from numbers or dates."""
+    numbers = pd.to_numeric(pd.Series(texts), errors="coerce")
+    if numbers.isna().any():
+        dates = pd.to_datetime(pd.Series(texts), errors="coerce", format="mixed", utc=True)
+        if dates.isna().any():
+            bad = texts[int(dates.isna().to_numpy().argmax())]
+            raise ValueError(f"time_column {quoted(name)} has the value {quoted(bad)}, expected a number or a date")
+        numbers = (dates - dates.min()).dt.total_seconds()
+    return numbers.to_numpy(float)
+
+
+def _unscored(options: Folds, folds: np.ndarray) -> str:
+    rows = int((folds == ALWAYS_TRAINING).sum())
+    if options.count == 1:
+        return f"; {rows} rows train"
     return f"; {rows} more, of classes with too few images, train in every fold and are not scored" if rows else ""
 
 

@@ -189,16 +189,16 @@ def test_a_csv_without_rows_is_an_error(tmp_path, data):
     ],
 )
 def test_label_csv(tmp_path, text, ids, labels):
-    found_ids, found_labels = read_labels(write(tmp_path / "labels.csv", text), Split(images="-"))
-    assert (None if found_ids is None else found_ids.tolist()) == ids
-    assert found_labels.tolist() == labels
+    table = read_labels(write(tmp_path / "labels.csv", text), Split(images="-"))
+    assert (None if table.ids is None else table.ids.tolist()) == ids
+    assert table.labels.tolist() == labels
 
 
 def test_label_csv_that_leaves_the_label_open_asks(tmp_path):
     path = write(tmp_path / "labels.csv", "id,shape,colour\n0,square,red\n1,round,red\n")
     with pytest.raises(BadInput, match=r"labels\.csv.*declare label_column"):
         read_labels(path, Split(images="-"))
-    assert read_labels(path, Split(images="-", label_column="colour"))[1].tolist() == ["red", "red"]
+    assert read_labels(path, Split(images="-", label_column="colour")).labels.tolist() == ["red", "red"]
     with pytest.raises(BadInput, match=r"labels\.csv.*'size'.*id, shape, colour"):
         read_labels(path, Split(images="-", label_column="size"))
 

@@ -32,7 +32,7 @@ def assign_folds(labels: np.ndarray, groups: np.ndarray, count: int, holdout_sha
     least = 1 if is_sets else 2
     if classes < least:
         raise ValueError(
-            f"{classes} classes have {_least_images(count)} distinct images or more, expected {least} for folds"
+            f"{classes} classes have {least_images(count)} distinct images or more, expected {least} for folds"
         )
     if count == 1:
         splitter = MultilabelStratifiedShuffleSplit if is_sets else StratifiedShuffleSplit
@@ -58,13 +58,14 @@ def rows_of_small_classes(labels: np.ndarray, groups: np.ndarray, count: int) ->
     is_kept = np.ones(len(firsts), bool)
     while True:
         sizes = indicators[firsts[is_kept]].sum(axis=0)
-        is_small = indicators[firsts][:, (sizes > 0) & (sizes < _least_images(count))].any(axis=1) & is_kept
+        is_small = indicators[firsts][:, (sizes > 0) & (sizes < least_images(count))].any(axis=1) & is_kept
         if not is_small.any():
             return np.flatnonzero(~np.isin(groups, firsts[is_kept]))
         is_kept &= ~is_small
 
 
-def _least_images(count: int) -> int:
+def least_images(count: int) -> int:
+    """Return the number of distinct images (or groups) that a class needs to be validated on."""
     return max(count, 2)  # with a hold-out, one image must stay for training
 
 

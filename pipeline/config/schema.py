@@ -109,7 +109,19 @@ class Folds(Block):
     preset: str | None = Field(None, description="of presets.yaml")
     count: int = Field(5, ge=1, le=1000)
     holdout_share: float = Field(0.2, gt=0, lt=1, description="used if count is 1")
+    group_column: Text | None = Field(
+        None, description="a column of the label file, such as patient: its rows with one value stay in one fold"
+    )
+    time_column: Text | None = Field(
+        None, description="a column of the label file with numbers or dates: the latest rows validate; needs count 1"
+    )
     seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _check_time(self) -> "Folds":
+        if self.time_column is not None and self.count != 1:
+            raise ValueError(f"time_column needs count: 1, a hold-out of the latest rows, not count {self.count}")
+        return self
 
 
 class Predict(Block):

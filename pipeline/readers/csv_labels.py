@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from pipeline.config.schema import Split
 from pipeline.readers.columns import named_columns
@@ -13,8 +14,17 @@ from pipeline.readers.raw import tidy, tidy_labels
 from pipeline.storage.files import BadInput, blame
 
 
-def read_labels(path: Path, split: Split) -> tuple[np.ndarray | None, np.ndarray]:
-    """Return ids (n,), or None if the file has no such column, and labels (n,).
+@dataclass(frozen=True)
+class LabelTable:
+    """The rows of a label file."""
+
+    ids: np.ndarray | None  # (n,) int64 or text; None if the file has no ids
+    labels: np.ndarray  # (n,) int64 or text
+    columns: pd.DataFrame | None = None  # n texts a column: the named columns other than id and label
+
+
+def read_labels(path: Path, split: Split) -> LabelTable:
+    """Return the ids, labels and other columns of a CSV.
 
     Raises:
         BadInput: a cell is empty, or it is not clear which column is the label.
@@ -24,7 +34,15 @@ def read_labels(path: Path, split: Split) -> tuple[np.ndarray | None, np.ndarray
         id_, label = _columns(table, split)
         frame = read_text(table)
         ids = None if id_ is None else tidy(column_text(frame, id_), "id")
-        return ids, tidy_labels(column_text(frame, label), split.label_separator)
+        labels = tidy_labels(column_text(frame, label), split.label_separator)
+        return LabelTable(ids, labels, _other_columns(table, frame, (id_, label)))
+
+
+def _other_columns(table: Table, frame: pd.DataFrame, roles: tuple[int | None, ...]) -> pd.DataFrame | None:
+    positions = [position for position in range(table.width) if position not in roles]
+    if table.names is None or not positions:
+        return None
+    return frame[positions].set_axis([table.names[position] for position in positions], axis=1)
 
 
 @dataclass(frozen=True)

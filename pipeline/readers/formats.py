@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from features.images.layouts import as_images, colour_layout
 from features.images.pixels import to_pixels
 from pipeline.config.schema import Split
 from pipeline.readers.compressed import is_npz, open_decompressed
-from pipeline.readers.csv_labels import read_labels
+from pipeline.readers.csv_labels import LabelTable, read_labels
 from pipeline.readers.csv_pixels import read_csv_pixels
 from pipeline.readers.folders import read_folder
 from pipeline.readers.foreign import HEAD_BYTES, refuse_foreign
@@ -48,13 +46,13 @@ def read_split(path: Path, split: Split, form: Form, labelled: bool) -> Raw:
         )
 
 
-def read_label_file(path: Path, split: Split) -> tuple[np.ndarray | None, np.ndarray]:
-    """Return ids (n,) or None, and labels (n,), from a CSV, or from a pickle or npy file of only labels."""
+def read_label_file(path: Path, split: Split) -> LabelTable:
+    """Return the rows of a CSV, or of a pickle or npy file of only labels."""
     kind = _kind(path)
     if kind not in ("npy", "pickle"):
         return read_labels(path, split)
     with blame(path):
-        return None, tidy(read_npy(path) if kind == "npy" else read_pickle(path))
+        return LabelTable(None, tidy(read_npy(path) if kind == "npy" else read_pickle(path)))
 
 
 def _kind(path: Path) -> str:

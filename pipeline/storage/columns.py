@@ -1,0 +1,35 @@
+"""The columns of a label file or a test file other than id and label, such as patient or date: one CSV a split."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipeline.config.errors import quoted
+from pipeline.storage import paths
+from pipeline.storage.files import BadInput, align, reading
+
+_ROW_ID = "row id"
+
+
+def save_columns(path: Path, ids: np.ndarray, columns: pd.DataFrame) -> None:
+    """Write texts (n rows) with the ids (n,) of their rows."""
+    columns.set_axis(pd.Index(ids, name=_ROW_ID)).to_csv(path, lineterminator="\n")
+
+
+def load_column(task: str, split: str, name: str, ids: np.ndarray) -> np.ndarray:
+    """Return a column (n,) of texts that `ingest` kept for `train` or `test`, in the order of `ids`.
+
+    Raises:
+        BadInput: the raw files have no such column.
+    """
+    path = paths.arrays(task) / f"{split}_columns.csv"
+    if not path.exists():
+        raise BadInput(f"{path}: missing, so no column {quoted(name)} of {split}; ingest keeps those of a label file")
+    with reading(path, "a CSV of columns"):
+        header = pd.read_csv(path, nrows=0).columns.tolist()
+    if name not in header[1:]:
+        raise BadInput(f"{path}: no column {quoted(name)}; the columns are {', '.join(map(quoted, header[1:6]))}")
+    with reading(path, "a CSV of columns"):
+        table = pd.read_csv(path, usecols=[_ROW_ID, name], dtype=str, keep_default_na=False)
+        return table[name].to_numpy(object)[align(ids.astype(str), table[_ROW_ID].to_numpy(str))]
