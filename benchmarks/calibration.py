@@ -27,7 +27,8 @@ from features.augmentation.augment import Augment
 from features.calibration import calibrate, calibrate_models, calibrate_rows, fit_temperature, fit_temperatures
 from features.ensembling import mean_of_logits
 from features.items.composing import compose, paint
-from features.labels.metrics import log_loss, report, set_scores
+from features.labels.metrics.losses import log_loss
+from features.labels.metrics.report import report, set_scores
 from features.labels.targets import as_binary, from_binary, one_hot, probabilities
 from features.labels.thresholds import choose, fit_thresholds
 from models.parts import wrap

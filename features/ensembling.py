@@ -15,7 +15,7 @@ from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression
 
 from features.calibration import calibrate_models, calibrate_rows
-from features.labels.metrics import LEAST_PROBABILITY
+from features.labels.metrics.losses import LEAST_PROBABILITY
 from features.labels.targets import as_binary, from_binary
 
 METHODS = ("mean", "greedy", "convex", "stacking")

@@ -20,7 +20,8 @@ from threadpoolctl import threadpool_limits
 from features.calibration import calibrate_rows, fit_temperatures
 from features.ensembling import METHODS, Blend, Ensemble, Greedy, Stack, fit_blends
 from features.labels.intervals import bounds
-from features.labels.metrics import accuracy, log_loss
+from features.labels.metrics.losses import log_loss
+from features.labels.metrics.shares import accuracy
 from features.labels.targets import as_binary, from_binary
 
 AUTO = "auto"

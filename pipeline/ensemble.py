@@ -7,7 +7,10 @@ import numpy as np
 from features.ensembling import Greedy
 from features.honesty import HonestEnsemble, error_correlation, gain_interval, honest_ensemble, scoring_parts
 from features.labels.intervals import bounds, with_bounds
-from features.labels.metrics import hits, log_loss, mean_average_precision, set_hits, set_scores
+from features.labels.metrics.losses import log_loss
+from features.labels.metrics.rankings import mean_average_precision
+from features.labels.metrics.report import set_scores
+from features.labels.metrics.shares import hits, set_hits
 from features.labels.thresholds import choose, fit_thresholds, honest_choice
 from pipeline.config.schema import Params
 from pipeline.running.stage import run, task_of

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from features.labels.intervals import with_bounds
-from features.labels.metrics import report
+from features.labels.metrics.report import report
 from pipeline.config.schema import Member, Params, Predict
 from pipeline.running.stage import member_of, run, task_of
 from pipeline.storage import paths

@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 
 from features.labels.intervals import with_bounds
-from features.labels.metrics import THRESHOLD, mean_average_precision, set_scores
+from features.labels.metrics.rankings import mean_average_precision
+from features.labels.metrics.report import set_scores
+from features.labels.metrics.shares import THRESHOLD
 from pipeline.config.schema import Params
 from pipeline.readers.raw import tidy
 from pipeline.readers.submissions import read_csv

@@ -5,7 +5,8 @@ from sklearn.linear_model import LogisticRegression
 
 from features.calibration import calibrate, fit_temperature, fit_temperatures
 from features.ensembling import METHODS, Blend, Ensemble, Greedy, Stack, fit_blends, mean_of_logits
-from features.labels.metrics import accuracy, log_loss
+from features.labels.metrics.losses import log_loss
+from features.labels.metrics.shares import accuracy
 
 
 def members_of(skills, n=600, classes=4, seed=0):

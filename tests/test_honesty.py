@@ -5,7 +5,7 @@ from scipy.special import softmax
 from features import honesty
 from features.ensembling import METHODS, Greedy, fit_blends
 from features.honesty import error_correlation, gain_interval, honest_ensemble
-from features.labels.metrics import accuracy
+from features.labels.metrics.shares import accuracy
 from tests.test_ensembling import members_of
 
 

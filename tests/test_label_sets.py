@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.labels.folds import ALWAYS_TRAINING, assign_folds
-from features.labels.metrics import log_loss, report, set_hits, set_scores
+from features.labels.metrics.losses import log_loss
+from features.labels.metrics.report import report, set_scores
+from features.labels.metrics.shares import set_hits
 from features.labels.targets import as_binary, distinct_labels, from_binary, one_hot, probabilities
 from features.labels.thresholds import choose, fit_thresholds, honest_choice
 

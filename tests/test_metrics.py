@@ -1,117 +1,325 @@
-"""Metrics by hand and against scikit-learn, on random cases with absent classes, ties and constants."""
+"""Each metric against an implementation written by hand, on random cases with absent classes, ties and constants."""
+
+import warnings
+from dataclasses import replace
+from itertools import pairwise
+from typing import get_args
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import binomtest
 from sklearn import metrics as reference
 
-from features.labels.metrics import (
-    LEAST_PROBABILITY,
-    accuracy,
-    hits,
-    log_loss,
-    mean_average_precision,
-    report,
-    set_scores,
-)
+from features.labels.metrics.decisions import RULES, Decision
+from features.labels.metrics.metric import Metric
+from features.labels.metrics.registry import ACCURACY, METRICS, metric_of
 
-SEEDS = st.integers(0, 2**32 - 1)
+KAPPA = METRICS["quadratic_kappa"]
+CASES = 1000
 
 
-def random_case(seed):
-    """Return probabilities (n, classes) and labels; few rows and coarse values, so that ties and absences happen."""
-    rng = np.random.default_rng(seed)
-    rows, classes = rng.integers(1, 12), rng.integers(2, 6)
-    shares = rng.integers(0, 3, (rows, classes)) + (rng.random() < 0.2)
+def single_case(rng, classes=None):
+    """Return probabilities and labels with few rows and coarse values, so that ties and absent classes happen."""
+    rows, classes = rng.integers(1, 12), classes or rng.integers(2, 6)
+    shares = rng.integers(0, 4, (rows, classes)).astype(float) + (rng.random() < 0.3)
     shares[shares.sum(axis=1) == 0] = 1
     return shares / shares.sum(axis=1, keepdims=True), rng.integers(0, rng.integers(1, classes + 1), rows)
 
 
-def random_sets(seed):
-    rng = np.random.default_rng(seed)
-    shape = rng.integers(1, 12), rng.integers(1, 6)
-    often = rng.choice([0, 0.2, 0.5, 1], shape[1])
-    return rng.integers(0, 5, shape) / 4, (rng.random(shape) < often).astype(np.uint8)
+def set_case(rng):
+    shape = rng.integers(1, 12), rng.integers(2, 6)
+    labels = rng.random(shape) < rng.choice([0, 0.2, 0.5, 1], shape[1])
+    return rng.integers(0, 5, shape) / 4, labels.astype(np.uint8)
 
 
-def test_log_loss_and_accuracy_of_known_rows():
-    probabilities = np.array([[0.5, 0.5], [0.25, 0.75]])
-    assert log_loss(probabilities, np.array([0, 0])) == pytest.approx((np.log(2) + np.log(4)) / 2)
-    assert accuracy(probabilities, np.array([0, 0])) == 0.5
-    assert np.isfinite(log_loss(np.array([[1.0, 0.0]]), np.array([1])))
+def f1(predicted, true):
+    right, total = sum(p and t for p, t in zip(predicted, true, strict=True)), sum(predicted) + sum(true)
+    return 2 * right / total if total else 0.0
 
 
-def test_report_of_known_rows():
-    probabilities = np.array([[0.9, 0.1, 0.0], [0.8, 0.2, 0.0], [0.3, 0.7, 0.0], [0.2, 0.2, 0.6]])
-    found = report(probabilities, np.array([0, 1, 1, 2]))
-    assert found["accuracy"] == 0.75
-    assert (found["low"], found["high"]) == pytest.approx(tuple(binomtest(3, 4).proportion_ci(method="wilson")))
-    assert found["precision"] == pytest.approx((0.5 + 1 + 1) / 3)
-    assert found["recall"] == pytest.approx((1 + 0.5 + 1) / 3)
-    assert found["f1"] == pytest.approx((2 / 3 + 2 / 3 + 1) / 3)
-    assert found["roc_auc"] == pytest.approx((1 + 0.875 + 1) / 3)
+def macro_f1(predicted, labels):
+    classes = sorted({*predicted.tolist(), *labels.tolist()})
+    return np.mean([f1((predicted == c).tolist(), (labels == c).tolist()) for c in classes])
 
 
-def test_a_class_that_does_not_occur_is_left_out_and_one_that_is_only_predicted_counts_nothing():
-    absent = report(np.array([[0.6, 0.4, 0.0], [0.2, 0.8, 0.0]]), np.array([0, 1]))
-    assert absent["roc_auc"] is None
-    assert absent["accuracy"] == absent["precision"] == absent["recall"] == absent["f1"] == 1.0
-    predicted = report(np.array([[0.6, 0.4, 0.0], [0.2, 0.3, 0.5], [0.2, 0.8, 0.0]]), np.array([0, 1, 1]))
-    assert predicted["f1"] == pytest.approx((1 + 2 / 3 + 0) / 3)
+def balanced_accuracy(predicted, labels):
+    return np.mean([(predicted[labels == c] == c).mean() for c in np.unique(labels)])
 
 
-def test_the_same_of_label_sets():
-    labels = np.array([[1, 0, 0], [1, 1, 0]])
-    assert set_scores(labels, labels)["macro_f1"] == 1.0
-    assert set_scores(np.array([[1, 0, 1], [1, 1, 0]]), labels)["macro_f1"] == pytest.approx(2 / 3)
-    nothing = np.zeros((2, 3), int)
-    assert set_scores(nothing, nothing)["macro_f1"] == 0.0
-    assert mean_average_precision(np.full((2, 3), 0.5), nothing) == 0.0
+def kappa(predicted, labels):
+    classes = sorted({*predicted.tolist(), *labels.tolist()})  # scikit-learn numbers the classes that occur
+    predicted, labels = np.searchsorted(classes, predicted), np.searchsorted(classes, labels)
+    observed = np.mean((predicted - labels) ** 2)
+    by_chance = np.mean([(a - b) ** 2 for a in predicted for b in labels])
+    return 1 - observed / by_chance if by_chance else 0.0
 
 
-@given(SEEDS)
-def test_classes_as_scikit_learn_has_them(seed):
-    probabilities, labels = random_case(seed)
-    found, chosen = report(probabilities, labels), probabilities.argmax(axis=1)
-    assert found["accuracy"] == pytest.approx(reference.accuracy_score(labels, chosen))
-    if probabilities[np.arange(len(labels)), labels].min() > LEAST_PROBABILITY:  # where neither clips
-        classes = np.arange(probabilities.shape[1])
-        assert found["log_loss"] == pytest.approx(reference.log_loss(labels, probabilities, labels=classes))
-    for name, function in (("precision", reference.precision_score), ("recall", reference.recall_score)):
-        assert found[name] == pytest.approx(function(labels, chosen, average="macro", zero_division=0))
-    assert found["f1"] == pytest.approx(reference.f1_score(labels, chosen, average="macro", zero_division=0))
-    if len(np.unique(labels)) < probabilities.shape[1]:
-        assert found["roc_auc"] is None
-    else:
-        areas = [_area(probabilities[:, label], labels == label) for label in range(probabilities.shape[1])]
-        assert found["roc_auc"] == pytest.approx(np.mean(areas))
+def log_loss(probabilities, labels):
+    total = 0.0
+    for row, label in zip(probabilities.tolist(), labels.tolist(), strict=True):
+        total -= np.log(min(max(row[label] / sum(row), 1e-15), 1 - 1e-15))
+    return total / len(labels)
 
 
-def _area(scores, true):
-    """Return how often a true row ranks above another one, ties counting half (Mann and Whitney)."""
+def area(scores, true):
+    """Return how often a true row has a higher score than another one, ties counting half (Mann and Whitney)."""
     return np.mean([(a > b) + (a == b) / 2 for a in scores[true] for b in scores[~true]])
 
 
-@given(SEEDS)
-def test_label_sets_as_scikit_learn_has_them(seed):
-    probabilities, labels = random_sets(seed)
-    found, chosen = report(probabilities, labels), (probabilities >= 0.5).astype(np.uint8)
-    each_label = [
-        reference.f1_score(true, mine, zero_division=0)
-        for true, mine in zip(labels.T, chosen.T, strict=True)
-        if true.any() or mine.any()
-    ]
-    macro_f1 = np.mean(each_label) if each_label else 0.0
-    micro_f1 = reference.f1_score(labels.ravel(), chosen.ravel(), zero_division=0)
-    assert (found["f1"], found["micro_f1"]) == pytest.approx((macro_f1, micro_f1))
-    assert set_scores(chosen, labels)["macro_f1"] == pytest.approx(macro_f1)
-    precisions = [
-        reference.average_precision_score(true, scores)
-        for true, scores in zip(labels.T, probabilities.T, strict=True)
-        if true.any()
-    ]
-    assert found["mean_average_precision"] == pytest.approx(np.mean(precisions) if precisions else 0.0)
-    right = [mine.any() and not (mine > true).any() for mine, true in zip(chosen, labels, strict=True)]
-    assert found["accuracy"] == np.mean(right) and hits(probabilities, labels).tolist() == right
+def roc_auc(probabilities, labels):
+    true = labels.astype(bool) if labels.ndim == 2 else labels[:, None] == np.arange(probabilities.shape[1])
+    areas = [area(p, t) for p, t in zip(probabilities.T, true.T, strict=True) if t.any() and not t.all()]
+    return np.mean(areas) if areas else 0.5
+
+
+def weighted_roc_auc(probabilities, labels):
+    """Return the area by summing thin horizontal slices of the ROC curve, exactly: its corners are slice borders."""
+    scores, true = probabilities[:, 1], labels == 1
+    if true.all() or not true.any():
+        return 0.5
+    cuts = [np.inf, *np.unique(scores)[::-1]]
+    fpr, tpr = ([(scores[rows] >= cut).mean() for cut in cuts] for rows in (~true, true))
+    borders = sorted({*tpr, 0.4})
+    total = 0.0
+    for low, high in pairwise(borders):
+        middle = (low + high) / 2
+        at = next(i for i in range(1, len(tpr)) if tpr[i - 1] <= middle <= tpr[i] and tpr[i] > tpr[i - 1])
+        x = fpr[at - 1] + (fpr[at] - fpr[at - 1]) * (middle - tpr[at - 1]) / (tpr[at] - tpr[at - 1])
+        total += (2 if middle < 0.4 else 1) * (high - low) * (1 - x)
+    return total / 1.4
+
+
+def probabilistic_f1(probabilities, labels):
+    true = sum(p for p, label in zip(probabilities[:, 1], labels, strict=True) if label)
+    false = sum(p for p, label in zip(probabilities[:, 1], labels, strict=True) if not label)
+    if not true:
+        return 0.0
+    precision, recall = true / (true + false), true / labels.sum()
+    return 2 * precision * recall / (precision + recall)
+
+
+def average_precision(scores, true):
+    """Return the sum over thresholds of precision times the step in recall."""
+    total, before = 0.0, 0.0
+    for cut in np.unique(scores)[::-1]:
+        chosen = scores >= cut
+        recall = true[chosen].sum() / true.sum()
+        total += true[chosen].mean() * (recall - before)
+        before = recall
+    return total
+
+
+def mean_average_precision(probabilities, labels):
+    true = labels.astype(bool) if labels.ndim == 2 else labels[:, None] == np.arange(probabilities.shape[1])
+    values = [average_precision(p, t) for p, t in zip(probabilities.T, true.T, strict=True) if t.any()]
+    return np.mean(values) if values else 0.0
+
+
+def named(ranking, label):
+    return [name == label for name in ranking]
+
+
+def map_at_k(rankings, labels):
+    return np.mean(
+        [sum(hit / (i + 1) for i, hit in enumerate(named(*row))) for row in zip(rankings, labels, strict=True)]
+    )
+
+
+BY_HAND = {
+    ("accuracy", "single"): lambda predicted, labels: np.mean(predicted == labels),
+    ("balanced_accuracy", "single"): balanced_accuracy,
+    ("macro_f1", "single"): macro_f1,
+    ("micro_f1", "single"): lambda predicted, labels: np.mean(predicted == labels),
+    ("quadratic_kappa", "single"): kappa,
+    ("log_loss", "single"): log_loss,
+    ("roc_auc", "single"): roc_auc,
+    ("mean_average_precision", "single"): mean_average_precision,
+    ("map_at_k", "single"): map_at_k,
+    ("top_k_accuracy", "single"): lambda rankings, labels: np.mean(
+        [any(named(*row)) for row in zip(rankings, labels, strict=True)]
+    ),
+    ("log_loss", "binary"): log_loss,
+    ("roc_auc", "binary"): lambda probabilities, labels: roc_auc(probabilities[:, 1:], labels[:, None]),
+    ("weighted_roc_auc", "binary"): weighted_roc_auc,
+    ("probabilistic_f1", "binary"): probabilistic_f1,
+    ("accuracy", "sets"): lambda sets, labels: np.mean(
+        [p.any() and not (p > t).any() for p, t in zip(sets, labels, strict=True)]
+    ),
+    ("macro_f1", "sets"): lambda sets, labels: np.mean(
+        [f1(*pair) for pair in zip(sets.T.tolist(), labels.T.tolist(), strict=True)]
+    ),
+    ("micro_f1", "sets"): lambda sets, labels: f1(sets.ravel().tolist(), labels.ravel().tolist()),
+    ("sample_f1", "sets"): lambda sets, labels: np.mean(
+        [f1(*pair) for pair in zip(sets.tolist(), labels.tolist(), strict=True)]
+    ),
+    ("log_loss", "sets"): lambda p, labels: np.mean(
+        [log_loss(np.stack([1 - a, a], 1), b) for a, b in zip(p, labels, strict=True)]
+    ),
+    ("roc_auc", "sets"): roc_auc,
+    ("mean_average_precision", "sets"): mean_average_precision,
+}
+
+
+def predictions(metric, kind, rng):
+    """Return random predictions in the form that a metric judges, and labels."""
+    probabilities, labels = set_case(rng) if kind == "sets" else single_case(rng, 2 if kind == "binary" else None)
+    if metric.judges == "probabilities":
+        return probabilities, labels
+    if metric.judges == "rankings":
+        return Decision("ranked", (rng.integers(1, 6),))(probabilities), labels
+    return (probabilities >= 0.5 if kind == "sets" else probabilities.argmax(axis=1)), labels
+
+
+@pytest.mark.parametrize(("name", "kind"), BY_HAND)
+@pytest.mark.parametrize("cases", [60, pytest.param(CASES, marks=pytest.mark.nightly)])
+def test_a_metric_is_what_it_is_by_hand(name, kind, cases):
+    metric, rng = METRICS[name], np.random.default_rng(0)
+    for _ in range(cases):
+        predicted, labels = predictions(metric, kind, rng)
+        assert metric.of(predicted, labels) == pytest.approx(BY_HAND[name, kind](predicted, labels), abs=1e-9)
+
+
+def test_every_metric_is_tested_for_all_kinds_of_labels_that_it_fits():
+    assert set(BY_HAND) == {(name, kind) for name, metric in METRICS.items() for kind in metric.kinds}
+    assert all(metric.name == name and metric.judges in JUDGED for name, metric in METRICS.items())
+
+
+JUDGED = get_args(Metric.__annotations__["judges"]) or ("probabilities", "decisions", "rankings")
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_right_answer_is_better_than_a_random_one(name):
+    metric, rng = METRICS[name], np.random.default_rng(0)
+    kind = next(iter(metric.kinds))
+    labels = rng.integers(0, 2 if kind == "binary" else 4, 200)
+    if kind == "sets":
+        labels = (rng.random((200, 4)) < 0.4).astype(np.uint8)
+    metric = metric_of(name, 2 if kind == "binary" else 4, kind == "sets", (1,) if kind == "binary" else (), k=2)
+    true = labels if labels.ndim == 2 else np.eye(2 if kind == "binary" else 4)[labels]
+    sure, unsure = true * 0.8 + 0.05, rng.dirichlet(np.ones(true.shape[1]), 200)
+    assert metric.gain(metric.best(sure, labels), metric.best(unsure, labels)) > 0.1
+    honest = metric.honest(unsure, labels, np.arange(200) % 4)
+    assert metric.gain(metric.best(unsure, labels), metric.of(honest, labels)) > -0.02
+
+
+def test_scikit_learn_agrees_where_it_has_the_metric():
+    rng = np.random.default_rng(1)
+    probabilities, labels = rng.dirichlet(np.ones(6), 300), rng.integers(0, 6, 300)
+    predicted, rankings = probabilities.argmax(axis=1), Decision("ranked", (3,))(probabilities)
+    expected = {
+        "balanced_accuracy": reference.balanced_accuracy_score(labels, predicted),
+        "quadratic_kappa": reference.cohen_kappa_score(labels, predicted, weights="quadratic"),
+        "top_k_accuracy": reference.top_k_accuracy_score(labels, probabilities, k=3),
+        "log_loss": reference.log_loss(labels, probabilities),
+        "roc_auc": reference.roc_auc_score(labels, probabilities, multi_class="ovr"),
+    }
+    judged = {"probabilities": probabilities, "decisions": predicted, "rankings": rankings}
+    for name, value in expected.items():
+        assert METRICS[name].of(judged[METRICS[name].judges], labels) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_no_warning_of_a_library_reaches_the_user(name):
+    rng = np.random.default_rng(2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for kind in METRICS[name].kinds:
+            for _ in range(20):
+                METRICS[name].of(*predictions(METRICS[name], kind, rng))
+
+
+def test_the_positive_classes_are_judged_together():
+    rng = np.random.default_rng(3)
+    probabilities, labels = rng.dirichlet(np.ones(4), 200), rng.integers(0, 4, 200)
+    metric = metric_of("roc_auc", 4, False, positive=(1, 2, 3))
+    view = metric.decide(metric.fit(probabilities, labels), probabilities)
+    assert view[:, 1] == pytest.approx(1 - probabilities[:, 0])
+    assert metric.of(view, labels) == pytest.approx(area(1 - probabilities[:, 0], labels != 0))
+
+
+def test_log_loss_clips_and_scales_as_kaggle_does():
+    metric = METRICS["log_loss"]
+    assert metric.of(np.array([[0.0, 1.0]]), np.array([0])) == pytest.approx(-np.log(1e-15))
+    assert metric.of(np.array([[2.0, 6.0]]), np.array([1])) == pytest.approx(-np.log(0.75))
+    assert metric.of(np.zeros((1, 2)), np.array([1])) == pytest.approx(-np.log(1e-15))
+
+
+def test_cut_points_have_the_best_kappa_of_all():
+    rng = np.random.default_rng(4)
+    for _ in range(5):
+        labels = np.arange(12) % 3
+        probabilities = rng.dirichlet(np.ones(3), 12) * 0.5 + np.eye(3)[labels] * 0.5
+        values = np.sort(probabilities @ np.arange(3))
+        cuts = [-1, *((values[1:] + values[:-1]) / 2), 3]
+        best = max(
+            KAPPA.of(np.searchsorted([low, high], probabilities @ np.arange(3), side="right"), labels)
+            for low in cuts
+            for high in cuts
+            if low <= high
+        )
+        decided = KAPPA.decide(KAPPA.fit(probabilities, labels), probabilities)
+        assert KAPPA.of(decided, labels) == pytest.approx(best)
+
+
+def test_cut_points_correct_a_shifted_model():
+    rng = np.random.default_rng(5)
+    labels = rng.choice(5, 2000, p=[0.5, 0.1, 0.25, 0.05, 0.1])
+    centres = np.clip(labels * 0.6 + 0.4 + rng.normal(0, 0.3, 2000), 0, 4)
+    probabilities = np.exp(-((centres[:, None] - np.arange(5)) ** 2))
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    plain = KAPPA.of(probabilities.argmax(axis=1), labels)
+    honest = KAPPA.of(KAPPA.honest(probabilities, labels, np.arange(2000) % 5), labels)
+    assert honest > plain + 0.1
+
+
+def test_rare_classes_count_as_much_as_others_for_balanced_accuracy():
+    rng = np.random.default_rng(6)
+    labels = (rng.random(5000) < 0.05).astype(int)
+    scores = rng.normal(labels * 1.5, 1)
+    odds = 0.05 / 0.95 * np.exp(1.5 * scores - 1.125)
+    probabilities = np.stack([1 / (1 + odds), odds / (1 + odds)], axis=1)
+    metric = METRICS["balanced_accuracy"]
+    decision = metric.fit(probabilities, labels)
+    assert metric.of(decision(probabilities), labels) > metric.of(probabilities.argmax(axis=1), labels) + 0.15
+    assert decision.values[1] / decision.values[0] == pytest.approx(19, rel=0.4)
+
+
+def test_one_threshold_for_micro_f1_does_not_fit_the_noise_of_rare_labels():
+    rng = np.random.default_rng(7)
+    shares = np.full(300, 0.02)
+    labels = (rng.random((300, 300)) < shares).astype(np.uint8)
+    probabilities = np.clip(rng.beta(1, 20, (300, 300)) + labels * rng.beta(2, 8, (300, 300)), 0, 1)
+    parts = np.arange(300) % 3
+    honest = {
+        name: METRICS["micro_f1"].of(METRICS[name].honest(probabilities, labels, parts), labels)
+        for name in ("micro_f1", "macro_f1")
+    }
+    assert honest["micro_f1"] > honest["macro_f1"]
+
+
+def test_rankings_keep_ties_in_order_and_agree_with_a_full_sort():
+    ranked = Decision("ranked", (3,))
+    assert ranked(np.array([[0.1, 0.4, 0.4, 0.1]])).tolist() == [[1, 2, 0]]
+    many = np.random.default_rng(8).random((20, 400)).round(2)
+    assert np.array_equal(ranked(many), np.argsort(-many, axis=1, kind="stable")[:, :3])
+    assert ranked(np.array([[0.6, 0.4]])).shape == (1, 2)
+
+
+def test_a_metric_that_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match=r"metric quadratic_kappa is for one label for each image; .* use accuracy, "):
+        metric_of("quadratic_kappa", 5, label_sets=True)
+    with pytest.raises(ValueError, match=r"metric sample_f1 is for label sets"):
+        metric_of("sample_f1", 5, label_sets=False)
+    with pytest.raises(ValueError, match=r"probabilistic_f1 judges one class .* submission.positive"):
+        metric_of("probabilistic_f1", 2, label_sets=False)
+    assert metric_of("map_at_k", 3, label_sets=False).k == 3
+    assert replace(metric_of("accuracy", 2, label_sets=False, positive=(1,))) == ACCURACY
+
+
+def test_a_decision_survives_json():
+    decision = Decision("cut_points", (0.5, 1.5))
+    assert Decision(decision.as_json()["rule"], tuple(decision.as_json()["values"])) == decision
+    assert set(RULES) >= {
+        metric.fit(np.eye(4)[[0, 1, 2, 3]], np.arange(4)).rule
+        for metric in METRICS.values()
+        if "single" in metric.kinds
+    }

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.labels.metrics import log_loss
+from features.labels.metrics.losses import log_loss
 from pipeline import ensemble, predict, report, score, submission, tune
 from pipeline import train as training_stage
 from pipeline.storage import checkpoint as resume

@@ -12,7 +12,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from features.labels.metrics import accuracy, log_loss
+from features.labels.metrics.losses import log_loss
+from features.labels.metrics.shares import accuracy
 from features.labels.targets import probabilities
 from models.parts import batch_norm
 from pipeline.running.progress import Progress

@@ -1,52 +1,12 @@
-"""Metrics of probabilities: of one class for each image or, if the labels are indicators (n, labels), of label sets."""
+"""Many figures about the same predictions, for people."""
 
 import numpy as np
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import roc_auc_score
 
 from features.labels.intervals import bounds
-
-LEAST_PROBABILITY = 1e-7
-THRESHOLD = 0.5  # from which a label is in a set, until better thresholds are fitted
-
-
-def log_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Return the mean negative log-probability of the true class, or of every label's presence or absence.
-
-    Args:
-        probabilities: (n, classes).
-        labels: class indices (n,), or indicators (n, classes).
-    """
-    if labels.ndim == 2:
-        true = np.where(labels, probabilities, 1 - probabilities)
-    else:
-        true = probabilities[np.arange(len(labels)), labels]
-    return float(-np.log(np.maximum(true, LEAST_PROBABILITY)).mean())
-
-
-def accuracy(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Return the share of right rows, see `hits`."""
-    return float(hits(probabilities, labels).mean())
-
-
-def hits(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return which rows, bool (n,), are right: the largest probability is that of the true class.
-
-    In label sets, a label is predicted from a probability of 0.5 on; see `set_hits` for which rows are right.
-    """
-    if labels.ndim == 2:
-        return set_hits(probabilities >= THRESHOLD, labels)
-    return probabilities.argmax(axis=1) == labels
-
-
-def set_hits(predicted_sets: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return which rows, bool (n,), are right: some labels are predicted, and all of them are true (report E).
-
-    Args:
-        predicted_sets: indicators of the predicted label sets (n, labels).
-        labels: indicators of the true ones (n, labels).
-    """
-    predicted_sets, labels = predicted_sets.astype(bool), labels.astype(bool)
-    return predicted_sets.any(axis=1) & (~predicted_sets | labels).all(axis=1)
+from features.labels.metrics.losses import log_loss
+from features.labels.metrics.rankings import mean_average_precision
+from features.labels.metrics.shares import THRESHOLD, accuracy, set_hits
 
 
 def report(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float | None]:
@@ -89,14 +49,6 @@ def set_scores(predicted_sets: np.ndarray, labels: np.ndarray) -> dict[str, floa
         "micro_f1": _micro_f1(predicted_sets, labels),
         "macro_f1": _macro(predicted_sets, labels)["f1"],
     }
-
-
-def mean_average_precision(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Return the average precision, averaged over the labels that occur. It is 0 if no row has a label."""
-    occurring = labels.any(axis=0)
-    if not occurring.any():
-        return 0.0
-    return float(average_precision_score(labels[:, occurring], probabilities[:, occurring], average="macro"))
 
 
 def _of_sets(probabilities: np.ndarray, predicted_sets: np.ndarray, labels: np.ndarray) -> dict[str, float]:
