@@ -15,18 +15,18 @@ from pipeline.readers.csv_labels import Sample, read_sample
 from pipeline.readers.folders import refuse_splits
 from pipeline.readers.formats import read_label_file, read_split
 from pipeline.readers.id_spellings import Match, check_unique, match_ids
-from pipeline.readers.raw import Form, Raw, tidy
+from pipeline.readers.raw import Form, Images, Raw, tidy
 from pipeline.running.stage import run, task_of
 from pipeline.storage import paths
 from pipeline.storage.columns import save_columns
-from pipeline.storage.files import BadInput, blame, save_array, save_json, writing
+from pipeline.storage.files import BadInput, blame, save_array, save_chunks, save_json, writing
 
 
 @dataclass(frozen=True)
 class Rows:
     """The checked rows of one split."""
 
-    images: np.ndarray  # (n, height, width, channels) uint8
+    images: Images
     ids: np.ndarray  # (n,) int64 or text
     labels: np.ndarray | None  # (n,) int64 indices into the classes, or (n, classes) uint8 indicators of label sets
     remark: str  # for the stage's last line
@@ -43,15 +43,17 @@ def ingest(params: Params, key: str) -> str:
     task = task_of(params, key).ingest
     sample_path = Path(task.folder, task.sample_submission)
     sample = read_sample(sample_path)
-    form = Form(task.image, task.pixel_scale, task.layout, task.background)
+    fit = None if task.image is None else task.resize
+    form = Form(task.image, task.pixel_scale, task.layout, task.background, fit)
     with writing(paths.arrays(key)) as part:
         part.mkdir()
         train, classes, layout = _train(task, form)
         _check_spellings(key, task, classes, sample)
         shape = train.images.shape[1:]
         train_rows, remark = _save(part, "train", train), train.remark
-        del train  # one split in memory at a time
-        test = _test(task, replace(form, image=task.image or shape[:2], layout=layout), shape, sample)
+        del train  # what a reader has in memory, one split at a time
+        form = replace(form, image=task.image or shape[:2], layout=layout, channels=shape[2])
+        test = _test(task, form, shape, sample)
         test_rows = _save(part, "test", test)
         save_json(part / "about.json", {"classes": classes, "image": list(shape)})
     size = "x".join(map(str, shape))
@@ -71,8 +73,8 @@ def _train(task: Ingest, form: Form) -> tuple[Rows, list[Label], Layout | None]:
         ids, labels = _own_ids(raw), raw.labels
         if raw.files is not None:
             refuse_splits(path, labels, task.classes)
-    if len(labels) != len(raw.images):
-        raise BadInput(f"{source}: {len(labels)} labels for the {len(raw.images)} images of {path}")
+    if len(labels) != raw.images.shape[0]:
+        raise BadInput(f"{source}: {len(labels)} labels for the {raw.images.shape[0]} images of {path}")
     with blame(path):
         check_unique(ids)
     with blame(source):
@@ -139,9 +141,9 @@ def _test(task: Ingest, form: Form, shape: tuple[int, ...], sample: Sample) -> R
         ids = np.empty_like(sample.ids)
         ids[match.rows] = sample.ids
         return Rows(raw.images, ids, None, remark + _remark("test", match))
-    if len(raw.images) != len(sample.ids):
+    if raw.images.shape[0] != len(sample.ids):
         raise BadInput(
-            f"{sample_path}: {len(sample.ids)} ids for the {len(raw.images)} images of {path}, "
+            f"{sample_path}: {len(sample.ids)} ids for the {raw.images.shape[0]} images of {path}, "
             "which has no ids of its own"
         )
     return Rows(raw.images, sample.ids, None, remark)
@@ -155,7 +157,7 @@ def _written_ids(raw: Raw) -> np.ndarray:
     """Return the unchanged ids (n,) of the images: their own, or the paths of their files, or row numbers."""
     if raw.ids is not None:
         return raw.ids
-    return np.arange(len(raw.images)) if raw.files is None else np.array(raw.files)
+    return np.arange(raw.images.shape[0]) if raw.files is None else np.array(raw.files)
 
 
 def _own_ids(raw: Raw) -> np.ndarray:
@@ -171,13 +173,14 @@ def _warn(sentence: str) -> None:
 
 
 def _save(folder: Path, split: str, rows: Rows) -> int:
-    save_array(folder / f"{split}_images.npy", rows.images)
+    parts = (part.pixels for part in rows.images.parts())
+    save_chunks(folder / f"{split}_images.npy", rows.images.shape, np.dtype(np.uint8), parts)
     save_array(folder / f"{split}_ids.npy", rows.ids)
     if rows.labels is not None:
         save_array(folder / f"{split}_labels.npy", rows.labels)
     if rows.columns is not None:
         save_columns(folder / f"{split}_columns.csv", rows.ids, rows.columns)
-    return len(rows.images)
+    return len(rows.ids)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import gzip
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,10 @@ from pipeline.readers.raw import Form
 QUICK = settings(max_examples=100)
 
 
-def read(path, labelled=False, image=None, scale=1.0, layout=None, background="white", **columns):
-    form = Form(image, scale, layout, background)
-    return read_split(Path(path), Split(images=str(path), **columns), form, labelled)
+def read(path, labelled=False, image=None, scale=1.0, layout=None, background="white", fit=None, **columns):
+    form = Form(image, scale, layout, background, fit)
+    raw = read_split(Path(path), Split(images=str(path), **columns), form, labelled)
+    return replace(raw, images=np.concatenate([part.pixels for part in raw.images.parts()]))
 
 
 def write(path, data):

@@ -269,7 +269,7 @@ def test_test_images_of_another_size():
 def test_colour_in_test_alone():
     good_csvs()
     save_images("test", ["30.png", "31.png", "32.png"], np.stack([TEST] * 3, axis=-1))
-    refused(r"raw/test: images of 4x4x3, expected 4x4x1", test="test")
+    refused(r"raw/test/30\.png: a colour image, but others are grey", test="test")
 
 
 def test_an_image_size_of_one_number():

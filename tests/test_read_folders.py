@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.readers import folders
 from pipeline.storage.files import BadInput
 from tests.raw_files import read, write
 
@@ -49,19 +50,23 @@ def test_a_grey_palette_is_grey(tmp_path):
     assert read(tmp_path).images.tolist() == [[[[51]] * 3] * 2]
 
 
-def test_colour_after_grey_is_an_error(tmp_path):
+def test_images_are_grey_if_a_sample_of_them_is(tmp_path, monkeypatch):
     picture(tmp_path / "1.png")
     picture(tmp_path / "2.png", (255, 0, 0), "RGB")
+    assert read(tmp_path).images.shape == (2, 2, 3, 3)
+    monkeypatch.setattr(folders, "_SAMPLED_FILES", 1)
     with pytest.raises(BadInput, match=r"2\.png: a colour image.*declare image"):
         read(tmp_path)
     assert read(tmp_path, image=(2, 3, 3)).images.shape == (2, 2, 3, 3)
 
 
-def test_an_image_of_another_size_is_named(tmp_path):
-    picture(tmp_path / "1.png")
-    picture(tmp_path / "2.png", size=(4, 4))
-    with pytest.raises(BadInput, match=r"2\.png: the image is 4x4, expected 2x3"):
+def test_sizes_that_differ_are_refused_with_the_line_that_resizes_them(tmp_path):
+    for number, size in enumerate([(3, 2), (400, 300), (800, 600), (1600, 900)]):
+        picture(tmp_path / f"{number}.png", size=size)
+    sizes = r"1\.png: the image is 300x400, others 2x3 \(\w+: 2x3 to 900x1600, median 450x600\)"
+    with pytest.raises(BadInput, match=sizes + r"; .* image: \[192, 256\] "):
         read(tmp_path)
+    assert read(tmp_path, image=(192, 256), fit="stretch").images.shape == (4, 192, 256, 1)
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.bmp"])

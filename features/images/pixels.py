@@ -8,12 +8,15 @@ from PIL import Image
 CHUNK_VALUES = 1 << 22
 
 
-def _image_and_pixel(index: tuple[int, ...]) -> str:
-    return f"image {index[0]} (counted from 0), pixel {index[1:]}"
+def image_and_pixel(row: int, index: tuple[int, ...]) -> str:
+    """Return the place of a value for a message. `index` is its index in any array whose first axis counts images."""
+    return f"image {row} (counted from 0), pixel {index[1:]}"
 
 
 def to_pixels(
-    values: np.ndarray, scale: float = 1.0, where: Callable[[tuple[int, ...]], str] = _image_and_pixel
+    values: np.ndarray,
+    scale: float = 1.0,
+    where: Callable[[tuple[int, ...]], str] = lambda index: image_and_pixel(index[0], index),
 ) -> np.ndarray:
     """Return `values` times `scale` as uint8 of the same shape. With scale 1, uint8 values are returned without a copy.
 

@@ -74,7 +74,15 @@ class Ingest(Block):
     train: Split
     test: Split
     sample_submission: Text
-    image: Image | None = Field(None, description="[height, width] or [height, width, channels]")
+    image: Image | None = Field(
+        None,
+        description="[height, width] or [height, width, channels]: image files are resized to it while they are read; "
+        "tables of pixels must have it",
+    )
+    resize: Literal["stretch", "pad", "crop"] = Field(
+        "stretch",
+        description="of image files: pad and crop keep the aspect ratio; pad shows the whole image on the background",
+    )
     classes: Classes | None = Field(
         None, description="5..13, or a list in the spelling of submissions; null: inferred from the training labels"
     )
@@ -82,7 +90,9 @@ class Ingest(Block):
     layout: Literal["interleaved", "planes"] | None = Field(
         None, description="of colour rows: pixel by pixel, or red, green and blue planes; null: detected"
     )
-    background: Literal["white", "black"] = Field("white", description="behind transparent images")
+    background: Literal["white", "black"] = Field(
+        "white", description="behind transparent images and around padded ones"
+    )
 
 
 class Items(Block):

@@ -12,7 +12,7 @@ from pipeline.config.errors import quoted
 from pipeline.config.schema import Split
 from pipeline.readers.columns import Columns, image_columns
 from pipeline.readers.csv_table import Table, column_text, read_chunks, sniff
-from pipeline.readers.raw import Form, Raw, tidy, tidy_labels
+from pipeline.readers.raw import Form, Raw, array_images, tidy, tidy_labels
 from pipeline.storage.files import blame
 
 
@@ -32,7 +32,7 @@ def read_csv_pixels(path: Path, split: Split, form: Form, labelled: bool) -> Raw
         layout = form.layout or colour_layout(pixels, form.image)
         label_column = None if columns.label is None else table.name(columns.label)
         return Raw(
-            as_images(pixels, form.image, layout),
+            array_images(path, as_images(pixels, form.image, layout)),
             ids=tidy(np.concatenate(ids), "id") if ids else None,
             labels=tidy_labels(np.concatenate(labels), split.label_separator) if labels else None,
             label_column=label_column,

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from features.images.layouts import as_images, colour_layout
-from features.images.pixels import to_pixels
 from pipeline.config.schema import Split
 from pipeline.readers.compressed import is_npz, open_decompressed
 from pipeline.readers.csv_labels import LabelTable, read_labels
@@ -12,7 +11,7 @@ from pipeline.readers.folders import read_folder
 from pipeline.readers.foreign import HEAD_BYTES, refuse_foreign
 from pipeline.readers.npz import read_npy, read_npz
 from pipeline.readers.pickles import read_pickle
-from pipeline.readers.raw import Form, Raw, tidy
+from pipeline.readers.raw import Form, Raw, array_images, tidy
 from pipeline.storage.files import blame
 
 
@@ -38,7 +37,7 @@ def read_split(path: Path, split: Split, form: Form, labelled: bool) -> Raw:
     with blame(path):
         layout = form.layout or colour_layout(array, form.image)
         return Raw(
-            to_pixels(as_images(array, form.image, layout), form.scale),
+            array_images(path, as_images(array, form.image, layout), form.scale),
             ids=None if ids is None else tidy(ids),
             labels=None if labels is None else tidy(labels),
             label_column=None if labels is None else "labels",

@@ -1,11 +1,17 @@
 """The result of every reader: the raw rows of a split."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
+from features.images.fitting import Fit
 from features.images.layouts import Layout
+from features.images.pixels import image_and_pixel, to_pixels
+from pipeline.storage.files import blame, chunk_rows
 
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")  # "007" is a name, not a number
 
@@ -17,14 +23,87 @@ class Form:
     image: tuple[int, ...] | None = None  # (height, width) or (height, width, channels)
     scale: float = 1.0  # factor of raw pixels
     layout: Layout | None = None  # order of the colours
-    background: str = "white"  # of transparent images: a colour name of Pillow
+    background: str = "white"  # of transparent and padded images: a colour name of Pillow
+    fit: Fit | None = None  # how image files get the size `image`; None: they must have one size
+    channels: int | None = None  # of image files
+
+    @property
+    def declares_channels(self) -> bool:
+        """Whether the entry says how many channels an image has."""
+        return self.image is not None and len(self.image) == 3
+
+    @property
+    def size_pixels(self) -> tuple[int, int]:
+        """The declared (height, width)."""
+        assert self.image is not None
+        return self.image[0], self.image[1]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Consecutive images of a split."""
+
+    pixels: np.ndarray  # (k, height, width, channels) uint8
+
+
+class Images(Protocol):
+    """The images of one split. They are read part by part, so they need not fit into memory."""
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """The shape of the whole array: n, height, width, channels."""
+
+    def take(self, rows: np.ndarray) -> "Images":
+        """Return the images of these rows (k,), in their order."""
+
+    def parts(self) -> Iterator[Part]:
+        """Yield all images in order. Raises BadInput where one cannot be read."""
+
+
+@dataclass(frozen=True)
+class ArrayImages:
+    """Images that are an array already: of raw pixels, which become uint8 while they are read."""
+
+    path: Path
+    array: np.ndarray  # (all, height, width, channels), numbers
+    rows: np.ndarray  # (n,) those of the array that count, in this order
+    scale: float = 1.0
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """The shape of the whole array: n, height, width, channels."""
+        _, height, width, channels = self.array.shape
+        return len(self.rows), height, width, channels
+
+    def take(self, rows: np.ndarray) -> "ArrayImages":
+        """Return the images of these rows (k,), in their order."""
+        return replace(self, rows=self.rows[rows])
+
+    def parts(self) -> Iterator[Part]:
+        """Yield all images in order.
+
+        Raises:
+            BadInput: a pixel is no whole number in 0..255.
+        """
+        count = chunk_rows(self.array[:1].nbytes)
+        with blame(self.path):
+            for start in range(0, len(self.rows), count):
+                yield Part(self._pixels(self.rows[start : start + count]))
+
+    def _pixels(self, rows: np.ndarray) -> np.ndarray:
+        return to_pixels(self.array[rows], self.scale, lambda index: image_and_pixel(rows[index[0]], index))
+
+
+def array_images(path: Path, array: np.ndarray, scale: float = 1.0) -> ArrayImages:
+    """Return the images of a whole array (n, height, width, channels) of the file `path`."""
+    return ArrayImages(path, array, np.arange(len(array)), scale)
 
 
 @dataclass(frozen=True)
 class Raw:
     """The rows of one split. What the file of the images does not contain is None."""
 
-    images: np.ndarray  # (n, height, width, channels) uint8
+    images: Images
     ids: np.ndarray | None = None  # (n,) int64 or text
     labels: np.ndarray | None = None  # (n,) int64 or text
     files: tuple[str, ...] | None = None  # for a folder of images: n paths relative to it

@@ -95,9 +95,14 @@ def _remove(path: Path) -> None:
 
 def chunks(array: np.ndarray) -> Iterator[np.ndarray]:
     """Yield views of the rows of `array` in order, each of about CHUNK_BYTES."""
-    rows = max(1, CHUNK_BYTES // max(1, array[:1].nbytes))
+    rows = chunk_rows(array[:1].nbytes)
     for start in range(0, len(array), rows):
         yield array[start : start + rows]
+
+
+def chunk_rows(row_bytes: int) -> int:
+    """Return how many rows of this size make a chunk."""
+    return max(1, CHUNK_BYTES // max(1, row_bytes))
 
 
 def save_chunks(path: Path, shape: tuple[int, ...], dtype: np.dtype, parts: Iterable[np.ndarray]) -> None:

@@ -1,0 +1,1 @@
+"""A folder of image files: one decoded, all of them read on every core."""
