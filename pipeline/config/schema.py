@@ -12,11 +12,8 @@ from pipeline.config.errors import BadInput
 from pipeline.config.fields import (
     BatchSize,
     Block,
-    Classes,
-    Column,
     Decay,
     Epochs,
-    Image,
     Label,
     Name,
     Prices,
@@ -31,9 +28,10 @@ from pipeline.config.fields import (
 )
 from pipeline.config.parsing import parse
 from pipeline.config.presets import with_presets
+from pipeline.config.raw_files import Ingest, Split
 from pipeline.config.tree import Fault, Tree, read_tree
 
-__all__ = ["Label", "load_params"]
+__all__ = ["Label", "Split", "load_params"]
 MOST_BYTES = 1 << 20
 
 
@@ -49,50 +47,6 @@ class Replica(Block):
     pool: Literal["shared", "disjoint"] = Field("shared", description="of items, if images are composed of items")
     items_per_class: Rows | None = Field(None, description="in that pool; null: all items of the source")
     seed: Seed = 0
-
-
-class Split(Block):
-    """The files of one split, relative to the task's folder. A setting that is null is inferred."""
-
-    images: Text = Field(description="CSV, pickle, npz, or a folder of images, plain or as gzip or zip")
-    labels: Text | None = Field(None, description="a CSV, if the labels are not in the file of the images")
-    id_column: Column | None = None
-    label_column: Column | None = None
-    label_separator: str | None = Field(
-        None,
-        max_length=16,
-        description='" " if a cell contains a set of labels separated by spaces; the cell may be empty',
-    )
-    images_key: Text | None = Field(None, description="of an npz")
-    labels_key: Text | None = Field(None, description="of an npz")
-
-
-class Ingest(Block):
-    """The raw files of a competition."""
-
-    folder: Text
-    train: Split
-    test: Split
-    sample_submission: Text
-    image: Image | None = Field(
-        None,
-        description="[height, width] or [height, width, channels]: image files are resized to it while they are read; "
-        "tables of pixels must have it",
-    )
-    resize: Literal["stretch", "pad", "crop"] = Field(
-        "stretch",
-        description="of image files: pad and crop keep the aspect ratio; pad shows the whole image on the background",
-    )
-    classes: Classes | None = Field(
-        None, description="5..13, or a list in the spelling of submissions; null: inferred from the training labels"
-    )
-    pixel_scale: float = Field(1.0, gt=0, le=65_536, description="255 if the raw pixels are 0..1")
-    layout: Literal["interleaved", "planes"] | None = Field(
-        None, description="of colour rows: pixel by pixel, or red, green and blue planes; null: detected"
-    )
-    background: Literal["white", "black"] = Field(
-        "white", description="behind transparent images and around padded ones"
-    )
 
 
 class Items(Block):
