@@ -13,7 +13,7 @@ from pipeline.config.schema import Generate, Params
 from pipeline.reporting.samples import picture
 from pipeline.running.stage import run, task_of
 from pipeline.storage import paths
-from pipeline.storage.checkpoint import digest, keep_only, training_files
+from pipeline.storage.checkpoint import deleting_damage, digest, keep_only, training_files
 from pipeline.storage.files import BadInput, load_array, load_json, save_json, writing
 from pipeline.storage.task_data import TaskData
 
@@ -60,7 +60,8 @@ def _rows(task: str) -> dict[str, np.ndarray]:
 
 
 def _train(options: Generate, task: str, folder: Path, rows: dict[str, np.ndarray]) -> None:
-    if all((folder / name / "images.npy").exists() for name in rows):
+    finished = [_is_finished(folder / name) for name in rows]  # all of them, because each one deletes damaged files
+    if all(finished):
         return
     from pipeline.running.jobs import run_jobs
     from pipeline.training.gan_fold import GanJob, train_gan
@@ -70,6 +71,18 @@ def _train(options: Generate, task: str, folder: Path, rows: dict[str, np.ndarra
         for number, name in enumerate(rows)
     ]
     run_jobs(train_gan, jobs)
+
+
+def _is_finished(folder: Path) -> bool:
+    """Return whether a GAN's images are there, which are its last file. They are deleted if a file is damaged."""
+    path = folder / "images.npy"
+    if path.exists():
+        with deleting_damage(path):
+            if len(load_array(path)) != len(load_array(folder / "labels.npy")):
+                raise BadInput(f"{path}: the number of images and labels differs")
+            load_json(folder / "run.json", {"images": int, "seconds": float})
+            return True
+    return False
 
 
 def _publish(task: str, folder: Path, rows: dict[str, np.ndarray]) -> int:

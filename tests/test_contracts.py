@@ -2,6 +2,7 @@ import errno
 import os
 import re
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -150,6 +151,18 @@ def test_a_damaged_checkpoint_is_dropped_in_one_line(tmp_path, capsys, kind):
     assert printed.count("\n") == 1
     assert f"{path}: a damaged checkpoint, now deleted" in printed
     assert not path.exists()
+
+
+def test_a_file_is_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatch):
+    path, synchronised = tmp_path / "out", []
+
+    def note(descriptor):
+        synchronised.append((Path(f"/proc/self/fd/{descriptor}").readlink().name, path.exists()))
+
+    monkeypatch.setattr(os, "fsync", note)
+    with writing(path) as part:
+        part.write_text("content")
+    assert synchronised == [("out.part", False), (tmp_path.name, True)]
 
 
 @pytest.mark.parametrize("kind", ["link", "file", "folder"])

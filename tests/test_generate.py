@@ -196,6 +196,19 @@ def test_a_finished_result_is_published_again_without_keras(finished, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["images.npy", "labels.npy", "run.json"])
+def test_a_finished_gan_with_a_damaged_file_is_trained_again(finished, seen, capsys, name):
+    (fold,) = paths.resume("blobs", "generate").glob("*/fold-1")
+    content = (fold / name).read_bytes()
+    (fold / name).write_bytes(content[: len(content) * 2 // 3])
+    generate.generate(finished, "blobs")
+    output, errors = capsys.readouterr()
+    assert errors == f"{fold / 'images.npy'}: a damaged checkpoint, now deleted; training starts again\n"
+    assert output.count("finished before, kept") == FOLDS - 1
+    assert (fold / name).read_bytes()[:20] == content[:20]
+
+
+@pytest.mark.slow
 def test_another_key_takes_the_place_of_the_finished_result(finished, seen):
     first = made()
     generate.generate(to_two_folds({"m": using()}, generate=SMALL | {"seed": 1}), "blobs")

@@ -3,6 +3,8 @@
 import json
 import math
 import shutil
+from types import SimpleNamespace
+from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
@@ -121,6 +123,22 @@ def test_a_kill_before_dvc_takes_the_models_over_costs_nothing(project, monkeypa
     monkeypatch.setattr(fit, "fit", None)  # any further epoch would fail
     training_stage.train(params, "m")
     assert "fold-1.keras" in models_of()
+
+
+@pytest.mark.parametrize("name", ["model.keras", "history.csv"])
+@pytest.mark.parametrize("kept_share", [0, 0.6])
+def test_a_finished_fold_with_a_damaged_file_is_trained_again(tmp_path, capsys, name, kept_share):
+    job = SimpleNamespace(folder=tmp_path)
+    with ZipFile(tmp_path / "model.keras", "w") as model:
+        model.writestr("model.weights.h5", bytes(1000))
+    pd.DataFrame([{"epoch": 1, "loss": 0.5, "seconds": 1.0}]).to_csv(tmp_path / "history.csv", index=False)
+    assert fit.is_finished(job)
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: int(len(content) * kept_share)])
+    assert not fit.is_finished(job)
+    sentence = f"{tmp_path / 'model.keras'}: a damaged checkpoint, now deleted; training starts again\n"
+    assert capsys.readouterr().err == sentence
+    assert not (tmp_path / "model.keras").exists()
 
 
 def train_with_kills(params, monkeypatch, epochs_between_kills):

@@ -8,7 +8,8 @@ import hashlib
 import json
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -55,16 +56,21 @@ def load_state(path: Path) -> tuple[list[dict], dict[str, list[np.ndarray]]] | N
 
     A damaged file is deleted, with one line on stderr.
     """
-    if not path.exists():
-        return None
-    try:
-        with reading(path, "a checkpoint"), np.load(path, allow_pickle=False) as saved:
+    if path.exists():
+        with deleting_damage(path), reading(path, "a checkpoint"), np.load(path, allow_pickle=False) as saved:
             groups: dict[str, list[np.ndarray]] = {}
             for name in saved.files:  # in the order in which they were written
                 if name != "history":
                     groups.setdefault(name.partition("/")[0], []).append(saved[name])
             return json.loads(str(saved["history"])), groups
-    except BadInput:
+    return None
+
+
+@contextmanager
+def deleting_damage(path: Path) -> Iterator[None]:
+    """Delete the checkpoint `path`, with one line on stderr, if one of its files is damaged or missing."""
+    try:
+        yield
+    except (BadInput, FileNotFoundError):
         path.unlink()
         print(f"{path}: a damaged checkpoint, now deleted; training starts again", file=sys.stderr, flush=True)
-        return None

@@ -2,6 +2,7 @@
 
 import json
 import lzma
+import os
 import pickle
 import shutil
 import zipfile
@@ -56,7 +57,8 @@ def _reason(error: Exception) -> str:
 def writing(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path` for a file or a folder, and rename it to `path` on success.
 
-    In every case `path` is absent, unchanged or complete afterwards. The caller creates the folder.
+    In every case `path` is absent, unchanged or complete afterwards. The caller creates the folder. A file is complete
+    after a power cut, too. A folder may have empty files then: DVC and the readers of its files notice that.
 
     Raises:
         BadInput: `path` is a link to a folder, or a file where a folder is expected, or a folder instead of a file.
@@ -74,7 +76,12 @@ def writing(path: Path) -> Iterator[Path]:
             raise BadInput(f"{path}: a {kind}, expected a {expected_kind}; move it away")
         if path.is_dir():
             shutil.rmtree(path)
-        part.replace(path)
+        if part.is_dir():  # not synchronised, as that takes about 5 ms for each file
+            part.replace(path)
+        else:
+            synchronise(part)
+            part.replace(path)
+            synchronise(path.parent)
     except OSError as error:
         _remove(part)
         name = str(error.filename or path)
@@ -84,6 +91,15 @@ def writing(path: Path) -> Iterator[Path]:
     except BaseException:
         _remove(part)
         raise
+
+
+def synchronise(path: Path) -> None:
+    """Wait until a file's content, or a folder's list of names, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _remove(path: Path) -> None:

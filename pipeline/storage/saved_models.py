@@ -6,8 +6,22 @@ import shutil
 from pathlib import Path
 from zipfile import ZipFile, ZipInfo
 
+from pipeline.storage.files import reading
+
 METADATA, DATE = "metadata.json", "date_saved"
 CONFIG, OBJECT_ID = "config.json", re.compile(rb'("shared_object_id": )(\d+)')  # an address in memory
+
+
+def check_whole(path: Path) -> None:
+    """Read a `.keras` file to its end.
+
+    Raises:
+        BadInput: it is truncated or damaged.
+    """
+    with reading(path, "a saved model"), ZipFile(path) as saved:
+        damaged_name = saved.testzip()
+        if damaged_name or not saved.namelist():
+            raise ValueError(f"its part {damaged_name} is damaged")
 
 
 def copy_canonical(source: Path, target: Path) -> None:

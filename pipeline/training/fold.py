@@ -14,8 +14,9 @@ from models.parts import batch_norm
 from models.parts.compiling import dtype_policy
 from pipeline.config.schema import Member
 from pipeline.running.progress import Progress
-from pipeline.storage.checkpoint import load_state
-from pipeline.storage.files import writing
+from pipeline.storage.checkpoint import deleting_damage, load_state
+from pipeline.storage.files import reading, writing
+from pipeline.storage.saved_models import check_whole
 from pipeline.storage.task_data import TaskData
 from pipeline.training.batches import TrainingBatches, batch_size_for
 from pipeline.training.callbacks import (
@@ -73,13 +74,38 @@ def _data(job: FoldJob) -> FoldData:
     return FoldData(images, labels, targets, extras)
 
 
+def is_finished(job: FoldJob) -> bool:
+    """Return whether the job's model is already trained. A damaged model or history is deleted."""
+    path = job.folder / "model.keras"
+    if path.exists():
+        with deleting_damage(path):
+            check_whole(path)
+            load_history(job.folder)
+            return True
+    return False
+
+
+def load_history(folder: Path) -> list[dict]:
+    """Return the rows of a finished job's history.
+
+    Raises:
+        BadInput: the file is damaged.
+    """
+    path = folder / "history.csv"
+    with reading(path, "a history of epochs"):
+        rows = pd.read_csv(path).to_dict("records")
+        if not rows or not {"epoch", "loss", "seconds"} <= rows[0].keys():
+            raise ValueError("no epochs, or no columns epoch, loss and seconds")
+    return rows
+
+
 def train_fold(job: FoldJob, report: Callable[[dict], None] | None = None) -> None:
     """Train the job's model from its last checkpoint, unless it is already trained.
 
     `report` makes it a trial, which saves nothing: `report` gets the history row of every epoch, and may raise an error
     to end the trial.
     """
-    if (job.folder / "model.keras").exists():
+    if is_finished(job):
         print(f"{job.title}  finished before, kept", flush=True)
         return
     training, seeds = job.member.training, (job.member.training.seed, job.fold)
@@ -142,7 +168,8 @@ def _train_phase(
 def _finish(job: FoldJob, model: keras.Model, history: list[dict]) -> None:
     with writing(job.folder / "history.csv") as part:
         pd.DataFrame(history).to_csv(part, index=False)
-    saved = job.folder / "saved.keras"  # Keras requires this suffix
-    model.save(saved)
-    saved.replace(job.folder / "model.keras")
+    with writing(job.folder / "model.keras") as part:
+        saved = job.folder / "saved.keras"  # Keras requires this suffix
+        model.save(saved)
+        saved.replace(part)
     (job.folder / "state.npz").unlink()

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from pipeline.config.schema import Member
 from pipeline.running.backend import keras
@@ -12,7 +11,7 @@ from pipeline.storage.extra_digests import extra_digests
 from pipeline.storage.task_data import TaskData
 from pipeline.training.batches import batch_size_for
 from pipeline.training.callbacks import best_epoch
-from pipeline.training.fold import FoldJob
+from pipeline.training.fold import FoldJob, load_history
 
 ALL_ROWS = "all"
 
@@ -49,7 +48,7 @@ def job_on_all_rows(member: Member, key: str, folder: Path, done: list[FoldJob])
     geometric mean over the folds that reached it.
     """
     training, rates = member.training, ()
-    histories, epochs = [_history(job) for job in done], training.epochs
+    histories, epochs = [load_history(job.folder) for job in done], training.epochs
     if training.schedule not in ("one_cycle", "cosine"):
         epochs = round(np.mean([best_epoch(history, training.monitor) + 1 for history in histories]))
     if training.schedule == "plateau":
@@ -74,7 +73,7 @@ def job_on_all_rows(member: Member, key: str, folder: Path, done: list[FoldJob])
 
 def summary_of(job: FoldJob) -> dict:
     """Return a finished job's number of epochs, the metrics of its best epoch, and the median seconds per epoch."""
-    history = _history(job)
+    history = load_history(job.folder)
     best = history[best_epoch(history, job.member.training.monitor)]
     figures = {name: float(best[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy") if name in best}
     seconds = float(np.median([row["seconds"] for row in history]))
@@ -85,7 +84,3 @@ def summary_of(job: FoldJob) -> dict:
         **figures,
         "seconds_per_epoch": seconds,
     }
-
-
-def _history(job: FoldJob) -> list[dict]:
-    return pd.read_csv(job.folder / "history.csv").to_dict("records")

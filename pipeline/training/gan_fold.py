@@ -92,10 +92,12 @@ def _finish(job: GanJob, networks: Gan, history: list[dict]) -> None:
     networks.generator_step.optimizer.finalize_variable_values(networks.generator.trainable_variables)
     classes = np.unique(TaskData(job.task).labels[job.rows])  # no images of a class without training images
     labels = np.repeat(classes, job.options.images_per_class).astype(np.int64)
-    save_array(job.folder / "labels.npy", labels)
+    with writing(job.folder / "labels.npy") as part:
+        save_array(part, labels)
     last = {name: value for name, value in history[-1].items() if name.endswith("_loss")}
     run = {"images": len(labels), "epochs": len(history), "seconds": round(sum(row["seconds"] for row in history), 1)}
-    save_json(job.folder / "run.json", {**run, **last})
+    with writing(job.folder / "run.json") as part:
+        save_json(part, {**run, **last})
     shape = (len(labels), *networks.generator.output_shape[1:])
     with writing(job.folder / "images.npy") as part:
         save_chunks(part, shape, np.dtype(np.uint8), _generated_images(job, networks.generator, classes))
