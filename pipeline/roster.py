@@ -50,6 +50,9 @@ def _save_task(part: Path, params: Params, key: str, members: dict[str, Member])
     task = params.tasks[key]
     for block in BLOCKS:
         _save(part, paths.entry("tasks", key, block), getattr(task, block))
+    _save(part, paths.entry("tasks", key, "submission"), task.submission)
+    metric = task.metric.model_dump() | {"positive": task.submission.positive}
+    _save(part, paths.entry("tasks", key, "metric"), metric)
     replicas = {paths.replica(name): replica for name, replica in params.replicas.items()}
     _save(part, paths.entry("tasks", key, "replica"), replicas.get(Path(task.ingest.folder)))
     _save(part, paths.roster(key), list(members))
@@ -57,7 +60,7 @@ def _save_task(part: Path, params: Params, key: str, members: dict[str, Member])
     _save(part, paths.all_rows(key), on_all)
 
 
-def _save(part: Path, path: Path, value: BaseModel | list | bool | None) -> None:
+def _save(part: Path, path: Path, value: BaseModel | list | dict | bool | None) -> None:
     place = part / path.relative_to(paths.ENTRIES)
     place.parent.mkdir(parents=True, exist_ok=True)
     save_json(place, value.model_dump() if isinstance(value, BaseModel) else value)

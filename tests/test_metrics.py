@@ -12,6 +12,8 @@ from sklearn import metrics as reference
 from features.labels.metrics.decisions import RULES, Decision
 from features.labels.metrics.metric import Metric
 from features.labels.metrics.registry import ACCURACY, METRICS, metric_of
+from features.labels.positive import positive_classes
+from pipeline.config.metric import Metric as Entry
 
 KAPPA = METRICS["quadratic_kappa"]
 CASES = 1000
@@ -323,3 +325,32 @@ def test_a_decision_survives_json():
         for metric in METRICS.values()
         if "single" in metric.kinds
     }
+
+
+def test_the_configuration_knows_every_metric():
+    assert set(get_args(Entry.model_fields["name"].annotation)) == set(METRICS)
+
+
+@pytest.mark.parametrize(
+    ("classes", "declared", "indices"),
+    [
+        ([0, 1], None, (1,)),
+        (["False", "True"], None, (1,)),
+        (["no", "yes"], None, (1,)),
+        (["0.0", "1.0"], None, (1,)),
+        (["negative", "positive"], None, (1,)),
+        (["cat", "dog"], None, ()),
+        (["cat", "dog"], ["dog"], (1,)),
+        ([0, 1, 2], None, ()),
+        (["Cover", "JMiPOD", "UERD"], ["UERD", "JMiPOD"], (1, 2)),
+    ],
+)
+def test_the_positive_class_is_found_or_declared(classes, declared, indices):
+    assert positive_classes(classes, declared) == indices
+
+
+def test_a_positive_class_that_is_none_is_refused():
+    with pytest.raises(ValueError, match=r"submission.positive 'dgo' is no class, expected one of cat, dog"):
+        positive_classes(["cat", "dog"], ["dgo"])
+    with pytest.raises(ValueError, match="lists all classes"):
+        positive_classes(["cat", "dog"], ["dog", "cat"])

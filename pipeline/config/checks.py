@@ -24,6 +24,10 @@ def check(params: Params) -> None:
         Fault: a name that has no entry or is reserved, an unknown option, or settings that exclude each other.
     """
     _check_names(params)
+    for name, task in params.tasks.items():
+        if task.submission.k not in (None, task.metric.k):
+            path = ("tasks", name, "submission", "k")
+            raise Fault(path, f"{task.submission.k}, expected {task.metric.k} as in tasks.{name}.metric")
     for name, member in params.members.items():
         _check_member(("members", name), member, params.tasks)
         if member.pseudo_labels:

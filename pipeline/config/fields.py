@@ -48,6 +48,16 @@ def _classes(value: Any) -> Any:
     return tuple(range(first, last + 1))
 
 
+def _some_classes(value: Any) -> Any:
+    """Return one class as a list."""
+    return (value,) if type(value) in (int, str) else _tuple(value)
+
+
+def by_first_key(key: str) -> BeforeValidator:
+    """Return a validator that reads a text as a block with only this key."""
+    return BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)
+
+
 def _size(value: Any) -> Any:
     if isinstance(value, list) and len(value) != 2:
         raise ValueError(f"{quoted(value)} is not [height, width]")
@@ -80,6 +90,11 @@ Label = Annotated[int | str, BeforeValidator(_label)]
 Classes = Annotated[
     tuple[Label, ...],
     BeforeValidator(_classes, json_schema_input_type=list[Label] | str),
+    Field(min_length=1, max_length=MOST_CLASSES),
+]
+SomeClasses = Annotated[
+    tuple[Label, ...],
+    BeforeValidator(_some_classes, json_schema_input_type=list[Label] | Label),
     Field(min_length=1, max_length=MOST_CLASSES),
 ]
 Column = Annotated[int | str, BeforeValidator(_column)]

@@ -1,7 +1,7 @@
 """`params.yaml`, the only configuration, as frozen models. A task's blocks have the names of the stages."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -25,7 +25,9 @@ from pipeline.config.fields import (
     Size,
     SomeEpochs,
     Text,
+    by_first_key,
 )
+from pipeline.config.metric import Metric, Submission
 from pipeline.config.parsing import parse
 from pipeline.config.presets import with_presets
 from pipeline.config.raw_files import Ingest, Split
@@ -124,6 +126,8 @@ class Task(Block):
     """A competition."""
 
     ingest: Ingest
+    metric: Annotated[Metric, by_first_key("name")] = Metric()
+    submission: Annotated[Submission, by_first_key("form")] = Submission()
     prepare: Prepare = Prepare()
     split: Folds = Folds()
     predict: Predict = Predict()
