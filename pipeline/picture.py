@@ -92,7 +92,7 @@ def _items(member: Member, about: dict, model: keras.Model, images: np.ndarray, 
         present, kinds = kinds[..., 0] < 0.5, kinds[..., 1:]  # the first kind is nothing
     else:
         boxes = locate_items(images, about["count"], about["size_pixels"], about["black"])
-        present = boxes.any(axis=2)
+        present = np.any(boxes, axis=2)
     prices, places = np.unique(about["prices"], return_inverse=True)
     chances = kinds @ np.eye(len(prices))[places]  # several kinds may have one price
     return [

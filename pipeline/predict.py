@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from features.labels.intervals import with_bounds
+from features.labels.intervals import bounds, with_bounds
 from features.labels.metrics.report import report
+from features.labels.metrics.shares import accuracy
 from pipeline.config.schema import Member, Params, Predict
 from pipeline.running.stage import member_of, run, task_of
 from pipeline.storage import paths
@@ -24,15 +25,16 @@ def predict(params: Params, key: str) -> str:
     member, options = load_tuned(data.task, key), task_of(params, data.task).predict
     check_folds(data.task, key)
     rows, oof, tests = _probabilities(data, member, key, options)
-    metrics = {"rows": len(rows), **report(oof, data.labels[rows])}
+    labels = data.labels[rows]
     with writing(paths.predictions(data.task, key)) as part:
         part.mkdir()
         out_of_fold = Predictions(data.train_ids[rows], oof, data.classes, data.folds[rows])
         save_predictions(part / "oof.npz", out_of_fold)
         _save_tests(part, data, member, tests)
-        save_json(part / "metrics.json", metrics)
-    score = with_bounds(metrics["accuracy"], metrics["low"], metrics["high"])
-    return f"{len(rows)} out-of-fold rows with accuracy {score}, {tests.shape[1]} test rows"
+        save_json(part / "metrics.json", {"rows": len(rows), **report(oof, labels)})
+    score = accuracy(oof, labels)
+    text = with_bounds(score, **bounds(score, len(rows)))
+    return f"{len(rows)} out-of-fold rows with accuracy {text}, {tests.shape[1]} test rows"
 
 
 def _save_tests(part: Path, data: TaskData, member: Member, tests: np.ndarray) -> None:

@@ -13,7 +13,9 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import dvc.cli
 from dvc.exceptions import NotDvcRepoError
@@ -90,7 +92,7 @@ def _repair_lock(copy: Path) -> str:
     return f"{LOCK_FILE} was damaged, as by a kill, and has been deleted; finished stages are taken from DVC's cache"
 
 
-def _is_sound(path: Path, schema: object, parse: object) -> bool:
+def _is_sound(path: Path, schema: Callable[[Any], Any], parse: Callable[[str], Any]) -> bool:
     try:
         schema(parse(path.read_text(encoding="utf-8")))
     except (ValueError, ParseError, Invalid):

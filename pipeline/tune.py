@@ -52,7 +52,7 @@ def _teacher_clause(member: Member) -> str:
         return ""
     from pipeline.training.pseudo_labels import teacher_line
 
-    return f"; {teacher_line(member)}"
+    return f"; {teacher_line(member.task, member.pseudo_labels)}"
 
 
 def _run_search(member: Member, key: str) -> "optuna.Study":

@@ -3,6 +3,7 @@
 The client's exit status and output are hints. Only Kaggle's listing proves that it received a submission.
 """
 
+import io
 import json
 import os
 import re
@@ -170,6 +171,7 @@ def _run_with_progress(command: list[str]) -> subprocess.CompletedProcess:
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe) as client:
         try:
             errors = b""
+            assert isinstance(client.stderr, io.BufferedReader) and client.stdout  # as both are binary pipes
             while part := client.stderr.read1():
                 errors += part
                 if part.startswith(b"\r"):

@@ -211,9 +211,10 @@ def test_only_a_student_follows_its_teacher(project):
 def test_a_student_sees_test_images_as_its_network_does(project, kind):
     project(prepare=ITEMS)
     save_taught([soft(0.9)] * FOLDS)
-    found = load_pseudo(taught(input=kind), np.flatnonzero(TaskData("blobs").folds != 1))
-    assert (found.images == np.load(paths.images("blobs") / f"test_{kind}.npy")).all()
-    assert found.usable.tolist() == list(range(TESTS))
+    member, rows = taught(input=kind), np.flatnonzero(TaskData("blobs").folds != 1)
+    extra = load_pseudo(member, member.pseudo_labels, rows)
+    assert (extra.images == np.load(paths.images("blobs") / f"test_{kind}.npy")).all()
+    assert extra.usable.tolist() == list(range(TESTS))
 
 
 def taught(least_confidence=0.8, **changes):
@@ -232,8 +233,8 @@ def test_of_a_label_set_the_least_certain_label_counts(project, seen):
     probabilities = np.tile(np.float32([0.9, 0.1, 0.85]), (TESTS, 1))
     probabilities[3] = [0.9, 0.1, 0.7]
     save_taught([probabilities])
-    found = load_pseudo(taught(), np.flatnonzero(TaskData("blobs").folds != 0))
-    assert found.usable.tolist() == [row for row in range(TESTS) if row != 3]
+    member, rows = taught(), np.flatnonzero(TaskData("blobs").folds != 0)
+    assert load_pseudo(member, member.pseudo_labels, rows).usable.tolist() == [row for row in range(TESTS) if row != 3]
     tune.tune(params, "s")
     training_stage.train(params, "s")
     targets = np.concatenate([targets for _, targets in seen[0]])

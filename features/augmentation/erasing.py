@@ -7,8 +7,8 @@ LEAST_SHARE, MOST_SHARE, MOST_ASPECT = 0.02, 0.33, 3.3  # of an erased rectangle
 
 def cutout(images: np.ndarray, side_pixels: int, rng: np.random.Generator) -> np.ndarray:
     """Return images with a black square, whose centre is anywhere in the image (DeVries and Taylor, "Cutout", 2017)."""
-    n, height, width, _ = images.shape
-    row, column = rng.integers(0, height, n) - side_pixels // 2, rng.integers(0, width, n) - side_pixels // 2
+    height, width = images.shape[1:3]
+    row, column = (rng.integers(0, side, len(images)) - side_pixels // 2 for side in (height, width))
     keep = ~_rectangles(images.shape, row, column, side_pixels, side_pixels)
     return images * keep.astype(images.dtype)
 

@@ -35,10 +35,7 @@ def unlocated_rows(parts: Iterable[tuple[np.ndarray, np.ndarray]], black: int = 
     """
     is_missing, has_dropped_pixels = [np.empty(0, bool)], [np.empty(0, bool)]
     for images, items in parts:
-        bright_pixels, item_pixels = (
-            (images > black).any(axis=3),
-            (items > black).any(axis=4),
-        )  # the pixels that are not black
+        bright_pixels, item_pixels = np.any(images > black, axis=3), np.any(items > black, axis=4)
         is_missing.append(~item_pixels.any(axis=(2, 3)).all(axis=1))
         has_dropped_pixels.append(bright_pixels.sum(axis=(1, 2)) > item_pixels.sum(axis=(1, 2, 3)))
     return np.flatnonzero(np.concatenate(is_missing)), np.flatnonzero(np.concatenate(has_dropped_pixels))

@@ -74,7 +74,7 @@ def _draw_corners(
     """Return corners (n, count, 2) of items without overlap. An image with an overlap is drawn again as a whole."""
     if (canvas[0] // item[0]) * (canvas[1] // item[1]) < count:
         raise ValueError(f"{count} items of {item} pixels do not fit a canvas of {canvas} pixels")
-    room = np.array(canvas) - item + 1
+    room = np.subtract(canvas, item) + 1
     corners = np.empty((n, count, 2), np.int64)
     waiting = np.arange(n)
     while len(waiting):

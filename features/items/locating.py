@@ -70,7 +70,7 @@ def _locate_chunks(images: np.ndarray, count: int, size: Size, black: int) -> It
     for start in range(0, len(images), CHUNK_IMAGES):
         rows = slice(start, start + CHUNK_IMAGES)
         chunk = np.asarray(images[rows])
-        yield chunk, rows, *_locate((chunk > black).any(axis=3), count, size)
+        yield chunk, rows, *_locate(np.any(chunk > black, axis=3), count, size)
 
 
 def _locate(is_bright: np.ndarray, count: int, size: Size) -> tuple[np.ndarray, np.ndarray]:

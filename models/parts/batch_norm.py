@@ -74,6 +74,6 @@ def _single_batch_statistics(model: keras.Model) -> Iterator[None]:
             setattr(layer, name, value)
 
 
-def _layers(model: keras.Model, kind: type) -> list[layers.Layer]:
+def _layers(model: keras.Model, kind: type[layers.Layer]) -> list[layers.Layer]:
     """Return the trainable layers of a kind, including those in nested models."""
     return [layer for layer in model._flatten_layers() if isinstance(layer, kind) and layer.trainable]

@@ -69,9 +69,11 @@ def _check_member(path: Path, member: Member, tasks: dict[str, Task]) -> None:
 
 
 def _check_items(path: Path, member: Member, items: Items | None) -> None:
-    for key, value in (("input", "items"), ("head", "grid")):
-        if getattr(member, key) == value and items is None:
-            raise Fault((*path, key), f"{value!r} needs tasks.{member.task}.prepare.items, which is missing")
+    if items is None:
+        for key, value in (("input", "items"), ("head", "grid")):
+            if getattr(member, key) == value:
+                raise Fault((*path, key), f"{value!r} needs tasks.{member.task}.prepare.items, which is missing")
+        return
     if member.input == "items" and items.size_pixels is None:
         raise Fault((*path, "input"), f"'items' needs tasks.{member.task}.prepare.items.size_pixels")
     if member.input == "items" and member.head == "grid":

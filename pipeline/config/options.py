@@ -25,7 +25,8 @@ MOST_CHOICES = 1000
 def options_model(architecture: str) -> type[BaseModel]:
     """Return a pydantic model of an architecture's options, with the bounds and defaults of its `build`."""
     config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-    return create_model(f"Options of {architecture}", __config__=config, **options_of(architecture))
+    fields: dict[str, Any] = options_of(architecture)
+    return create_model(f"Options of {architecture}", __config__=config, **fields)
 
 
 def check_options(path: Path, member: Member) -> None:

@@ -4,6 +4,7 @@ import difflib
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from pipeline.config.errors import quoted
 from pipeline.config.fields import NAME, NAME_RULE
@@ -59,7 +60,7 @@ def unknown_key(path: Path, legal: list[str]) -> Fault:
     return fault
 
 
-def _fault(model: type[BaseModel], error: dict[str, Any]) -> Fault:
+def _fault(model: type[BaseModel], error: ErrorDetails) -> Fault:
     path, kind, value = error["loc"], error["type"], quoted(error["input"])
     if kind == "extra_forbidden":
         return unknown_key(path, list(_model_at(model, path[:-1]).model_fields))

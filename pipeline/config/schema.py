@@ -215,7 +215,7 @@ class Member(Block):
     """A model that competes for a place in its task's ensemble."""
 
     task: Name
-    architecture: Literal[*ARCHITECTURES]
+    architecture: Literal[*ARCHITECTURES]  # type: ignore[valid-type]  # the names of the files in models/
     preset: str | None = Field(None, description="of presets.yaml; the entry's own settings override it")
     options: dict[str, Any] = Field({}, description="of the architecture")
     input: Literal["images", "items"] = "images"

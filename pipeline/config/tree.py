@@ -103,7 +103,7 @@ class _Reading:
         self.open.remove(node)
         return value
 
-    def _list(self, node: SequenceNode, path: Path) -> list:
+    def _list(self, node: Node, path: Path) -> list:
         if node.tag != TAG + "seq":
             _refuse(node, f"tag {quoted(node.tag)} is unknown")
         self.lines |= {(*path, index): _line(item) for index, item in enumerate(node.value)}

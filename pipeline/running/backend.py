@@ -5,7 +5,6 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from types import ModuleType
 
 from pipeline.running.usage import answer
 from pipeline.storage.paths import COMPILED
@@ -17,7 +16,7 @@ def _has_nvidia_device() -> bool:
     return any(device for pattern in NVIDIA_DEVICES for device in Path("/dev").glob(pattern))
 
 
-def _import_quietly() -> ModuleType:
+def _import_quietly() -> None:
     """Import Keras with its stderr in a temporary file, and show that file if the import fails.
 
     The file descriptor is redirected, because native code writes there directly.
@@ -41,7 +40,7 @@ def _import_quietly() -> ModuleType:
     with tempfile.TemporaryFile() as captured_stderr:
         os.dup2(captured_stderr.fileno(), 2)
         try:
-            import keras
+            import keras  # noqa: F401
         except BaseException:
             os.dup2(terminal, 2)
             captured_stderr.seek(0)
@@ -50,8 +49,8 @@ def _import_quietly() -> ModuleType:
         finally:
             os.dup2(terminal, 2)
             os.close(terminal)
-    return keras
 
 
 answer()  # before the import, which takes seconds
-keras = _import_quietly()
+_import_quietly()
+import keras  # noqa: E402, F401

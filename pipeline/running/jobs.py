@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pipeline.running import workers
 from pipeline.storage.files import BadInput
@@ -54,7 +54,7 @@ def _in_parallel(
     return [results[index] for index in range(len(pool))]
 
 
-def _result(worker: workers.Worker) -> Result:
+def _result(worker: workers.Worker) -> Any:
     try:
         return workers.result(worker)
     except workers.Failed as failure:

@@ -15,17 +15,16 @@ class Progress:
 
     def __init__(self, title: str, epochs: int, steps: int) -> None:
         self.title, self.epochs, self.steps = title, epochs, steps
-        self.bar: tqdm | None = None
+        self.bar = tqdm(disable=True)  # until the first epoch
         self.started, self.done = time.monotonic(), 0
 
     def __enter__(self) -> "Progress":
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self.bar is not None:
-            self.bar.close()
+        self.bar.close()
 
-    def epoch_begun(self) -> Callable[[int, dict], None]:
+    def epoch_begun(self) -> Callable[[int, dict | None], None]:
         """Start a bar, and return the function that moves it by a number of steps and shows the metrics so far.
 
         The bar is shown only on a terminal, and only in the main process.
@@ -34,7 +33,7 @@ class Progress:
         self.bar = tqdm(total=self.steps, desc=self.title, unit="batch", leave=False, disable=shares_terminal or None)
         return self._done
 
-    def _done(self, steps: int, logs: dict) -> None:
+    def _done(self, steps: int, logs: dict | None) -> None:
         self.bar.update(steps)
         if logs and not self.bar.disable:
             self.bar.set_postfix(loss=f"{logs['loss']:.3f}", accuracy=f"{logs['accuracy']:.3f}", refresh=False)

@@ -3,6 +3,7 @@
 This module imports only the standard library, and psutil if DVC started the command.
 """
 
+import io
 import os
 import resource
 import signal
@@ -27,7 +28,8 @@ def begin() -> None:
         signal.signal(signal.SIGINT, _interrupted)
     sys.excepthook = _import_failed
     silence_warnings()
-    sys.stdout.reconfigure(errors="backslashreplace")  # file names may not be valid text
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names may not be valid text
     limit_bytes = resource.getrlimit(resource.RLIMIT_AS)[0]
     if limit_bytes != resource.RLIM_INFINITY and limit_bytes < LEAST_BYTES:
         _fail(

@@ -103,7 +103,7 @@ def result(worker: Worker) -> Any:
         value, failure = worker.pipe.recv()
     except (EOFError, OSError):
         worker.process.join()
-        raise Failed(_cause_of_death(worker.process.exitcode), is_sound=False) from None
+        raise Failed(_cause_of_death(worker.process.exitcode or 0), is_sound=False) from None
     if failure:
         raise Failed(*failure)
     return value
@@ -134,15 +134,15 @@ def _serve(pipe: Connection, environment: dict[str, str]) -> None:
         except EOFError:
             return
         try:
-            answer = function(argument), None
+            pipe.send((function(argument), None))
         except Exception as error:
-            answer = None, _reason(error)
-        pipe.send(answer)
+            pipe.send((None, _reason(error)))
 
 
 def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _reason(error: Exception) -> tuple[str, bool, str]:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def keep_only(folder: Path) -> None:
 
 def save_state(path: Path, history: list[dict], groups: dict[str, list[np.ndarray]]) -> None:
     """Write the history of the epochs so far and named lists of arrays, in one atomic step."""
-    arrays = {f"{name}/{i}": a for name, group in groups.items() for i, a in enumerate(group)}
+    arrays: dict[str, Any] = {f"{name}/{i}": a for name, group in groups.items() for i, a in enumerate(group)}
     with writing(path) as part, part.open("wb") as file:
         np.savez(file, history=np.array(json.dumps(history)), **arrays)
 

@@ -26,7 +26,7 @@ class Predictions:
 
 def save_predictions(path: Path, predictions: Predictions) -> None:
     """Write an npz file of plain arrays."""
-    folds = {} if predictions.folds is None else {"folds": predictions.folds}
+    folds: dict[str, Any] = {} if predictions.folds is None else {"folds": predictions.folds}
     with writing(path) as part, part.open("wb") as file:
         np.savez(
             file,

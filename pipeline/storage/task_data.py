@@ -38,9 +38,9 @@ class TaskData:
         return self.about["classes"]
 
     @property
-    def items(self) -> dict[str, Any] | None:
-        """The block `items` of the task's entry."""
-        return self.about["items"]
+    def items(self) -> dict[str, Any]:
+        """The block `items` of the task's entry, empty if there is none."""
+        return self.about["items"] or {}
 
     @cached_property
     def labels(self) -> np.ndarray:

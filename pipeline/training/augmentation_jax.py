@@ -52,8 +52,8 @@ def mixed(images: jax.Array, targets: jax.Array, augment: Augment, key: jax.Arra
 
     It does mixup and CutMix only.
     """
-    ways = [(_mixup, augment.mixup_alpha), (_cutmix, augment.cutmix_alpha)]
-    ways = [partial(way, alpha) for way, alpha in ways if alpha]
+    strengths = [(_mixup, augment.mixup_alpha), (_cutmix, augment.cutmix_alpha)]
+    ways = [partial(way, alpha) for way, alpha in strengths if alpha]
     if not ways:
         return images, targets
     keys = random.split(key)

@@ -8,7 +8,7 @@ import numpy as np
 from features.augmentation.augment import Augment, augment_images, mix_images
 from features.augmentation.views import view
 from features.augmentation.warps import alternating
-from pipeline.training.joined_images import Extra, JoinedImages, exchange_rows
+from pipeline.training.joined_images import Extra, Images, exchange_rows
 from pipeline.training.seeding import Purpose, stream
 
 # Keras's threads prepare the batches. The alternative on TensorFlow is an autotuned tf.data pipeline, whose thread
@@ -28,7 +28,7 @@ class TrainingBatches(keras.utils.PyDataset):
 
     def __init__(
         self,
-        images: np.ndarray | JoinedImages,
+        images: Images,
         targets: np.ndarray,
         rows: np.ndarray,
         batch_size: int,
@@ -79,7 +79,7 @@ class PredictionBatches(keras.utils.PyDataset):
 
     def __init__(
         self,
-        images: np.ndarray,
+        images: Images,
         rows: np.ndarray,
         batch_size: int,
         mirrored: bool = False,

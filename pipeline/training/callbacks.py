@@ -20,6 +20,7 @@ from pipeline.running.progress import Progress
 from pipeline.storage.checkpoint import save_state
 from pipeline.storage.files import BadInput
 from pipeline.training.batches import TrainingBatches
+from pipeline.training.joined_images import Images
 from pipeline.training.network import predict_logits
 from pipeline.training.seeding import Purpose, copies, reseed, set_variables, stream
 
@@ -73,7 +74,8 @@ class Swap(keras.callbacks.Callback):
 
     def __init__(self, variables: list) -> None:
         super().__init__()
-        self.variables, self.training_values = variables, None
+        self.variables = variables
+        self.training_values: list[np.ndarray] | None = None
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Copy the training values, and assign the other ones."""
@@ -126,7 +128,7 @@ class BatchNormStatistics(Swap):
 class Validation(keras.callbacks.Callback):
     """Adds `val_loss` and `val_accuracy` to the logs. `val_loss` is the log-loss, whatever the training loss is."""
 
-    def __init__(self, images: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> None:
+    def __init__(self, images: Images, labels: np.ndarray, rows: np.ndarray) -> None:
         super().__init__()
         self.images, self.labels, self.rows = images, labels[rows], rows
 
@@ -202,7 +204,7 @@ class Backup(keras.callbacks.Callback):
         if len(self.best.history) == self.saved_epochs:
             return
         weights, optimiser = copies(self.model.weights), copies(self.model.optimizer.variables)
-        groups = {"weights": weights, "optimiser": optimiser, "best": self.best.weights}
+        groups = {"weights": weights, "optimiser": optimiser, "best": self.best.weights or []}
         save_state(self.path, self.best.history, groups)
         self.saved_at, self.saved_epochs = time.monotonic(), len(self.best.history)
 

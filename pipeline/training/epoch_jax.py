@@ -90,7 +90,16 @@ def _variables(trainer: keras.Model) -> list[list[keras.Variable]]:
 def _program(trainer: keras.Model, augment: Augment) -> Callable:
     """Return some steps of an epoch as one compiled function. It reuses the memory of the variables that it gets."""
 
-    def run(state, images, targets, order, mirrored, key, start, stop):  # noqa: ANN001, ANN202
+    def run(
+        state: list,
+        images: jax.Array,
+        targets: jax.Array,
+        order: jax.Array,
+        mirrored: jax.Array,
+        key: jax.Array,
+        start: int,
+        stop: int,
+    ) -> list:
         def step(index: jax.Array, state: list) -> list:
             rows = order[index]
             keys = random.split(random.fold_in(key, index))

@@ -32,7 +32,7 @@ from pipeline.training.callbacks import (
 )
 from pipeline.training.epoch import fit
 from pipeline.training.generated_images import load_generated
-from pipeline.training.joined_images import Extra, JoinedImages
+from pipeline.training.joined_images import Extra, Images, JoinedImages
 from pipeline.training.network import build_model
 from pipeline.training.phases import Phase, compile_trainer, phases, watchers
 from pipeline.training.pseudo_labels import load_pseudo
@@ -57,18 +57,21 @@ class FoldJob:
 class FoldData:
     """The arrays of a fold. They are mapped only once, because Keras keeps the data of every epoch in memory."""
 
-    images: np.ndarray | JoinedImages  # uint8 (real + extra, ...)
+    images: Images  # uint8 (real + extra, ...)
     labels: np.ndarray  # of the real images: class indices (n,) or label sets (n, labels)
     targets: np.ndarray  # float32 (real + extra, classes)
     extras: list[Extra]
 
 
 def _data(job: FoldJob) -> FoldData:
-    data = TaskData(job.member.task)
-    images, labels = data.images("train", job.member.input), data.labels
+    member, data = job.member, TaskData(job.member.task)
+    images: Images = data.images("train", member.input)
+    labels, extras = data.labels, []
     targets = one_hot(labels, len(data.classes))
-    loaders = [(load_generated, job.member.generated_share), (load_pseudo, job.member.pseudo_labels)]
-    extras = [load(job.member, job.training_rows) for load, is_used in loaders if is_used]
+    if member.generated_share:
+        extras.append(load_generated(member, job.training_rows))
+    if member.pseudo_labels:
+        extras.append(load_pseudo(member, member.pseudo_labels, job.training_rows))
     for extra in extras:
         images, targets = JoinedImages(images, extra.images), np.concatenate([targets, extra.targets])
     return FoldData(images, labels, targets, extras)

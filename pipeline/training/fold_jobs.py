@@ -47,8 +47,8 @@ def job_on_all_rows(member: Member, key: str, folder: Path, done: list[FoldJob])
     number of epochs is the mean of the folds' best epochs. With `plateau`, the learning rate of an epoch is the
     geometric mean over the folds that reached it.
     """
-    training, rates = member.training, ()
-    histories, epochs = [load_history(job.folder) for job in done], training.epochs
+    training, histories = member.training, [load_history(job.folder) for job in done]
+    epochs, rates = training.epochs, tuple[float, ...]()
     if training.schedule not in ("one_cycle", "cosine"):
         epochs = round(np.mean([best_epoch(history, training.monitor) + 1 for history in histories]))
     if training.schedule == "plateau":

@@ -33,6 +33,9 @@ class JoinedImages:
         return np.concatenate([self.first[rows[:border]], self.second[rows[border:] - len(self.first)]])
 
 
+Images = np.ndarray | JoinedImages
+
+
 def exchange_rows(rows: np.ndarray, real_images: int, extras: Sequence[Extra], seeds: tuple[int, ...]) -> np.ndarray:
     """Return the rows (n,) of an epoch: for each extra, a random share of `rows` is replaced by rows of its images.
 

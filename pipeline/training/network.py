@@ -1,5 +1,6 @@
 """A member's network from uint8 pixels to logits, and its predictions."""
 
+from functools import reduce
 from pathlib import Path
 
 import keras
@@ -17,6 +18,7 @@ from pipeline.config.schema import Member, Predict
 from pipeline.storage.files import reading
 from pipeline.storage.task_data import TaskData
 from pipeline.training.batches import PredictionBatches
+from pipeline.training.joined_images import Images
 
 PREDICTION_BATCH = 500  # fills round numbers of rows exactly; a last batch of another size is compiled again
 
@@ -34,7 +36,7 @@ def build_model(member: Member) -> keras.Model:
 
     if member.head == "whole" and member.input == "images":
         return wrap.on_images(network(len(classes)), shape, scale, offset)
-    kinds, sums = len(items["prices"]), PriceSums(items["count"], items["prices"], classes)
+    kinds, sums = len(items["prices"]), PriceSums(items["count"], items["prices"], [int(label) for label in classes])
     if member.input == "items":
         return wrap.on_items(network(kinds), shape, scale, offset, sums)
     return wrap.on_grid(apply_to_cells(network(1 + kinds)), shape, scale, offset, sums)
@@ -59,7 +61,7 @@ def size_of(member: Member) -> dict[str, int]:
 
 
 def predict_logits(
-    model: keras.Model, images: np.ndarray, rows: np.ndarray, mirrored: bool = False, by_pixels: int = 0
+    model: keras.Model, images: Images, rows: np.ndarray, mirrored: bool = False, by_pixels: int = 0
 ) -> np.ndarray:
     """Return the logits, float32 (len(rows), classes), of one view of the rows."""
     if not jit_compile():  # a loaded model was never compiled
@@ -74,4 +76,4 @@ def averaged_probabilities(
     """Return the mean probabilities (len(rows), classes) over the views of test-time augmentation."""
     all_views = views(options.flip, options.shift_pixels)
     logits = (predict_logits(model, images, rows, *view) for view in all_views)
-    return sum(probabilities(view_logits, multi_label) for view_logits in logits) / len(all_views)
+    return reduce(np.add, (probabilities(view_logits, multi_label) for view_logits in logits)) / len(all_views)

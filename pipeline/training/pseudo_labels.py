@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from features.labels.targets import confidence
-from pipeline.config.schema import Member
+from pipeline.config.schema import Member, PseudoLabels
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput
 from pipeline.storage.predictions import SOURCES, load_aligned, load_sources
@@ -17,43 +17,41 @@ from pipeline.storage.task_data import TaskData
 from pipeline.training.joined_images import Extra
 
 
-def load_pseudo(member: Member, rows: np.ndarray) -> Extra:
+def load_pseudo(member: Member, settings: PseudoLabels, rows: np.ndarray) -> Extra:
     """Return the test images and labels for the student's model with these training rows.
 
     Args:
         member: the student.
+        settings: its block `pseudo_labels`.
         rows: the model's training rows. For a model on all rows, labels are the mean of the teacher's models.
 
     Raises:
         BadInput: the teacher has no model with exactly these rows, or no image reaches the least confidence.
     """
-    folder, data = _folder(member), TaskData(member.task)
+    folder, data = paths.predictions(member.task, settings.teacher), TaskData(member.task)
     own_source = data.source(rows)
     for path, source in load_sources(folder).items():
         if source == own_source:
-            targets, usable = _labels(member, data, path)
-            return Extra(data.images("test", member.input), targets, usable, member.pseudo_labels.share)
+            targets, usable = _labels(settings, data, path)
+            return Extra(data.images("test", member.input), targets, usable, settings.share)
     raise BadInput(
         f"{folder / SOURCES}: no probabilities come from just the {len(rows)} training rows, expected some; "
-        f"run stage predict of {member.pseudo_labels.teacher}"
+        f"run stage predict of {settings.teacher}"
     )
 
 
-def teacher_line(member: Member) -> str:
+def teacher_line(task: str, settings: PseudoLabels) -> str:
     """Return a line with the number of test images that the models of a student train on."""
-    labels = [_labels(member, TaskData(member.task), path) for path in load_sources(_folder(member))]
+    data, sources = TaskData(task), load_sources(paths.predictions(task, settings.teacher))
+    labels = [_labels(settings, data, path) for path in sources]
     counts, most = [len(usable) for _, usable in labels], len(labels[0][0])
     sure = " to ".join(f"{count:,}" for count in sorted({min(counts), max(counts)}))
-    return f"{member.pseudo_labels.teacher} is sure enough of {sure} of {most:,} test images"
+    return f"{settings.teacher} is sure enough of {sure} of {most:,} test images"
 
 
-def _folder(member: Member) -> Path:
-    return paths.predictions(member.task, member.pseudo_labels.teacher)
-
-
-def _labels(member: Member, data: TaskData, path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _labels(settings: PseudoLabels, data: TaskData, path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Return soft labels, float32 (n, classes), of the test images, and the rows that reach the least confidence."""
-    least = member.pseudo_labels.least_confidence
+    least = settings.least_confidence
     soft_labels = load_aligned(path, data.test_ids, data.classes, data.has_label_sets).probabilities
     confidences = confidence(soft_labels, data.has_label_sets)
     if confidences.max() < least:

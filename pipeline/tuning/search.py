@@ -1,5 +1,6 @@
 """The loop of a study: it gives trials to workers and records their results until the budget is spent."""
 
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -90,7 +91,7 @@ def run_search(search: Search, pool: list[Worker]) -> None:
 
 def is_spent(study: optuna.Study, limits: Tune, at_once: int) -> bool:
     """Return whether the budget allows no further trial."""
-    spent_seconds = sum(trial.duration.total_seconds() for trial in ended_trials(study)) / at_once
+    spent_seconds = sum(map(_seconds, ended_trials(study))) / at_once
     budget = limits.trials or sys.maxsize
     return len(counted_trials(study)) >= budget or 0 < limits.seconds <= spent_seconds
 
@@ -103,7 +104,12 @@ def ended_trials(study: optuna.Study) -> list[FrozenTrial]:
 def best_of(study: optuna.Study) -> FrozenTrial | None:
     """Return the trial with the highest score, the first of equals, or None if no trial is complete."""
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return max(complete, key=lambda trial: trial.value, default=None)
+    return max(complete, key=score_of, default=None)
+
+
+def score_of(trial: FrozenTrial) -> float:
+    """Return the score of a complete trial."""
+    return math.nan if trial.value is None else trial.value
 
 
 def _submit_trials(search: Search, pool: list[Worker], busy: dict[int, tuple[Trial, float]]) -> None:
@@ -148,7 +154,7 @@ def _trial_line(search: Search, number: int, seconds: float, at_once: int) -> st
     result = _result_text(search.study.get_trials(deepcopy=False)[number])
     parts = [
         f"{search.title}  trial {number}: {result} in {clock(seconds)}",
-        f"best {best.value:.4f} (trial {best.number})" if best else "none complete yet",
+        f"best {score_of(best):.4f} (trial {best.number})" if best else "none complete yet",
         f"{len(trials)}{f'/{search.limits.trials}' if search.limits.trials else ''} done, {pruned} pruned",
         f"{clock(_seconds_left(search, trials, at_once))} left",
     ]
@@ -157,15 +163,19 @@ def _trial_line(search: Search, number: int, seconds: float, at_once: int) -> st
 
 def _result_text(trial: FrozenTrial) -> str:
     if trial.state == TrialState.COMPLETE:
-        return f"{trial.value:.4f}"
+        return f"{score_of(trial):.4f}"
     state = "pruned" if trial.state == TrialState.PRUNED else "given up"
     return (
         f"{state}: {trial.user_attrs[REASON]}" if REASON in trial.user_attrs else f"{state} at epoch {trial.last_step}"
     )
 
 
+def _seconds(trial: FrozenTrial) -> float:
+    return trial.duration.total_seconds() if trial.duration else 0.0  # None while it runs
+
+
 def _seconds_left(search: Search, trials: list[FrozenTrial], at_once: int) -> float:
-    spent = sum(trial.duration.total_seconds() for trial in trials)
+    spent = sum(map(_seconds, trials))
     limits = []
     if search.limits.trials:
         limits.append((search.limits.trials - len(trials)) * spent / max(1, len(trials)) / at_once)

@@ -6,16 +6,18 @@ A space maps blocks (`options`, `training`, `augment`) to settings. A setting is
 
 import inspect
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import Trial
 
 from pipeline.config.options import BLOCKS, RANGE, with_values
 from pipeline.config.schema import Member
 
+Distribution = CategoricalDistribution | IntDistribution | FloatDistribution
 COMMON = {
     "training": {
         "learning_rate": {"low": 5e-4, "high": 2e-2, "log": True},
@@ -30,7 +32,7 @@ class Space:
     """A search space for Optuna. A setting's name is `block.key`. A choice that is a list is written as JSON."""
 
     own: dict[str, Any]  # the entry's own values, which every distribution contains
-    distributions: dict[str, BaseDistribution]
+    distributions: dict[str, Distribution]
 
 
 def space_of(member: Member, family: ModuleType) -> Space:
@@ -83,7 +85,7 @@ def _own_values(member: Member, family: ModuleType) -> dict[str, dict[str, Any]]
     return {"options": defaults | member.options, "training": training, "augment": augment}
 
 
-def _distribution(name: str, setting: Any, own: Any) -> BaseDistribution:
+def _distribution(name: str, setting: Any, own: Any) -> Distribution:
     if isinstance(setting, list):
         choices = [_encode(_number(value) if isinstance(own, float) else value) for value in setting]
         return CategoricalDistribution([*choices, own] if own not in choices else choices)
@@ -91,13 +93,14 @@ def _distribution(name: str, setting: Any, own: Any) -> BaseDistribution:
         raise ValueError(f"{name}: {setting!r} is not a list of choices or a range of {', '.join(RANGE)}")
     if isinstance(own, bool) or not isinstance(own, int | float):
         raise ValueError(f"{name}: {setting!r} is not a list of choices, which {own!r} needs")
-    kind, whole = (IntDistribution, int) if isinstance(own, int) else (FloatDistribution, float)
-    low, high = (whole(_number(setting[end])) for end in ("low", "high"))
+    low, high = (_number(setting[end]) for end in ("low", "high"))
     others = {key: setting[key] for key in ("log", "step") if key in setting}
     if others.get("log") and own <= 0:
         raise ValueError(f"{name}: the entry's own {own!r} lies in no logarithmic range, expected a value above 0")
     try:
-        return kind(min(low, own), max(high, own), **others)
+        if isinstance(own, int):
+            return IntDistribution(min(int(low), own), max(int(high), own), **others)
+        return FloatDistribution(min(low, own), max(high, own), **others)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name}: {setting!r} is no range: {error}") from error
 
@@ -106,8 +109,9 @@ def _number(value: Any) -> float:
     return float(value) if isinstance(value, str) else value  # YAML 1.1 reads 1e-3 as text
 
 
-def _check_values(member: Member, name: str, distribution: BaseDistribution) -> None:
+def _check_values(member: Member, name: str, distribution: Distribution) -> None:
     """Refuse values that are not legal in the member's entry."""
+    values: Sequence[Any]
     if isinstance(distribution, CategoricalDistribution):
         values = distribution.choices
     else:
@@ -116,10 +120,10 @@ def _check_values(member: Member, name: str, distribution: BaseDistribution) -> 
         with_values(member, {name: value})
 
 
-def _suggest_value(trial: Trial, name: str, distribution: BaseDistribution) -> Any:
+def _suggest_value(trial: Trial, name: str, distribution: Distribution) -> Any:
     if isinstance(distribution, CategoricalDistribution):
         return trial.suggest_categorical(name, distribution.choices)
-    low, high, step, log = distribution.low, distribution.high, distribution.step, distribution.log
+    low, high, log = distribution.low, distribution.high, distribution.log
     if isinstance(distribution, IntDistribution):
-        return trial.suggest_int(name, low, high, step=step, log=log)
-    return trial.suggest_float(name, low, high, step=step, log=log)
+        return trial.suggest_int(name, int(low), int(high), step=distribution.step, log=log)
+    return trial.suggest_float(name, low, high, step=distribution.step, log=log)

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from features.labels.intervals import bounds, with_bounds
 from pipeline.config.options import decoded
 from pipeline.storage.task_data import TaskData
-from pipeline.tuning.search import best_of
+from pipeline.tuning.search import best_of, score_of
 from pipeline.tuning.study import DEFAULTS, REASON
 
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "given up": TrialState.FAIL}
@@ -34,20 +34,22 @@ def summary(study: optuna.Study, task: str) -> dict[str, Any]:
     """Return the best trial, the trial with the defaults, the number of trials by state, and reasons of failures."""
     trials = study.get_trials(deepcopy=False)
     defaults = [t for t in trials if DEFAULTS in t.user_attrs and t.state == TrialState.COMPLETE]
-    best, rows = best_of(study), int((TaskData(task).folds == 0).sum())
+    rows = int((TaskData(task).folds == 0).sum())
     return {
         "study": study.study_name,
         "trials": {name: sum(trial.state == state for trial in trials) for name, state in STATES.items()},
         "validation_rows": rows,
-        "best": _trial_summary(best, rows),
-        "defaults": _trial_summary(defaults[0], rows) if defaults else None,
+        "best": _trial_summary(best_of(study), rows),
+        "defaults": _trial_summary(defaults[0] if defaults else None, rows),
         "reasons": {str(trial.number): trial.user_attrs[REASON] for trial in trials if REASON in trial.user_attrs},
     }
 
 
-def _trial_summary(trial: FrozenTrial, rows: int) -> dict[str, Any]:
-    options = {name: decoded(value) for name, value in trial.params.items()}
-    return {"number": trial.number, "validation_accuracy": trial.value, **bounds(trial.value, rows), "options": options}
+def _trial_summary(trial: FrozenTrial | None, rows: int) -> dict[str, Any] | None:
+    if trial is None:
+        return None
+    options, score = {name: decoded(value) for name, value in trial.params.items()}, score_of(trial)
+    return {"number": trial.number, "validation_accuracy": score, **bounds(score, rows), "options": options}
 
 
 def page(study: optuna.Study, title: str, study_summary: dict[str, Any]) -> str:
