@@ -2,19 +2,25 @@
 
 import numpy as np
 
+from features.augmentation.arrays import Array, namespace
 from features.augmentation.warps import windows
 
-ImagesAndTargets = tuple[
-    np.ndarray, np.ndarray
-]  # uint8 images (n, height, width, channels), float32 targets (n, classes)
+# uint8 images (n, height, width, channels), float32 targets (n, classes)
+ImagesAndTargets = tuple[np.ndarray, np.ndarray]
 
 
 def mixup(images: np.ndarray, targets: np.ndarray, alpha: float, rng: np.random.Generator) -> ImagesAndTargets:
     """Return each image blended with another, in shares from Beta(alpha, alpha) (Zhang et al., "mixup", 2018)."""
     share, other = rng.beta(alpha, alpha, len(images)).astype(np.float32), rng.permutation(len(images))
-    image_share = share[:, None, None, None]
+    return blend(images, targets, share, other)
+
+
+def blend(images: Array, targets: Array, share: Array, other: Array) -> tuple[Array, Array]:
+    """Return each image with `share`, float32 (n,), and the image at `other`, int (n,), with the rest; NumPy or JAX."""
+    xp = namespace(share)
+    image_share = xp.expand_dims(share, tuple(range(1, images.ndim)))
     blended = images * image_share + images[other] * (1 - image_share)
-    return np.rint(blended).astype(np.uint8), targets * share[:, None] + targets[other] * (1 - share)[:, None]
+    return xp.rint(blended).astype(xp.uint8), targets * share[:, None] + targets[other] * (1 - share)[:, None]
 
 
 def cutmix(images: np.ndarray, targets: np.ndarray, alpha: float, rng: np.random.Generator) -> ImagesAndTargets:

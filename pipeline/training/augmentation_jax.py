@@ -1,14 +1,19 @@
-"""Augmentation of batches in JAX: the same as in `features`, but without warps, light, cutout and RICAP."""
+"""Augmentation of batches in JAX: the same as in `features`, but without warps, light, cutout and RICAP.
+
+Erasing and mixup share their arithmetic with NumPy. Flips, shifts and CutMix do not: NumPy changes only some pixels, in
+place, while a compiled program needs fixed shapes and computes all of them. In NumPy the latter takes 2 to 19 times as
+long (`benchmarks/records/2026-11-28-one-augmentation.md`).
+"""
 
 from functools import partial
 
 import jax
-import numpy as np
 from jax import lax, random
 from jax import numpy as jnp
 
 from features.augmentation.augment import Augment
-from features.augmentation.erasing import LEAST_SHARE, MOST_ASPECT, MOST_SHARE
+from features.augmentation.erasing import LEAST_SHARE, MOST_SHARE, rectangle_sides, rectangles
+from features.augmentation.mixing import blend
 
 OFF = {  # the settings that this module supports, with the values that turn them off
     "flip": False,
@@ -63,9 +68,7 @@ def mixed(images: jax.Array, targets: jax.Array, augment: Augment, key: jax.Arra
 def _mixup(alpha: float, images: jax.Array, targets: jax.Array, key: jax.Array) -> Mixed:
     keys, count = random.split(key), len(images)
     share, other = random.beta(keys[0], alpha, alpha, (count,)), random.permutation(keys[1], count)
-    image_share = jnp.expand_dims(share, range(1, images.ndim))
-    blended = images * image_share + images[other] * (1 - image_share)
-    return jnp.rint(blended).astype(jnp.uint8), targets * share[:, None] + targets[other] * (1 - share)[:, None]
+    return blend(images, targets, share, other)
 
 
 def _cutmix(alpha: float, images: jax.Array, targets: jax.Array, key: jax.Array) -> Mixed:
@@ -98,15 +101,11 @@ def _shift(batch: jax.Array, most_pixels: int, key: jax.Array) -> jax.Array:
 def _erase(batch: jax.Array, probability: float, key: jax.Array) -> jax.Array:
     count, height, width, _ = batch.shape
     keys = random.split(key, 6)
-    area = random.uniform(keys[0], (count,), minval=LEAST_SHARE, maxval=MOST_SHARE) * height * width
-    aspect = jnp.exp(random.uniform(keys[1], (count,), minval=-1, maxval=1) * np.log(MOST_ASPECT))
-    tall = jnp.clip(jnp.rint(jnp.sqrt(area * aspect)), 1, height).astype(int)
-    wide = jnp.clip(jnp.rint(jnp.sqrt(area / aspect)), 1, width).astype(int)
-    top = random.randint(keys[2], (count,), 0, height - tall + 1)[:, None]
-    left = random.randint(keys[3], (count,), 0, width - wide + 1)[:, None]
-    tall = jnp.where(random.bernoulli(keys[4], probability, (count,)), tall, 0)[:, None]
-    rows, columns = jnp.arange(height), jnp.arange(width)
-    inside_rows = (rows >= top) & (rows < top + tall)
-    inside_columns = (columns >= left) & (columns < left + wide[:, None])
-    inside = (inside_rows[:, :, None] & inside_columns[:, None, :])[..., None]
-    return jnp.where(inside, random.bits(keys[5], batch.shape, jnp.uint8), batch)
+    share = random.uniform(keys[0], (count,), minval=LEAST_SHARE, maxval=MOST_SHARE)
+    tallness = random.uniform(keys[1], (count,), minval=-1, maxval=1)
+    tall, wide = rectangle_sides(share, tallness, height, width)
+    row = random.randint(keys[2], (count,), 0, height - tall + 1)
+    column = random.randint(keys[3], (count,), 0, width - wide + 1)
+    tall = jnp.where(random.bernoulli(keys[4], probability, (count,)), tall, 0)
+    noise = random.bits(keys[5], batch.shape, jnp.uint8)
+    return jnp.where(rectangles(batch.shape, row, column, tall, wide), noise, batch)
