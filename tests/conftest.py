@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -6,6 +7,8 @@ import pytest
 
 from tests.kaggle_project import hurry, write_project
 from tests.kaggle_server import Kaggle, environment, secrets_in, serve
+
+os.environ["DVC_NO_ANALYTICS"] = "1"  # else each command of DVC starts a process that sends a report
 
 hypothesis.settings.register_profile("any machine", deadline=None)  # because a busy machine is sometimes slow
 hypothesis.settings.load_profile("any machine")

@@ -1,6 +1,7 @@
 """`python -m pipeline repro` in a repository of two short stages, after kills while DVC wrote its own files."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,21 +24,20 @@ DELETED = (
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
+    """A repository in which all stages have run, with the copy that `repro` writes."""
     root = tmp_path_factory.mktemp("repository")
     subprocess.run(["dvc", "init", "--no-scm", "--quiet"], cwd=root, env=environment(), check=True)
     (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": STAGES}))
     (root / "source").write_text("x")
     write_params(root, {"t": task("raw")}, {"m": member("t")})
+    assert repro(root)[0] == 0
     return root
 
 
 @pytest.fixture
 def repository(template, tmp_path):
-    """A repository in which all stages have run, with the copy that `repro` made."""
-    root = tmp_path / "repository"
-    subprocess.run(["cp", "-r", template, root], check=True)
-    assert repro(root)[0] == 0
-    return root
+    """A copy of the template that a test may change."""
+    return shutil.copytree(template, tmp_path / "repository", symlinks=True)
 
 
 def command(*arguments):
