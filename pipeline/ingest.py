@@ -1,13 +1,13 @@
 """`python -m pipeline.ingest TASK`: read a competition's raw files to arrays of images, labels and ids."""
 
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from features.images.layouts import Layout
 from pipeline.config.errors import SENTENCE_CHARACTERS, one_line, quoted
 from pipeline.config.schema import Ingest, Label, Params, Split
 from pipeline.readers import classes as class_reader
@@ -43,25 +43,36 @@ def ingest(params: Params, key: str) -> str:
     task = task_of(params, key).ingest
     sample_path = Path(task.folder, task.sample_submission)
     sample = read_sample(sample_path)
-    fit = None if task.image is None else task.resize
-    form = Form(task.image, task.pixel_scale, task.layout, task.background, fit)
     with writing(paths.arrays(key)) as part:
         part.mkdir()
-        train, classes, layout = _train(task, form)
+        train, classes, form = _train(task, _declared_form(task))
         _check_spellings(key, task, classes, sample)
         shape = train.images.shape[1:]
-        train_rows, remark = _save(part, "train", train), train.remark
+        train_rows, remark = _save(part, "train", train)
+        remark = train.remark + remark
         del train  # what a reader has in memory, one split at a time
-        form = replace(form, image=task.image or shape[:2], layout=layout, channels=shape[2])
-        test = _test(task, form, shape, sample)
-        test_rows = _save(part, "test", test)
+        test = _test(task, replace(form, image=task.image or shape[:2], channels=shape[2]), shape, sample)
+        test_rows, test_remark = _save(part, "test", test)
         save_json(part / "about.json", {"classes": classes, "image": list(shape)})
     size = "x".join(map(str, shape))
-    return f"{train_rows} train and {test_rows} test images of {size}, {len(classes)} classes{remark}{test.remark}"
+    remarks = f"{remark}{test.remark}{test_remark}"
+    return f"{train_rows} train and {test_rows} test images of {size}, {len(classes)} classes{remarks}"
 
 
-def _train(task: Ingest, form: Form) -> tuple[Rows, list[Label], Layout | None]:
-    """Return the training rows, the classes and the layout of colours, which is None if pixels are not in flat rows."""
+def _declared_form(task: Ingest) -> Form:
+    return Form(
+        task.image,
+        task.pixel_scale,
+        task.layout,
+        task.background,
+        fit=None if task.image is None else task.resize,
+        limits=(task.limits,) if isinstance(task.limits, tuple) else task.limits,
+        skips_damaged=task.damaged == "skip",
+    )
+
+
+def _train(task: Ingest, form: Form) -> tuple[Rows, list[Label], Form]:
+    """Return the training rows, the classes, and the form with which the test rows must be read."""
     path = Path(task.folder, task.train.images)
     raw, remark, columns = read_split(path, task.train, form, labelled=task.train.labels is None), "", None
     source = path if task.train.labels is None else Path(task.folder, task.train.labels)
@@ -84,9 +95,9 @@ def _train(task: Ingest, form: Form) -> tuple[Rows, list[Label], Layout | None]:
             classes, labels = class_reader.label_set_indicators(labels, task.classes, task.train.label_separator)
     for doubt in class_reader.doubts(classes):
         _warn(f"{source}: {doubt}")
-    if raw.layout == "planes":
+    if raw.form.layout == "planes":
         remark += "; colours read plane by plane"
-    return Rows(raw.images, ids, labels, remark, columns), classes, raw.layout
+    return Rows(raw.images, ids, labels, remark + raw.remark, columns), classes, raw.form
 
 
 def _labelled(
@@ -134,7 +145,7 @@ def _test(task: Ingest, form: Form, shape: tuple[int, ...], sample: Sample) -> R
     if raw.images.shape[1:] != shape:
         sizes = ["x".join(map(str, size)) for size in (raw.images.shape[1:], shape)]
         raise BadInput(f"{path}: images of {sizes[0]}, expected {sizes[1]} as in train; declare image")
-    remark = f"; dropped {raw.label_column} of {path.name}" if raw.label_column else ""
+    remark = raw.remark + (f"; dropped {raw.label_column} of {path.name}" if raw.label_column else "")
     if raw.ids is not None or raw.files is not None:
         with blame(f"{path}, whose ids are compared with those of {sample_path}"):
             match = match_ids(sample.ids, _written_ids(raw))
@@ -172,15 +183,38 @@ def _warn(sentence: str) -> None:
     print(f"ingest: warning: {one_line(sentence)}", file=sys.stderr, flush=True)
 
 
-def _save(folder: Path, split: str, rows: Rows) -> int:
-    parts = (part.pixels for part in rows.images.parts())
+def _save(folder: Path, split: str, rows: Rows) -> tuple[int, str]:
+    """Write the rows of a split, and return how many there are, with a remark about damaged images.
+
+    Damaged training images are left out. Damaged test images stay, in black, since every test row needs an answer.
+    """
+    damaged: dict[int, str] = {}
+    parts = _parts(rows.images, damaged, drops_damaged=split == "train")
     save_chunks(folder / f"{split}_images.npy", rows.images.shape, np.dtype(np.uint8), parts)
-    save_array(folder / f"{split}_ids.npy", rows.ids)
+    keep = np.ones(len(rows.ids), bool)
+    if damaged and split == "train":
+        keep[list(damaged)] = False
+    if not keep.any():
+        raise BadInput(f"all {len(keep)} images of {split} are damaged, for example {next(iter(damaged.values()))}")
+    save_array(folder / f"{split}_ids.npy", rows.ids[keep])
     if rows.labels is not None:
-        save_array(folder / f"{split}_labels.npy", rows.labels)
+        save_array(folder / f"{split}_labels.npy", rows.labels[keep])
     if rows.columns is not None:
-        save_columns(folder / f"{split}_columns.csv", rows.ids, rows.columns)
-    return len(rows.ids)
+        save_columns(folder / f"{split}_columns.csv", rows.ids[keep], rows.columns[keep])
+    if not damaged:
+        return len(keep), ""
+    remedy = "left out" if split == "train" else "black"
+    _warn(f"{len(damaged)} damaged {split} images are {remedy}, for example {next(iter(damaged.values()))}")
+    return int(keep.sum()), f"; {len(damaged)} damaged {split} images {remedy}"
+
+
+def _parts(images: Images, damaged: dict[int, str], drops_damaged: bool) -> Iterator[np.ndarray]:
+    """Yield the pixels of all parts, and collect in `damaged` what is wrong with which row."""
+    start = 0
+    for part in images.parts():
+        damaged.update({start + row: complaint for row, complaint in part.damaged.items()})
+        start += len(part.pixels)
+        yield np.delete(part.pixels, list(part.damaged), axis=0) if drops_damaged and part.damaged else part.pixels
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import numpy as np
 from PIL import Image
 
 Fit = Literal["stretch", "pad", "crop"]
@@ -9,10 +10,10 @@ _FILTER = Image.Resampling.BILINEAR  # Pillow widens it when it shrinks, so noth
 _GAP = 2.0  # a picture may first be shrunk by averaging whole pixels, down to this many times its final size
 
 
-def fit_picture(picture: Image.Image, size_pixels: tuple[int, int], fit: Fit, background: str) -> Image.Image:
+def fit_picture(picture: Image.Image, size_pixels: tuple[int, int], fit: Fit, background: str | float) -> Image.Image:
     """Return a picture of `size_pixels`, (height, width), in its own mode.
 
-    `stretch` changes the aspect ratio. `pad` keeps it and centres the whole picture on `background`, a colour name of
+    `stretch` changes the aspect ratio. `pad` keeps it and centres the whole picture on `background`, a colour of
     Pillow. `crop` keeps it and cuts off what is too wide or too high, on both sides alike.
     """
     height, width = size_pixels
@@ -27,6 +28,13 @@ def fit_picture(picture: Image.Image, size_pixels: tuple[int, int], fit: Fit, ba
     if fit == "crop":
         return picture.resize((width, height), _FILTER, centre_box(picture.size, (width, height)), reducing_gap=_GAP)
     return picture.resize((width, height), _FILTER, reducing_gap=_GAP)
+
+
+def fit_channels(pixels: np.ndarray, size_pixels: tuple[int, int], fit: Fit, background: str) -> np.ndarray:
+    """Return an image (h, w, c) of float32 on the scale 0..255 as `fit_picture` does, with any number of channels."""
+    value = {"white": 255.0, "black": 0.0}[background]
+    planes = [Image.fromarray(np.ascontiguousarray(plane)) for plane in np.moveaxis(pixels, -1, 0)]
+    return np.stack([np.asarray(fit_picture(plane, size_pixels, fit, value)) for plane in planes], axis=-1)
 
 
 def least_size(size: tuple[int, int], target: tuple[int, int], fit: Fit) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from pipeline.config.errors import quoted
 
@@ -64,6 +64,12 @@ def _size(value: Any) -> Any:
     return _tuple(value)
 
 
+def _rising(value: tuple[float, float]) -> tuple[float, float]:
+    if not value[0] < value[1]:
+        raise ValueError(f"{quoted(list(value))} is not [low, high] with low below high")
+    return value
+
+
 def _image(value: Any) -> Any:
     if isinstance(value, list) and len(value) not in (2, 3):
         raise ValueError(f"{quoted(value)} is not [height, width] or [height, width, channels]")
@@ -80,6 +86,7 @@ BatchSize = Annotated[int, Field(ge=1, le=65_536)]
 Rows = Annotated[int, Field(ge=1, le=100_000_000)]
 Pixels = Annotated[int, Field(ge=1, le=16_384)]
 Size = Annotated[tuple[Pixels, Pixels], BeforeValidator(_size)]  # (height, width)
+Limits = Annotated[tuple[float, float], BeforeValidator(_tuple), AfterValidator(_rising)]  # low, high
 Image = Annotated[tuple[Pixels, ...], BeforeValidator(_image)]  # (height, width) or (height, width, channels)
 Price = Annotated[int, Field(ge=0, le=10_000)]
 Prices = Annotated[tuple[Price, ...], BeforeValidator(_tuple), Field(min_length=1, max_length=1000)]

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from pipeline.config.fields import Block, Classes, Column, Image, Text
+from pipeline.config.fields import Block, Classes, Column, Image, Limits, Text
 
 
 class Split(Block):
@@ -45,6 +45,14 @@ class Ingest(Block):
     pixel_scale: float = Field(1.0, gt=0, le=65_536, description="255 if the raw pixels are 0..1")
     layout: Literal["interleaved", "planes"] | None = Field(
         None, description="of colour rows: pixel by pixel, or red, green and blue planes; null: detected"
+    )
+    limits: Limits | Literal["robust"] | None = Field(
+        None,
+        description="[low, high] of measured values such as decibels, which become 0 and 255; robust: percentiles of "
+        "the training images; null: robust for images of floating-point numbers",
+    )
+    damaged: Literal["refuse", "skip"] = Field(
+        "refuse", description="skip: leave damaged training images out, and make damaged test images black"
     )
     background: Literal["white", "black"] = Field(
         "white", description="behind transparent images and around padded ones"

@@ -1,6 +1,7 @@
 """A CSV with one image in each row, with or without header, id and label."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ def read_csv_pixels(path: Path, split: Split, form: Form, labelled: bool) -> Raw
             ids=tidy(np.concatenate(ids), "id") if ids else None,
             labels=tidy_labels(np.concatenate(labels), split.label_separator) if labels else None,
             label_column=label_column,
-            layout=layout,
+            form=replace(form, layout=layout),
         )
 
 

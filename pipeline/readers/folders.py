@@ -1,53 +1,89 @@
-"""A folder of images (PNG, JPEG or BMP), flat or with a subfolder for each class."""
+"""A folder of images, a file each, flat or with a subfolder for each class."""
 
 import re
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from features.images.limits import Limits, robust_limits
 from pipeline.config.errors import quoted
 from pipeline.config.schema import Label
-from pipeline.readers.images.decoding import is_grey, picture_size
+from pipeline.readers.images.decoding import ARRAYS, PICTURES, Look, look
 from pipeline.readers.images.files import FileImages
-from pipeline.readers.raw import Form, Raw, tidy
-from pipeline.storage.files import BadInput
+from pipeline.readers.raw import DamagedImage, Form, Raw, tidy
+from pipeline.storage.files import BadInput, blame
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
+SUFFIXES = (*PICTURES, *ARRAYS)
 _TRAIN = re.compile(r"train(ing)?", re.IGNORECASE)  # can be a class of vehicles
 _SPLIT = re.compile(r"test(ing)?|val(id|idation)?|dev", re.IGNORECASE)
-_SAMPLED_FILES = 32  # whose headers show whether the images are grey
+_SAMPLED_FILES = 64  # which show whether the images are grey, and the limits of measured values
+_MOST_SUFFIXES = 5  # named in the remark about other files
 
 
 def read_folder(folder: Path, form: Form) -> Raw:
     """Return the images of a folder without hidden files, sorted by path with numbers in numeric order.
 
     With a fit, all images get the form's size. Without one they must have it, or the first image's if none is declared.
-    They are grey if a sample of them is. If the images are in subfolders, the first subfolder is the label.
+    A sample of them shows how many channels they have. If the images are in subfolders, the first subfolder is the
+    label.
 
     Raises:
-        BadInput: there are no images, or one of the first is damaged. Reading the images can raise more.
+        BadInput: there are no images, or one of the sample is damaged. Reading the images can raise more.
     """
-    files = _image_files(folder)
+    files, others = _files(folder)
     if not files:
         raise BadInput(f"{folder}: no images in it, expected files ending in {', '.join(SUFFIXES)}")
-    height, width = form.image[:2] if form.image else picture_size(folder / files[0])
-    images = FileImages(folder, files, form, (height, width, _channels(folder, files, form)))
-    return Raw(images, labels=_labels(folder, files), files=files)
+    looks = _sample(folder, files, form)
+    height, width = form.image[:2] if form.image else looks[0].size_pixels
+    channels = form.declared_channels or form.channels or max(one.channels for one in looks)
+    form = replace(form, channels=channels, limits=_limits(folder, looks, form))
+    images = FileImages(folder, files, form, (height, width, channels))
+    return Raw(images, labels=_labels(folder, files), files=files, form=form, remark=_left_out(others))
 
 
-def _channels(folder: Path, files: tuple[str, ...], form: Form) -> int:
-    if form.image is not None and len(form.image) == 3:
-        return form.image[2]
-    if form.channels is not None:
-        return form.channels
-    sample = files[:: -(-len(files) // _SAMPLED_FILES)]
-    return 1 if all(is_grey(folder / name, form.background) for name in sample) else 3
+def _sample(folder: Path, files: tuple[str, ...], form: Form) -> list[Look]:
+    """Return what the first file and others at equal distances show."""
+    looks = []
+    for name in files[:: -(-len(files) // _SAMPLED_FILES)]:
+        try:
+            looks.append(look(folder / name, form))
+        except DamagedImage:
+            if not form.skips_damaged:
+                raise
+    if not looks:
+        raise BadInput(f"{folder}: every image of a sample is damaged, for example {files[0]}")
+    return looks
 
 
-def _image_files(folder: Path) -> tuple[str, ...]:
-    paths = [path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES]
-    visible = [path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts)]
-    return tuple(sorted((name for name in visible if not (folder / name).is_dir()), key=_natural))
+def _limits(folder: Path, looks: list[Look], form: Form) -> Limits | None:
+    """Return the limits of measured values: the declared ones, or else those of the sample."""
+    values = [one.values for one in looks if one.values is not None]
+    if isinstance(form.limits, tuple) or not values:
+        return form.limits if isinstance(form.limits, tuple) else None
+    if form.scale != 1:
+        return ((0, 255 / form.scale),)
+    with blame(folder):
+        return robust_limits(values)
+
+
+def _files(folder: Path) -> tuple[tuple[str, ...], list[str]]:
+    """Return the image files of a folder and the other files, without hidden ones."""
+    paths = [path.relative_to(folder) for path in folder.rglob("*")]
+    visible = [path for path in paths if not any(part.startswith(".") for part in path.parts)]
+    files = [path for path in visible if not (folder / path).is_dir()]
+    images = sorted((path.as_posix() for path in files if path.suffix.lower() in SUFFIXES), key=_natural)
+    return tuple(images), sorted(path.as_posix() for path in files if path.suffix.lower() not in SUFFIXES)
+
+
+def _left_out(others: list[str]) -> str:
+    """Return the remark about files that are no images by their suffix."""
+    if not others:
+        return ""
+    counts = Counter(Path(name).suffix.lower() or "no suffix" for name in others).most_common(_MOST_SUFFIXES)
+    suffixes = ", ".join(f"{count} with {suffix}" for suffix, count in counts)
+    return f"; left out {len(others)} other files ({suffixes}), for example {others[0]}"
 
 
 def _natural(name: str) -> tuple:

@@ -1,5 +1,6 @@
 """The choice of a reader for a raw file: by its bytes, and by its name if the bytes do not decide."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from features.images.layouts import as_images, colour_layout
@@ -41,7 +42,7 @@ def read_split(path: Path, split: Split, form: Form, labelled: bool) -> Raw:
             ids=None if ids is None else tidy(ids),
             labels=None if labels is None else tidy(labels),
             label_column=None if labels is None else "labels",
-            layout=layout,
+            form=replace(form, layout=layout),
         )
 
 

@@ -1,19 +1,24 @@
 """The result of every reader: the raw rows of a split."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
 from features.images.fitting import Fit
 from features.images.layouts import Layout
+from features.images.limits import Limits
 from features.images.pixels import image_and_pixel, to_pixels
-from pipeline.storage.files import blame, chunk_rows
+from pipeline.storage.files import BadInput, blame, chunk_rows
 
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")  # "007" is a name, not a number
+
+
+class DamagedImage(BadInput):
+    """An image file that cannot be decoded."""
 
 
 @dataclass(frozen=True)
@@ -23,14 +28,16 @@ class Form:
     image: tuple[int, ...] | None = None  # (height, width) or (height, width, channels)
     scale: float = 1.0  # factor of raw pixels
     layout: Layout | None = None  # order of the colours
-    background: str = "white"  # of transparent and padded images: a colour name of Pillow
+    background: str = "white"  # of transparent and padded images
     fit: Fit | None = None  # how image files get the size `image`; None: they must have one size
     channels: int | None = None  # of image files
+    limits: Limits | Literal["robust"] | None = None  # of measured values
+    skips_damaged: bool = False  # whether damaged image files are reported instead of refused
 
     @property
-    def declares_channels(self) -> bool:
-        """Whether the entry says how many channels an image has."""
-        return self.image is not None and len(self.image) == 3
+    def declared_channels(self) -> int | None:
+        """How many channels an image has, if the entry says so."""
+        return self.image[2] if self.image is not None and len(self.image) == 3 else None
 
     @property
     def size_pixels(self) -> tuple[int, int]:
@@ -44,6 +51,7 @@ class Part:
     """Consecutive images of a split."""
 
     pixels: np.ndarray  # (k, height, width, channels) uint8
+    damaged: Mapping[int, str] = field(default_factory=dict)  # complaints about some of the k, which are black
 
 
 class Images(Protocol):
@@ -108,7 +116,8 @@ class Raw:
     labels: np.ndarray | None = None  # (n,) int64 or text
     files: tuple[str, ...] | None = None  # for a folder of images: n paths relative to it
     label_column: str | None = None  # the file's own name of its labels, if it has labels
-    layout: Layout | None = None  # order of the colours in the file, if it has colours
+    form: Form = Form()  # with what was inferred of these rows, with which those of another split must be read
+    remark: str = ""  # for the stage's last line
 
 
 def tidy(values: np.ndarray, noun: str = "value") -> np.ndarray:

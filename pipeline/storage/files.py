@@ -124,13 +124,21 @@ def chunk_rows(row_bytes: int) -> int:
 def save_chunks(path: Path, shape: tuple[int, ...], dtype: np.dtype, parts: Iterable[np.ndarray]) -> None:
     """Write a `.npy` file from its rows in order.
 
+    If the parts have fewer rows than `shape`, so has the file.
+
     It does not use a memory map: there a full disk would end the process with SIGBUS instead of raising an error.
     """
     with path.open("wb") as file:
         header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
+        start, rows = file.tell(), 0
         for part in parts:
             file.write(np.ascontiguousarray(part, dtype).data)
+            rows += len(part)
+        if rows != shape[0]:  # NumPy's headers leave room for the first axis to change
+            file.seek(0)
+            np.lib.format.write_array_header_1_0(file, header | {"shape": (rows, *shape[1:])})
+            assert file.tell() == start
 
 
 def save_array(path: Path, array: np.ndarray) -> None:

@@ -1,81 +1,131 @@
-"""One image file to a picture: upright and opaque, as an image viewer shows it."""
+"""One image file to pixels: upright, opaque, of the size and the number of channels that a task has."""
 
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from features.images.fitting import Fit, fit_picture, least_size
+from features.images.fitting import Fit, fit_channels, fit_picture, least_size
+from features.images.limits import Limits, to_scale
 from pipeline.readers.compressed import check_regular
-from pipeline.readers.raw import Form
+from pipeline.readers.images.arrays import read_image_array
+from pipeline.readers.raw import DamagedImage, Form
 from pipeline.storage.files import BadInput
 
+PICTURES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+ARRAYS = (".npy",)
 _GREY_MODES, _COLOUR_MODES = ("1", "L", "LA"), ("RGB", "RGBA", "P", "PA", "CMYK", "YCbCr")
+_DEEP_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
+_DEEP_PIXELS: Limits = ((0, 65_535),)
 _ORIENTATION = 0x0112  # of EXIF; from 5 on, width and height change places
 _FIRST_LYING = 5
 
 
-def picture_size(path: Path) -> tuple[int, int]:
-    """Return (height, width) of an image file, upright, from its header."""
-    check_regular(path)
-    with warnings.catch_warnings(action="ignore"), _decoder_errors(path), Image.open(path) as image:
-        width, height = image.size
-        return (width, height) if _lies(image) else (height, width)
+@dataclass(frozen=True)
+class Look:
+    """What a file shows before it is decoded as part of a data set."""
+
+    size_pixels: tuple[int, int]  # height, width
+    channels: int
+    values: np.ndarray | None  # (height, width, channels) if they have no natural scale, as pixels have
 
 
-def decode(path: Path, form: Form) -> Image.Image:
-    """Return an image of mode L or RGB, of the form's size if the form has a fit. A grey palette becomes mode L.
+def look(path: Path, form: Form) -> Look:
+    """Return the size, channels and values of an image file. For most pictures its header is enough.
+
+    Raises:
+        BadInput: the file is damaged, not a regular file, or of a kind that is not read.
+        FileNotFoundError: the file is missing.
+    """
+    with warnings.catch_warnings(action="ignore"), _opened(path, form) as image:
+        if isinstance(image, np.ndarray):
+            height, width, channels = image.shape
+            return Look((height, width), channels, None if image.dtype in (np.uint8, np.uint16) else image)
+        size = image.size if _lies(image) else image.size[::-1]
+        if image.mode in ("P", "PA"):
+            return Look(size, len(_opaque(image, form.background).getbands()), None)
+        return Look(size, 1 if image.mode in _GREY_MODES else 3, None)
+
+
+def decode(path: Path, form: Form, channels: int) -> np.ndarray:
+    """Return the pixels of an image file, uint8 (height, width, channels). If the form has a fit, they have its size.
 
     It can be called in several threads. Warnings of Pillow are left to the caller, since their filters belong to the
     whole process.
 
     Raises:
-        BadInput: the file is damaged, not a regular file, or has more than 8 bits a channel.
+        DamagedImage: the file cannot be decoded.
+        BadInput: it is not a regular file, or has more channels than the task.
         FileNotFoundError: the file is missing.
     """
-    check_regular(path)
-    with _decoder_errors(path), Image.open(path) as image:
+    with _opened(path, form) as image:
+        if isinstance(image, np.ndarray):
+            pixels = _scaled(image, form)
+            if pixels.shape[-1] not in (1, channels):
+                raise BadInput(f"{path}: an image of {pixels.shape[-1]} channels, but others have {channels}")
+            return np.broadcast_to(pixels, (*pixels.shape[:2], channels))
+        ImageOps.exif_transpose(image, in_place=True)
+        picture = _opaque(image, form.background)
+        if channels == 1 and picture.mode != "L" and form.declared_channels is None:
+            raise BadInput(f"{path}: a colour image, but others are grey; declare image: [height, width, 3]")
         if form.fit is not None:
-            _shrink_while_decoding(image, form.size_pixels, form.fit)
-        image.load()
-        mode = image.mode
-        if mode in _GREY_MODES + _COLOUR_MODES:
-            ImageOps.exif_transpose(image, in_place=True)
-            picture = _opaque(image, form.background)
-            return picture if form.fit is None else fit_picture(picture, form.size_pixels, form.fit, form.background)
-    raise BadInput(f"{path}: pixels of mode {mode}, expected 8 bits a channel")
+            picture = fit_picture(picture, form.size_pixels, form.fit, form.background)
+        mode = "L" if channels == 1 else "RGB"
+        pixels = np.asarray(picture if picture.mode == mode else picture.convert(mode))
+        return pixels.reshape(*pixels.shape[:2], channels)
 
 
-def is_grey(path: Path, background: str) -> bool:
-    """Return whether an image has no colours, from its header, or from its palette."""
-    check_regular(path)
-    with warnings.catch_warnings(action="ignore"), _decoder_errors(path), Image.open(path) as image:
-        if image.mode not in ("P", "PA"):
-            return image.mode in _GREY_MODES
-        return _opaque(image, background).mode == "L"
+def _scaled(values: np.ndarray, form: Form) -> np.ndarray:
+    """Return an array of an image (h, w, c) as uint8 of the form's size."""
+    limits: Limits = ((0, 255),) if values.dtype == np.uint8 else _DEEP_PIXELS
+    scaled = to_scale(values, form.limits if isinstance(form.limits, tuple) else limits)
+    if form.fit is not None:
+        scaled = fit_channels(scaled, form.size_pixels, form.fit, form.background)
+    return np.rint(scaled).astype(np.uint8)
 
 
 @contextmanager
-def _decoder_errors(path: Path) -> Iterator[None]:
-    """Turn what a decoder of Pillow raises, an error of any type, into a BadInput that names the file."""
+def _opened(path: Path, form: Form) -> Iterator[Image.Image | np.ndarray]:
+    """Yield an open picture of 8 bits a channel, or an array (height, width, channels) of other numbers.
+
+    Errors in the block are those of a decoder, so they are errors about the file.
+    """
+    check_regular(path)
     try:
-        yield
+        if path.suffix.lower() in ARRAYS:
+            yield read_image_array(path, form.declared_channels or form.channels)
+            return
+        with Image.open(path) as image:
+            if image.mode in _GREY_MODES + _COLOUR_MODES:
+                if form.fit is not None:
+                    _shrink_while_decoding(image, form.size_pixels, form.fit)
+                yield image
+            elif image.mode in _DEEP_MODES:
+                yield _deep_values(image)
+            else:
+                raise BadInput(f"{path}: pixels of mode {image.mode}, expected grey, colours or a palette")
     except (FileNotFoundError, BadInput):
         raise
-    except Exception as error:
-        raise BadInput(f"{path}: not readable as an image: {error}") from error
+    except Exception as error:  # each decoder of Pillow raises its own types of errors
+        raise DamagedImage(f"{path}: not readable as an image: {error}") from error
+
+
+def _deep_values(image: Image.Image) -> np.ndarray:
+    """Return the pixels (h, w, 1) of a grey image with more than 8 bits a pixel: uint16, int32 or float32."""
+    values = np.asarray(ImageOps.exif_transpose(image))[..., np.newaxis]
+    is_16_bits = values.dtype.kind == "u" or (values.dtype.kind == "i" and image.format == "PNG")
+    return values.astype(np.uint16) if is_16_bits else values
 
 
 def _shrink_while_decoding(image: Image.Image, size_pixels: tuple[int, int], fit: Fit) -> None:
     """Let a JPEG decoder return every second, fourth or eighth pixel, if the result has far more than it needs."""
     height, width = size_pixels
-    size, target = image.size, (width, height)
-    if _lies(image):
-        target = (height, width)
-    image.draft(None, least_size(size, target, fit))  # None keeps the mode
+    target = (height, width) if _lies(image) else (width, height)
+    image.draft(None, least_size(image.size, target, fit))  # None keeps the mode
 
 
 def _lies(image: Image.Image) -> bool:
@@ -83,6 +133,7 @@ def _lies(image: Image.Image) -> bool:
 
 
 def _opaque(image: Image.Image, background: str) -> Image.Image:
+    """Return an image of mode L or RGB. A grey palette becomes mode L."""
     mode, is_palette = "L" if image.mode in _GREY_MODES else "RGB", image.mode in ("P", "PA")
     if image.has_transparency_data:
         image = image.convert("RGBA")

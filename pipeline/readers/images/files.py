@@ -13,8 +13,8 @@ from joblib import cpu_count
 
 from pipeline.readers.images.decoding import decode
 from pipeline.readers.images.sizes import mixed_sizes
-from pipeline.readers.raw import Form, Part
-from pipeline.storage.files import BadInput, chunk_rows
+from pipeline.readers.raw import DamagedImage, Form, Part
+from pipeline.storage.files import chunk_rows
 
 _PARTS_AHEAD = 2  # parts that are decoded while the caller works on an earlier one
 
@@ -41,11 +41,12 @@ class FileImages:
         """Yield all images in order.
 
         Raises:
-            BadInput: an image is damaged, has another size, or has colours although others are grey.
+            BadInput: an image is damaged and the form does not skip those, has another size, or has colours although
+                others are grey.
         """
         count = chunk_rows(math.prod(self.image_shape))
         with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor(cpu_count()) as pool:
-            ahead: deque[tuple[np.ndarray, list[Future[None]]]] = deque()
+            ahead: deque[tuple[np.ndarray, list[Future[str | None]]]] = deque()
             try:
                 for start in range(0, len(self.files), count):
                     names = self.files[start : start + count]
@@ -60,19 +61,22 @@ class FileImages:
                 pool.shutdown(cancel_futures=True)
                 raise
 
-    def _read(self, name: str, row: np.ndarray) -> None:
-        """Decode one file into its row (height, width, channels) of a part."""
-        path, (height, width, channels) = self.folder / name, self.image_shape
-        picture = decode(path, self.form)
-        if channels == 1 and picture.mode != "L" and not self.form.declares_channels:
-            raise BadInput(f"{path}: a colour image, but others are grey; declare image: [height, width, 3]")
-        if picture.size != (width, height):
-            raise mixed_sizes(path, picture.size[::-1], (height, width), self.folder, self.files)
-        mode = "L" if channels == 1 else "RGB"
-        row[:] = np.asarray(picture if picture.mode == mode else picture.convert(mode)).reshape(row.shape)
+    def _read(self, name: str, row: np.ndarray) -> str | None:
+        """Decode one file into its row (height, width, channels) of a part. Return what is wrong if it is damaged."""
+        height, width, channels = self.image_shape
+        try:
+            pixels = decode(self.folder / name, self.form, channels)
+        except DamagedImage as error:
+            if not self.form.skips_damaged:
+                raise
+            row[:] = 0
+            return str(error)
+        if pixels.shape != row.shape:
+            raise mixed_sizes(self.folder, name, pixels.shape[:2], (height, width), self.files, self.form)
+        row[:] = pixels
+        return None
 
 
-def _finished(pixels: np.ndarray, jobs: list[Future[None]]) -> Part:
-    for job in jobs:
-        job.result()
-    return Part(pixels)
+def _finished(pixels: np.ndarray, jobs: list[Future[str | None]]) -> Part:
+    complaints = [job.result() for job in jobs]
+    return Part(pixels, {row: complaint for row, complaint in enumerate(complaints) if complaint is not None})

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.readers.images.decoding import picture_size
+from pipeline.readers.images.decoding import look
+from pipeline.readers.raw import Form
 from pipeline.storage.files import BadInput
 
 _MOST_PIXELS = 256  # of the longer side in the line to write: what networks for photos are mostly given
@@ -12,28 +13,29 @@ _MOST_FILES = 20_000  # whose headers are read
 
 
 def mixed_sizes(
-    path: Path, size: tuple[int, int], expected: tuple[int, int], folder: Path, files: tuple[str, ...]
+    folder: Path, name: str, size: tuple[int, ...], expected: tuple[int, int], files: tuple[str, ...], form: Form
 ) -> BadInput:
     """Return the error about an image of another size, (height, width), than expected.
 
     It says how large the images of the folder are, from their headers, and which line makes them equal.
     """
-    sizes = _sizes(folder, files)
+    sizes = _sizes(folder, files, form)
     median = _median(sizes)
     scale = min(1.0, _MOST_PIXELS / max(median))
     line = f"image: [{max(1, round(median[0] * scale))}, {max(1, round(median[1] * scale))}]"
     smallest, largest = (_times(choose(sizes, key=lambda size: (size[0] * size[1], size))) for choose in (min, max))
     return BadInput(
-        f"{path}: the image is {_times(size)}, others {_times(expected)} ({folder.name}: {smallest} to {largest}, "
-        f"median {_times(median)}); to resize all while they are read, write {line} into the task's ingest block"
+        f"{folder / name}: the image is {_times(size)}, others {_times(expected)} ({folder.name}: {smallest} to "
+        f"{largest}, median {_times(median)}); to resize all while they are read, write {line} into the task's ingest "
+        "block"
     )
 
 
-def _sizes(folder: Path, files: tuple[str, ...]) -> list[tuple[int, int]]:
+def _sizes(folder: Path, files: tuple[str, ...], form: Form) -> list[tuple[int, int]]:
     sizes = []
     for name in files[:: -(-len(files) // _MOST_FILES)]:
         try:
-            sizes.append(picture_size(folder / name))
+            sizes.append(look(folder / name, form).size_pixels)
         except (BadInput, OSError):  # another error than this one, for later
             continue
     return sizes
@@ -45,5 +47,5 @@ def _median(sizes: list[tuple[int, int]]) -> tuple[int, int]:
     return height, width
 
 
-def _times(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"
+def _times(size: tuple[int, ...]) -> str:
+    return "x".join(map(str, size))
