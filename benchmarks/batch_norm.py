@@ -19,7 +19,7 @@ from benchmarks import results
 from models.parts import batch_norm
 from models.parts.compiling import jit_compile
 from models.parts.optimisers import optimiser, schedule
-from pipeline.training.seeding import set_variables
+from pipeline.training.variables import set_variables
 
 SEEDS, TRAINING_IMAGES, JUDGED_IMAGES, EPOCHS, BATCH = 3, 400, 600, 3, 40
 NETWORKS = {

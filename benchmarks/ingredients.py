@@ -38,7 +38,7 @@ from pipeline.training.batches import TrainingBatches, steps_per_epoch
 from pipeline.training.callbacks import STATISTICS_ROWS, SeedEpoch
 from pipeline.training.epoch import fit
 from pipeline.training.network import predict_logits
-from pipeline.training.seeding import copies, set_variables
+from pipeline.training.variables import copies, set_variables
 
 SEEDS, HELD_OUT, PATCHES = 3, 10_000, 5_000
 SORTED_EVERY_EPOCHS, HARDEST_SHARE = 3, 2 / 3  # share of the hardest rows in a short epoch; the others are random

@@ -34,7 +34,7 @@ from pipeline.training.callbacks import SeedEpoch
 from pipeline.training.epoch import fit
 from pipeline.training.network import build_model, predict_logits, size_of
 from pipeline.training.phases import compile_trainer, phases
-from pipeline.training.seeding import copies, set_variables
+from pipeline.training.variables import copies, set_variables
 
 COSTS = {"pflop": "PFLOP", "seconds": "seconds", "tflops": "TFLOP/s"}
 

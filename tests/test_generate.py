@@ -127,7 +127,7 @@ def test_three_channels_and_sides_that_cannot_be_halved():
 def test_each_step_moves_one_network_alone():
     from pipeline.config.schema import Generate
     from pipeline.training.gan import build_gan, train_on
-    from pipeline.training.seeding import copies
+    from pipeline.training.variables import copies
 
     data = SimpleNamespace(about={"image": [12, 12, 1]}, classes=[0, 1, 2])
     gan = build_gan(data, Generate(filters=2, latent_units=3))

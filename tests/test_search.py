@@ -358,3 +358,31 @@ def test_a_killed_trial_is_tried_again_with_the_same_values(tmp_path):
     undisturbed = values("a", set())
     assert len({tuple(choices.items()) for choices in undisturbed}) == 4
     assert values("b", {0, 1, 3}) == undisturbed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pruner", ["median", "hyperband"])
+def test_a_killed_study_prunes_the_trials_that_an_undisturbed_one_prunes(tmp_path, pruner):
+    space = space_with({"options": {"dropout": {"low": 0.0, "high": 0.9}}})
+    trials, epochs = 14, 9
+
+    def ends(name, killed):
+        opened, killed = open_study(str(tmp_path / f"{name}.journal"), "s", pruner, epochs), set(killed)
+        while trial := claim(opened, space, trials, seed=3):
+            value = 1 - abs(suggest(trial, space)["options.dropout"] - 0.4)
+            for epoch in range(1, epochs + 1):
+                trial.report(value * epoch / epochs, epoch)
+                is_low = trial.should_prune()
+                if (is_killed := (trial.user_attrs["place"], epoch) in killed) or is_low:
+                    break
+            if is_killed:
+                killed.remove((trial.user_attrs["place"], epoch))
+                give_up(opened, trial.number, "killed")
+            else:
+                end(opened, trial.number, None if is_low else value)
+        by_place = sorted(counted_trials(opened), key=lambda trial: trial.user_attrs["place"])
+        return [(trial.params, trial.state, trial.last_step) for trial in by_place]
+
+    undisturbed = ends("a", [])
+    assert {state for _, state, _ in undisturbed} == {TrialState.COMPLETE, TrialState.PRUNED}
+    assert ends("b", [(0, 4), (2, 1), (5, 1), (9, 1)]) == undisturbed

@@ -25,7 +25,7 @@ SLOW = """
 
     sys.meta_path.insert(0, Slow())
 """
-LINE = "split: interrupted; the same command may be run again\n"
+COMMANDS = (("pipeline.split", "t"), ("submissions.ledger",))
 
 
 def start(*command, folder, **options):
@@ -42,11 +42,13 @@ def slow(tmp_path):
     return tmp_path
 
 
-def test_ctrl_c_during_the_imports_is_one_line(slow):
-    process = start("-m", "pipeline.split", "t", folder=slow, preexec_fn=hear_ctrl_c)
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_ctrl_c_during_the_imports_is_one_line(slow, command):
+    process = start("-m", *command, folder=slow, preexec_fn=hear_ctrl_c)
     assert process.stdout.readline() == "importing\n"
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=20) == ("", LINE)
+    name = command[0].partition(".")[2]
+    assert process.communicate(timeout=20) == ("", f"{name}: interrupted; the same command may be run again\n")
     assert process.returncode == 130
 
 
@@ -73,11 +75,12 @@ def test_a_stage_that_imports_ends_with_its_dvc(slow):
     process.communicate(timeout=10)  # ends when the stage, which has the same pipes, has ended too
 
 
-def test_importing_the_package_changes_nothing(slow):
-    code = """
+@pytest.mark.parametrize("package", ["pipeline", "submissions"])
+def test_importing_the_package_changes_nothing(slow, package):
+    code = f"""
         import signal, sys, warnings
         before = signal.getsignal(signal.SIGINT), sys.excepthook, list(warnings.filters)
-        import pipeline
+        import {package}
         assert before == (signal.getsignal(signal.SIGINT), sys.excepthook, list(warnings.filters))
         assert not [name for name in sys.modules if name.startswith("pipeline.")]
     """

@@ -18,7 +18,7 @@ OWN = ("benchmarks", "features", "models", "pipeline", "submissions")
 
 
 def begin() -> None:
-    """Prepare this process for a command of `pipeline/` until `imports_done` is called.
+    """Prepare this process for a command of `pipeline/` or `submissions/` until `imports_done` is called.
 
     Ctrl-C, a missing package and an import without enough memory each end the process with one line. The process also
     ends when the DVC that started it ends. Warnings of libraries are hidden unless the user set Python's warning
@@ -75,9 +75,12 @@ def _import_failed(kind: type[BaseException], error: BaseException, trace: Trace
 
 
 def _command() -> str:
-    """Return the command's name, as in `python -m pipeline.NAME`."""
-    names = [word.removeprefix("-m") for word in sys.orig_argv]
-    return next((name.removeprefix("pipeline.") for name in names if name.startswith("pipeline")), "pipeline")
+    """Return NAME of `python -m pipeline.NAME` or `python -m submissions.NAME`."""
+    for word in sys.orig_argv:
+        package, _, name = word.removeprefix("-m").partition(".")
+        if package in ("pipeline", "submissions"):
+            return name or package
+    return "pipeline"
 
 
 def _fail(sentence: str) -> NoReturn:

@@ -22,7 +22,8 @@ from pipeline.storage.files import BadInput
 from pipeline.training.batches import TrainingBatches
 from pipeline.training.joined_images import Images
 from pipeline.training.network import predict_logits
-from pipeline.training.seeding import Purpose, copies, reseed, set_variables, stream
+from pipeline.training.seeding import Purpose, stream
+from pipeline.training.variables import copies, reseed, set_variables
 
 SAVE_SECONDS = 10  # least time between two saves: for a large network on a GPU, a save takes half an epoch's time
 STATISTICS_ROWS = 2_000  # for batch normalisation: for 60 000 rows this is a hundredth of an epoch's work

@@ -14,7 +14,8 @@ from jax import numpy as jnp
 from features.augmentation.augment import Augment
 from pipeline.training.augmentation_jax import augmented, mixed, supports
 from pipeline.training.batches import TrainingBatches
-from pipeline.training.seeding import Purpose, seed_of, set_variables
+from pipeline.training.seeding import Purpose, seed_of
+from pipeline.training.variables import set_variables
 
 PIECE_STEPS = 100  # steps between two updates of the progress bar
 MOST_SHARE_OF_MEMORY = 0.25  # of the device's memory, for images

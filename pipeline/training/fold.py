@@ -36,7 +36,8 @@ from pipeline.training.joined_images import Extra, Images, JoinedImages
 from pipeline.training.network import build_model
 from pipeline.training.phases import Phase, compile_trainer, phases, watchers
 from pipeline.training.pseudo_labels import load_pseudo
-from pipeline.training.seeding import Purpose, seed_of, set_variables
+from pipeline.training.seeding import Purpose, seed_of
+from pipeline.training.variables import set_variables
 
 
 @dataclass(frozen=True)

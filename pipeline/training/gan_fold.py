@@ -16,7 +16,8 @@ from pipeline.storage.files import BadInput, save_array, save_chunks, save_json,
 from pipeline.storage.task_data import TaskData
 from pipeline.training.batches import steps_per_epoch
 from pipeline.training.gan import Gan, build_gan, train_on
-from pipeline.training.seeding import Purpose, copies, reseed, seed_of, set_variables, stream
+from pipeline.training.seeding import Purpose, seed_of, stream
+from pipeline.training.variables import copies, reseed, set_variables
 
 LINES = 20  # most lines of the log; a terminal also shows a bar
 

@@ -19,13 +19,13 @@ import numpy as np
 import optuna
 import psutil
 from optuna.exceptions import DuplicatedStudyError, StorageInternalError, UpdateFinishedTrialError
-from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import TPESampler
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from pipeline.storage.files import BadInput
+from pipeline.tuning.pruners import PLACE, pruner_of
 from pipeline.tuning.space import Space
 
 OPEN_ATTEMPTS = 8
@@ -33,7 +33,7 @@ LOCK_SECONDS = 30  # after which the journal's lock is taken from a process that
 BEAT_SECONDS = 30
 SILENT_SECONDS = 180  # after which a trial on another machine without a sign of life is dead
 NAMELESS_SECONDS = 20  # after which a trial without an owner's name is dead
-REASON, DEFAULTS, OWNER, BEAT, PLACE = "reason", "defaults", "owner", "beat", "place"  # attributes of a trial
+REASON, DEFAULTS, OWNER, BEAT = "reason", "defaults", "owner", "beat"  # attributes of a trial
 PLACE_SECONDS = 5  # for an earlier trial to say its place
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
@@ -57,7 +57,11 @@ def open_study(storage: str, name: str, pruner: str, epochs: int) -> optuna.Stud
     def create() -> optuna.Study:
         backend = location if "://" in location else _journal(Path(location))
         return optuna.create_study(
-            storage=backend, study_name=name, direction="maximize", pruner=_pruner(pruner, epochs), load_if_exists=True
+            storage=backend,
+            study_name=name,
+            direction="maximize",
+            pruner=pruner_of(pruner, epochs),
+            load_if_exists=True,
         )
 
     try:
@@ -100,12 +104,6 @@ def _torn_bytes(path: Path) -> int:
     """Return the length of a last line that a crash left incomplete. Optuna cannot read a line after it."""
     content = path.read_bytes()
     return len(content) - content.rfind(b"\n") - 1
-
-
-def _pruner(name: str, epochs: int) -> BasePruner:
-    if name == "median":
-        return MedianPruner(n_startup_trials=5, n_warmup_steps=epochs // 3)
-    return HyperbandPruner(min_resource=1, max_resource=epochs) if name == "hyperband" else NopPruner()
 
 
 def claim(study: optuna.Study, space: Space, budget: int, seed: int) -> Trial | None:
