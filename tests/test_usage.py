@@ -11,7 +11,7 @@ from tests.projects import ROOT, environment, member, task, write_params
 PIPELINE = sorted(path.stem for path in (ROOT / "pipeline").glob("[!_]*.py"))
 SUBMISSIONS = ["download", "ledger", "score", "upload"]
 COMMANDS = [*(f"pipeline.{name}" for name in PIPELINE), *(f"submissions.{name}" for name in SUBMISSIONS)]
-KEYED = [name for name in PIPELINE if name not in ("report", "repro", "roster")]
+KEYED = [name for name in PIPELINE if name not in ("new", "report", "repro", "roster")]
 OTHER_ARGUMENTS = {
     "pipeline.ablate": ["training.epochs", "1"],
     "pipeline.picture": ["a.png"],

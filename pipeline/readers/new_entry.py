@@ -1,0 +1,196 @@
+"""The entry of params.yaml for a new competition: two members to start with, and what they need on this machine."""
+
+import math
+import re
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from pipeline.readers.csv_table import ID_NAMES, LABEL_NAMES, read_text
+from pipeline.readers.survey import Pictures, Survey
+
+SMALL_PIXELS = 64  # images with sides up to this keep their size
+MOST_PIXELS = 128  # longer side at which larger images are stored
+GROUP = re.compile(r"patient|subject|camera|location|plant_?id", re.IGNORECASE)  # a column with groups of rows
+FOLDS = 5
+CHANNELS = 3
+COPIES = 2  # of the stored images: in the workspace and in DVC's cache
+TRAINING_PASSES = 3  # a training step computes about three times as much as a prediction
+MATMUL_SHARE = 0.5  # of the speed of a product of matrices, which a training reaches roughly
+MEASURED_SECONDS = 0.3
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A member to start with."""
+
+    name: str
+    architecture: str
+    augment: str  # YAML
+    training: str  # YAML, without the epochs
+    epochs: int
+    longest_pixels: int  # longer side of the images that the network gets
+    flops_per_pixel: int  # of a prediction
+
+
+RECIPES = (
+    Recipe(
+        "quick",
+        "fast",
+        "flip: true, shift_pixels: 2",
+        "optimiser: muon, learning_rate: 1e-2, weight_decay: 0.02",
+        epochs=8,
+        longest_pixels=64,
+        flops_per_pixel=48_000,
+    ),
+    Recipe(
+        "strong",
+        "deep_resnet",
+        "flip: true, rotation_degrees: 15, rescale_share: 0.2, erase_probability: 0.25",
+        "learning_rate: 2e-3, weight_decay: 0.05",
+        epochs=30,
+        longest_pixels=MOST_PIXELS,
+        flops_per_pixel=72_300,
+    ),
+)
+
+
+def entry(name: str, files: Survey, pictures: Pictures) -> dict[str, str]:
+    """Return the YAML of the blocks `tasks` and `members`, without their headings."""
+    return {"tasks": _task(name, files, pictures), "members": _members(name, pictures)}
+
+
+def _task(name: str, files: Survey, pictures: Pictures) -> str:
+    assert files.train is not None and files.test is not None
+    likely, *others = _fitting_metrics(files)
+    lines = [
+        f"  {name}:",
+        f"    # {pictures.count} image files, the median one {pictures.height}x{pictures.width}"
+        if pictures.height
+        else f"    # images in {files.train.name}",
+        "    # competition: NAME  # on Kaggle, for the commands of docs/kaggle.md",
+        f"    metric: {likely}  # TODO: see the competition's page; it may be {', '.join(others)}",
+        "    ingest:",
+        f"      folder: {_scalar(files.folder.as_posix())}",
+        f"      train: {{{', '.join(_train(files))}}}",
+        f"      test: {{images: {_scalar(files.test.name)}}}",
+        f"      sample_submission: {_scalar(files.sample.path.relative_to(files.folder).as_posix())}",
+    ]
+    if pictures.is_mixed or _stored_size(pictures) != (pictures.height, pictures.width):
+        lines.append(
+            f"      image: [{', '.join(map(str, _stored_size(pictures)))}]  # [height, width] of the stored images"
+        )
+    columns = files.labels.names or () if files.labels else ()
+    group = next((f", group_column: {_scalar(column)}" for column in columns if GROUP.search(column)), "")
+    lines.append(f"    split: {{count: {FOLDS}{group}}}")
+    return "\n".join(lines) + "\n"
+
+
+def _train(files: Survey) -> list[str]:
+    """Return the settings of the training split that ingest cannot infer, and the images."""
+    assert files.train is not None
+    settings = [f"images: {_scalar(files.train.name)}"]
+    if files.labels is None:
+        return [*settings, f"labels: {_scalar(files.coco)}"] if files.coco else settings
+    names, answers = files.labels.names or (), (files.sample.names or ())[1:]
+    settings.append(f"labels: {_scalar(files.labels.path.relative_to(files.folder).as_posix())}")
+    sample_id = (files.sample.names or ("",))[0]
+    if sample_id in names and sample_id.lower() not in ID_NAMES:
+        settings.append(f"id_column: {_scalar(sample_id)}")
+    if len(answers) == 1 and answers[0] in names and answers[0].lower() not in LABEL_NAMES:
+        settings.append(f"label_column: {_scalar(answers[0])}")
+    return settings
+
+
+def _fitting_metrics(files: Survey) -> list[str]:
+    """Return the metrics that the values of the sample submission suggest, the likeliest first."""
+    frame = read_text(files.sample)
+    if files.sample.width > 2:
+        return ["log_loss", "roc_auc"]
+    cells = frame[1].str.strip()
+    if cells.str.contains(r"\S\s+\S").all():
+        return ["micro_f1", "map_at_k"]
+    values = pd.to_numeric(cells, errors="coerce")
+    if ((values > 0) & (values < 1)).any():
+        return ["roc_auc", "log_loss"]
+    may_be_probability = ["roc_auc", "log_loss"] if cells.nunique() == 1 and values.isin([0, 1]).all() else []
+    return ["accuracy", "macro_f1", "quadratic_kappa", *may_be_probability]
+
+
+def _members(name: str, pictures: Pictures) -> str:
+    return "".join(
+        f"  {name}-{recipe.name}:\n"
+        f"    task: {name}\n"
+        f"    architecture: {recipe.architecture}\n"
+        f"{_resize(recipe, pictures)}"
+        f"    augment: {{{recipe.augment}}}\n"
+        f"    training: {{epochs: {recipe.epochs}, {recipe.training}}}\n"
+        for recipe in RECIPES
+    )
+
+
+def _resize(recipe: Recipe, pictures: Pictures) -> str:
+    size = _network_size(recipe, pictures)
+    return "" if size == _stored_size(pictures) else f"    resize_pixels: [{size[0]}, {size[1]}]\n"
+
+
+def _network_size(recipe: Recipe, pictures: Pictures) -> tuple[int, int]:
+    """Return (height, width) of a member's input."""
+    height, width = _stored_size(pictures)
+    scale = min(1.0, recipe.longest_pixels / max(height, width, 1))
+    return (height, width) if scale == 1 else (_eights(height * scale), _eights(width * scale))
+
+
+def needs(files: Survey, pictures: Pictures) -> list[str]:
+    """Return a sentence about the disk and one about the hours that the entry needs on this machine's CPU."""
+    assert files.train is not None
+    if not pictures.height:
+        return []
+    height, width = _stored_size(pictures)
+    megabytes = math.ceil(COPIES * pictures.count * height * width * CHANNELS / 1e6)
+    flops_per_second = MATMUL_SHARE * _matmul_speed()
+    rows = len(files.train.files) * (FOLDS - 1) / FOLDS
+    hours = []
+    for recipe in RECIPES:
+        size = _network_size(recipe, pictures)
+        flops = TRAINING_PASSES * recipe.flops_per_pixel * size[0] * size[1] * rows * recipe.epochs * FOLDS
+        hours.append(f"{recipe.name} about {_hours(flops / flops_per_second)}")
+    return [
+        f"disk: about {megabytes} MB for the images, with DVC's cache; memory: about 2 GB",
+        f"training with {FOLDS} folds on this CPU: {', '.join(hours)}",
+    ]
+
+
+def _matmul_speed() -> float:
+    """Return the floating-point operations a second of a product of matrices, float32, on all cores."""
+    matrix, products, started = np.ones((1024, 1024), np.float32), 0, time.monotonic()
+    while (seconds := time.monotonic() - started) < MEASURED_SECONDS:
+        matrix @ matrix
+        products += 1
+    return products * 2 * 1024**3 / seconds
+
+
+def _hours(seconds: float) -> str:
+    return f"{max(1, round(seconds / 60))} min" if seconds < 5400 else f"{seconds / 3600:.0f} h"
+
+
+def _scalar(value: str | None) -> str:
+    """Return a text as YAML inside a flow mapping, quoted where it must be."""
+    dumped = yaml.safe_dump([value], default_flow_style=True, width=10**6, allow_unicode=True).strip()
+    return dumped[1:-1]
+
+
+def _stored_size(pictures: Pictures) -> tuple[int, int]:
+    """Return (height, width) at which the images are stored: sides of at most MOST_PIXELS, in multiples of eight."""
+    longest = max(pictures.height, pictures.width)
+    if longest <= SMALL_PIXELS and not pictures.is_mixed:
+        return pictures.height, pictures.width
+    scale = min(1.0, MOST_PIXELS / longest)
+    return _eights(pictures.height * scale), _eights(pictures.width * scale)
+
+
+def _eights(pixels: float) -> int:
+    return max(8, 8 * round(pixels / 8))

@@ -1,0 +1,99 @@
+"""A folder of raw files becomes an entry of params.yaml that loads."""
+
+import json
+
+import pytest
+import yaml
+
+from pipeline import ingest, new
+from pipeline.config.schema import load_params
+from pipeline.readers.survey import survey
+from pipeline.storage import paths
+from pipeline.storage.files import BadInput
+from tests.competitions import raw_files
+from tests.projects import ROOT, member, task, write_blobs, write_params
+
+ROLES = {  # images of train and test, labels, of some competitions
+    "alaska2-image-steganalysis": (".", "Test", None),
+    "aptos2019-blindness-detection": ("train_images", "test_images", "train.csv"),
+    "dogs-vs-cats-redux-kernels-edition": ("train", "test", None),
+    "herbarium-2020-fgvc7": ("nybg2020/train", "nybg2020/test", "nybg2020/train/metadata.json"),
+    "iwildcam-2020-fgvc7": ("train", "test", "iwildcam2020_train_annotations.json"),
+    "leaf-classification": ("images", "images", "train.csv"),
+    "siim-isic-melanoma-classification": ("jpeg/train", "jpeg/test", "train.csv"),
+    "statoil-iceberg-classifier-challenge": ("train.json", "test.json", None),
+}
+
+
+@pytest.mark.parametrize("name", ROLES)
+def test_the_names_of_files_show_their_roles(name, tmp_path):
+    raw_files.write(name, tmp_path / "raw")
+    files = survey(tmp_path / "raw")
+    labels = files.labels.path.relative_to(tmp_path / "raw").as_posix() if files.labels else files.coco
+    assert (files.train.name, files.test.name, labels) == ROLES[name]
+
+
+def test_the_entry_of_photos_is_read_by_ingest(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    raw_files.write("siim-isic-melanoma-classification", tmp_path / "raw")
+    new.new("skin", paths.PARAMS.parent / "raw")
+    params = load_params(paths.PARAMS)
+    assert params.tasks["skin"].split.group_column == "patient_id"
+    assert sorted(params.members) == ["skin-quick", "skin-strong"]
+    assert "48 train and 16 test images of 40x40x3, 2 classes" in ingest.ingest(params, "skin")
+    assert json.loads((paths.arrays("skin") / "about.json").read_text())["classes"] == [0, 1]
+
+
+def test_a_table_of_pixels_is_its_own_label_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_blobs(tmp_path / "raw")
+    new.new("blobs", paths.PARAMS.parent / "raw")
+    assert "60 train and 12 test images of 12x12x1, 3 classes" in ingest.ingest(load_params(paths.PARAMS), "blobs")
+
+
+def test_the_demo_makes_way_and_other_entries_stay_with_their_comments(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_blobs(tmp_path / "raw")
+    demo = (ROOT / "params.yaml").read_text()
+    paths.PARAMS.write_text(demo)
+    new.new("first", paths.PARAMS.parent / "raw")
+    assert new.DEMO_COPY.read_text() == demo
+    assert list(load_params(paths.PARAMS).tasks) == ["first"]
+    paths.PARAMS.write_text(paths.PARAMS.read_text() + "# the end\n")
+    first = yaml.safe_load(paths.PARAMS.read_text())["tasks"]["first"]
+    new.new("second", paths.PARAMS.parent / "raw")
+    tree = yaml.safe_load(paths.PARAMS.read_text())
+    assert list(tree["tasks"]) == ["first", "second"] and tree["tasks"]["first"] == first
+    assert list(tree["members"]) == ["first-quick", "first-strong", "second-quick", "second-strong"]
+    assert "# the end" in paths.PARAMS.read_text()
+
+
+def test_what_cannot_become_an_entry_changes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_blobs(tmp_path / "raw")
+    write_params(tmp_path, {"blobs": task("raw")}, {"m": member("blobs")})
+    before = paths.PARAMS.read_bytes()
+    for name, folder, expected in (
+        ("a;b", "raw", "starts with a letter"),
+        ("blobs", "raw", "blobs is there already"),
+        ("other", "nowhere", "expected a folder"),
+    ):
+        with pytest.raises((BadInput, FileNotFoundError), match=expected):
+            new.new(name, paths.PARAMS.parent / folder)
+    (tmp_path / "raw" / "sample.csv").unlink()
+    with pytest.raises(BadInput, match="no sample submission"):
+        new.new("other", paths.PARAMS.parent / "raw")
+    assert paths.PARAMS.read_bytes() == before
+
+
+@pytest.mark.slow
+def test_the_hours_rest_on_the_flops_of_the_networks():
+    import models
+    from models.parts.cost import flops, without_weights
+    from pipeline.readers.new_entry import RECIPES
+
+    for recipe in RECIPES:
+        side = recipe.longest_pixels
+        with without_weights():
+            model = models.build(recipe.architecture, (side, side, 3), 10, {})
+        assert flops(model) / side**2 == pytest.approx(recipe.flops_per_pixel, rel=0.05)
