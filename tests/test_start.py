@@ -52,6 +52,26 @@ def test_ctrl_c_during_the_imports_is_one_line(slow, command):
     assert process.returncode == 130
 
 
+def test_ctrl_c_in_a_finaliser_is_repeated(tmp_path):
+    code = """
+        import sys, time
+        from pipeline.running.stage import one_sentence
+        from pipeline.running.start import begin
+
+        class Finalised:
+            def __del__(self):
+                raise KeyboardInterrupt
+
+        begin()
+        with one_sentence("split"):
+            Finalised()
+            time.sleep(60)
+    """
+    process = start("-c", textwrap.dedent(code), folder=tmp_path)
+    assert process.communicate(timeout=20) == ("", "split: interrupted; the same command may be run again\n")
+    assert process.returncode == 130
+
+
 def test_a_command_in_the_background_goes_on_after_ctrl_c(slow):
     ignore = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)}
     process = start("-m", "pipeline.split", "t", folder=slow, **ignore)

@@ -8,10 +8,12 @@ import os
 import resource
 import signal
 import sys
+import threading
 import warnings
 from types import FrameType, TracebackType
 from typing import NoReturn
 
+REPEAT_SECONDS = 0.05
 INTERRUPTED = 130  # exit status, as shells have it
 LEAST_BYTES = 1 << 30  # of address space: with half of it, libraries fail to load or wait for ever for their threads
 OWN = ("benchmarks", "features", "models", "pipeline", "submissions")
@@ -27,6 +29,7 @@ def begin() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else ignored, as in a background job
         signal.signal(signal.SIGINT, _interrupted)
     sys.excepthook = _import_failed
+    sys.unraisablehook = _interrupt_again
     silence_warnings()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may not be valid text
@@ -63,6 +66,15 @@ def interrupted_line(command: str) -> str:
 def _interrupted(number: int, frame: FrameType | None) -> NoReturn:
     os.write(2, interrupted_line(_command()).encode())  # no file is written yet, so there is nothing to clean up
     os._exit(INTERRUPTED)
+
+
+def _interrupt_again(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Repeat a Ctrl-C that Python could not raise, because it came in a finaliser or a callback of a library."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        main_thread = threading.main_thread().ident
+        threading.Timer(REPEAT_SECONDS, signal.pthread_kill, [main_thread, signal.SIGINT]).start()
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def _import_failed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
