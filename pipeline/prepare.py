@@ -28,6 +28,8 @@ from pipeline.storage.files import (
 
 SPLITS = ("train", "test")
 UNLOCATED_SHARE = 0.01  # share of images with unlocated items, above which there is a warning
+NEAR_COPIES_FROM_PIXELS = 64  # hashes of smaller images join what is different
+KNOWN_COPIES_SHARE = 0.01  # share of test images with a near-copy in train, above which there is a warning
 KNOWN_SHARE = 0.1  # excess share of training images with known items over test images, above which there is a warning
 
 
@@ -48,7 +50,8 @@ def prepare(params: Params, key: str) -> str:
         shape = list(load_array(part / "train_images.npy").shape[1:])
         save_json(part / "about.json", {"classes": about["classes"], "image": shape, "items": items})
         save_json(part / "statistics.json", _statistics(part))
-        audit_report = _audit(part, about["classes"], items)
+        near_copies = _near_copies(arrays, part) if _look_for_near_copies(params, key) else {}
+        audit_report = _audit(part, about["classes"], items, near_copies)
     for warning in audit_report["warnings"]:
         print(f"prepare: warning: {paths.images(key) / 'audit.json'}: {warning}", file=sys.stderr, flush=True)
     copies = audit_report["duplicates_within_train"]["rows"]
@@ -122,7 +125,35 @@ def _digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _audit(folder: Path, classes: list[int | str], items: dict[str, Any] | None) -> dict[str, Any]:
+def _look_for_near_copies(params: Params, key: str) -> bool:
+    is_on, shape = task_of(params, key).split.near_copies, load_array(paths.arrays(key) / "train_images.npy").shape
+    return min(shape[1:3]) >= NEAR_COPIES_FROM_PIXELS if is_on is None else is_on
+
+
+def _near_copies(arrays: Path, folder: Path) -> dict[str, Any]:
+    """Write the groups of near-copies among the training images, and return the audit's entries about near-copies."""
+    from features.images.near_copies import fingerprints, least_correlation, near_copies, near_copy_groups
+
+    images = {split: load_array(arrays / f"{split}_images.npy") for split in SPLITS}
+    ids = {split: load_array(folder / f"{split}_ids.npy") for split in SPLITS}
+    copies = audit.groups_of(audit.row_digests(chunks(images["train"])))
+    firsts = np.unique(copies)
+    train, test = (fingerprints(chunks(images[split])) for split in SPLITS)
+    train, least = train.take(firsts), least_correlation(train)
+    leaders = firsts[near_copy_groups(train, least)][np.searchsorted(firsts, copies)]
+    save_array(folder / "train_near_copies.npy", leaders)
+    test_rows, train_rows, _ = near_copies(test, train, least)
+    return {
+        "near_copies_within_train": {"correlation": least, **audit.near_copies_within(leaders, copies, ids["train"])},
+        "near_copies_across_train_and_test": audit.near_copies_across(
+            firsts[train_rows], ids["train"], test_rows, ids["test"]
+        ),
+    }
+
+
+def _audit(
+    folder: Path, classes: list[int | str], items: dict[str, Any] | None, near_copies: dict[str, Any]
+) -> dict[str, Any]:
     """Write the audit and the groups of identical training images, and return the audit."""
     images = {split: load_array(folder / f"{split}_images.npy") for split in SPLITS}
     ids = {split: load_array(folder / f"{split}_ids.npy") for split in SPLITS}
@@ -137,6 +168,7 @@ def _audit(folder: Path, classes: list[int | str], items: dict[str, Any] | None)
         "duplicates_across_train_and_test": audit.duplicates_across(
             digests["train"], ids["train"], digests["test"], ids["test"]
         ),
+        **near_copies,
         "conflicting_labels": audit.label_conflicts(digests["train"], ids["train"], *distinct_labels(labels, classes)),
         "constant_images": {
             split: {"rows": len(rows), "examples": ids[split][rows[: audit.EXAMPLES]].tolist()}
@@ -200,11 +232,30 @@ def _warnings(report: dict[str, Any]) -> list[str]:
             f"{conflicts['groups']} training images occur with several labels, in {conflicts['rows']} rows, for "
             f"example id {ids[0]} with {labels[0]} and id {ids[other]} with {labels[other]}"
         )
+    warnings += _near_copy_warnings(report)
     train, test = (share("known_items", split) for split in SPLITS)
     if train - test > KNOWN_SHARE:
         warnings.append(
             f"another training image shows every item of {train:.1%} of the training images and of {test:.1%} of the "
             "test images; a network may know held-out items by heart, so expect test scores below those out of fold"
+        )
+    return warnings
+
+
+def _near_copy_warnings(report: dict[str, Any]) -> list[str]:
+    if "near_copies_within_train" not in report:
+        return []
+    large, across = report["near_copies_within_train"]["large"], report["near_copies_across_train_and_test"]
+    warnings = [
+        f"{group['rows']} training images look like id {group['example']}; that is more than 1 % of the rows, so they "
+        "are not kept in one fold"
+        for group in large
+    ]
+    if across["test_rows"] > KNOWN_COPIES_SHARE * report["rows"]["test"]:
+        example = across["examples"][0]
+        warnings.append(
+            f"{across['test_rows']} of {report['rows']['test']} test images are near-copies of training images, for "
+            f"example test id {example['test']} of id {example['train']}"
         )
     return warnings
 

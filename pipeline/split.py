@@ -5,7 +5,7 @@ import pandas as pd
 
 from features.labels.folds import ALWAYS_TRAINING, assign_folds
 from features.labels.grouped_folds import assign_grouped_folds, assign_latest_rows
-from features.labels.groups import first_rows, join_copies
+from features.labels.groups import first_rows, join_copies, most_copies
 from pipeline.config.errors import quoted
 from pipeline.config.schema import Folds, Params
 from pipeline.running.stage import run, task_of
@@ -32,13 +32,17 @@ def split(params: Params, key: str) -> str:
 
 
 def _groups(options: Folds, data: TaskData) -> tuple[np.ndarray, str]:
-    """Return the first row (n,) of each row's group, and a remark."""
-    if options.group_column is None:
-        return data.groups, ""
-    values = load_column(data.task, "train", options.group_column, data.train_ids)
-    groups, unused = join_copies(first_rows(values), data.groups)
-    remark = f"; {len(np.unique(groups))} groups of {options.group_column} stay together"
-    return groups, remark + (f", {len(unused)} sets of copies in too many of them do not" if unused else "")
+    """Return the first row (n,) of each row's group, and a remark.
+
+    Copies and near-copies of an image join groups, but not to groups that are too large for folds.
+    """
+    groups, limit, remark = data.groups, most_copies(len(data.groups)), ""
+    if options.group_column is not None:
+        groups = first_rows(load_column(data.task, "train", options.group_column, data.train_ids))
+        limit = max(limit, 2 * int(np.bincount(groups).max()))  # any two groups can be joined
+        remark = f"; {len(np.unique(groups))} groups of {options.group_column} stay together"
+    groups, unused = join_copies(groups, data.groups if data.near_copies is None else data.near_copies, limit)
+    return groups, remark + (f"; {len(unused)} groups of copies are too large and do not" if unused else "")
 
 
 def _folds(options: Folds, data: TaskData, groups: np.ndarray) -> np.ndarray:

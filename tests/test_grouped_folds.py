@@ -12,7 +12,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from features.labels.folds import ALWAYS_TRAINING
 from features.labels.grouped_folds import assign_grouped_folds, assign_latest_rows
-from features.labels.groups import first_rows, join_copies
+from features.labels.groups import first_rows, join_copies, most_copies
 from pipeline import ingest, prepare, split
 from pipeline.config.schema import load_params
 from pipeline.storage import paths
@@ -83,9 +83,17 @@ def test_copies_join_patients_but_not_many_of_them():
     copies = np.arange(100)
     copies[15] = 3  # patient 1 has an image of patient 0
     copies[[27, 37, 47, 57]] = 27  # a blank image of four patients
-    groups, unused = join_copies(patients, copies)
+    groups, unused = join_copies(patients, copies, 20)
     assert groups[:20].tolist() == [0] * 20 and (groups[20:] == patients[20:]).all()
     assert [rows.tolist() for rows in unused] == [[27, 37, 47, 57]]
+
+
+def test_a_group_of_copies_has_at_most_one_percent_of_the_rows():
+    assert most_copies(5000) == 50 and most_copies(60) == 10
+    copies = np.repeat(np.arange(0, 5000, 50), 50)
+    copies[:51] = 0
+    groups, unused = join_copies(np.arange(5000), copies, most_copies(5000))
+    assert groups[:51].tolist() == list(range(51)) and len(unused) == 1 and (groups[100:] == copies[100:]).all()
 
 
 def test_empty_cells_are_groups_of_their_own():

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from features.labels.groups import most_copies
+
 EXAMPLES = 20
 
 
@@ -97,6 +99,37 @@ def duplicates_across(
         "examples": [
             {"train": train_ids[train[digest]].tolist(), "test": test_ids[test[digest]].tolist()}
             for digest in shared[:EXAMPLES]
+        ],
+    }
+
+
+def near_copies_within(leaders: np.ndarray, copies: np.ndarray, ids: np.ndarray) -> dict[str, Any]:
+    """Return the number of groups of near-copies, the number of rows in them, examples, and the groups that are large.
+
+    `leaders` (n,) is the first row of each row's group of near-copies, and `copies` (n,) that of its identical images.
+    """
+    distinct = np.bincount(leaders[np.unique(copies)], minlength=len(leaders))
+    rows = np.bincount(leaders, minlength=len(leaders))
+    groups = np.flatnonzero(distinct > 1)
+    large = [row for row in groups.tolist() if rows[row] > most_copies(len(leaders))]
+    return {
+        "groups": len(groups),
+        "rows": int(rows[groups].sum()),
+        "examples": [ids[leaders == row][:EXAMPLES].tolist() for row in groups[:EXAMPLES]],
+        "large": [{"rows": int(rows[row]), "example": ids[row].item()} for row in large],
+    }
+
+
+def near_copies_across(
+    train_rows: np.ndarray, train_ids: np.ndarray, test_rows: np.ndarray, test_ids: np.ndarray
+) -> dict[str, Any]:
+    """Return how many test images are near-copies of training images, from the rows (k,) of all pairs, and examples."""
+    rows, firsts = np.unique(test_rows, return_index=True)
+    return {
+        "test_rows": len(rows),
+        "examples": [
+            {"train": train_ids[train_rows[first]].item(), "test": test_ids[row].item()}
+            for row, first in zip(rows[:EXAMPLES], firsts[:EXAMPLES], strict=True)
         ],
     }
 

@@ -2,24 +2,27 @@
 
 import numpy as np
 
-LARGE_SHARE = 0.01  # of the rows: copies that join more rows than this are not used
-SMALL_ROWS = 10  # groups of this size are always used, as they hardly change the sizes of folds
+LARGE_SHARE = 0.01  # of the rows: a larger group of copies is probably one of different images
+SMALL_ROWS = 10  # a group of copies of this size is never too large
 
 
-def join_copies(groups: np.ndarray, copies: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+def most_copies(rows: int) -> int:
+    """Return the size up to which a group of copies is used, in a data set of `rows` rows."""
+    return max(int(LARGE_SHARE * rows), SMALL_ROWS)
+
+
+def join_copies(groups: np.ndarray, copies: np.ndarray, limit: int) -> tuple[np.ndarray, list[np.ndarray]]:
     """Return groups (n,) that contain whole groups of copies, and the rows of each group of copies that is not used.
 
-    A group of copies is not used if it would join other groups to one of more than LARGE_SHARE of the rows. The limit
-    is higher if the largest two of `groups` together are larger: then any two groups can be joined. The smallest groups
-    of copies are joined first.
+    A group of copies is not used if it would join other groups to one of more than `limit` rows. The smallest groups of
+    copies are joined first.
 
     Args:
         groups: (n,), the first row of each row's group.
         copies: (n,), the first row of each row's group of copies.
+        limit: rows.
     """
-    groups, members = groups.copy(), _rows_by_group(groups)
-    limit = max(LARGE_SHARE * len(groups), SMALL_ROWS, 2 * max(map(len, members.values()), default=0))
-    unused = []
+    groups, members, unused = groups.copy(), _rows_by_group(groups), []
     for rows in sorted(_rows_by_group(copies).values(), key=len):
         joined = np.unique(groups[rows])
         if len(joined) == 1:

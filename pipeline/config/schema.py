@@ -81,6 +81,9 @@ class Folds(Block):
     time_column: Text | None = Field(
         None, description="a column of the label file with numbers or dates: the latest rows validate; needs count 1"
     )
+    near_copies: bool | None = Field(
+        None, description="keep near-copies of an image in one fold; null: for images of 64x64 and larger"
+    )
     seed: Seed = 0
 
     @model_validator(mode="after")

@@ -103,6 +103,11 @@ def all_rows(task: str) -> Path:
     return entry("tasks", task, "all_rows")
 
 
+def near_copies(task: str) -> Path:
+    """JSON: whether the stage prepare looks for near-copies; null: if the images are large enough."""
+    return entry("tasks", task, "near_copies")
+
+
 def resume(task: str, member: str) -> Path:
     """State of unfinished training: outside the outs, which DVC deletes before a stage runs again."""
     return Path(".resume", task, member)

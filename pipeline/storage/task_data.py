@@ -68,6 +68,12 @@ class TaskData:
         return load_array(self.folder / "train_groups.npy")
 
     @cached_property
+    def near_copies(self) -> np.ndarray | None:
+        """For each training row (n,), the first row of which it is a near-copy; None if `prepare` has not looked."""
+        path = self.folder / "train_near_copies.npy"
+        return load_array(path) if path.exists() else None
+
+    @cached_property
     def folds(self) -> np.ndarray:
         """The fold (n,) of each training row, or -1 for a row that trains in every fold and is not scored."""
         import pandas as pd
