@@ -104,7 +104,7 @@ def test_channels_may_come_first(tmp_path):
     ("shape", "image", "complaint"),
     [
         ((3, 4, 5), (4, 4), "4x5x1, expected 4x4"),
-        ((3, 4, 4, 2), None, "1 or 3 channels"),
+        ((3, 40, 40, 20), None, "1 to 16 channels"),
         ((3,), None, r"shape \(3,\)"),
         ((0, 4, 4), None, r"shape \(0, 4, 4\)"),
         ((3, 10), None, "10 pixels a row .*declare image"),
@@ -191,7 +191,6 @@ def test_a_numpy_header_that_does_not_parse_is_refused(tmp_path, header, packing
         (b"\xef\xbb\xbf [[1, 2]]", "a JSON file"),
         (b"\x89HDF\r\n\x1a\n" + bytes(600), "an HDF5 file.*numpy.save"),
         (b"PAR1" + bytes(90), "a Parquet file.*CSV"),
-        (b"\x00\x00\x08\x03" + bytes(90), "an idx file.*numpy.save"),
         ((70).to_bytes(8, "little") + b"abcd\x0a" + bytes(90), "a TFRecord file"),
         (zlib.compress(pickle.dumps(np.zeros(9)), 3), "compressed by zlib, as joblib does.*numpy.save"),
         (bz2.compress(b"a,b"), "compressed by bzip2.*unpack"),

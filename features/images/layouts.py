@@ -5,7 +5,8 @@ from typing import Literal
 
 import numpy as np
 
-CHANNELS = (1, 3)
+CHANNELS = (1, 3)  # without a declaration
+MOST_CHANNELS = 16  # in the last place of an array without a declared number
 Layout = Literal["interleaved", "planes"]  # red, green, blue pixel by pixel, or one whole plane after another
 _SAMPLED_ROWS = 256
 _PLANES_BELOW = 0.8  # ratio of differences: about 0.45 for planes, 3 for interleaved pixels, 1 for noise
@@ -17,11 +18,10 @@ def flat_shape(columns: int, image: tuple[int, ...] | None = None) -> tuple[int,
     `image` is the declared (height, width) or (height, width, channels). Without it the image is square, and grey is
     tried before colour.
     """
-    for channels in CHANNELS:
+    for channels in (image[2],) if image and len(image) == 3 else CHANNELS:
         side = math.isqrt(max(columns, 0) // channels)
         height, width = image[:2] if image else (side, side)
-        fits = height * width * channels == columns > 0
-        if fits and (image is None or len(image) == 2 or image[2] == channels):
+        if height * width * channels == columns > 0:
             return height, width, channels
     return None
 
@@ -57,20 +57,28 @@ def as_images(
     """
     if array.ndim not in (2, 3, 4) or 0 in array.shape:
         raise ValueError(f"shape {array.shape}, expected (n, height, width[, channels]) or (n, pixels)")
-    if array.ndim == 4 and array.shape[3] not in CHANNELS and array.shape[1] in CHANNELS:
+    if array.ndim == 4 and _has_channels_first(array.shape, image):
         array = np.moveaxis(array, 1, 3)
     shape = flat_shape(array.shape[1], image) if array.ndim == 2 else (*array.shape[1:], 1)[:3]
     if shape is None:
         wish = _times(image) if image else "a square; declare image: [height, width] or [height, width, 3]"
         raise ValueError(f"{array.shape[1]} pixels a row are not {wish}")
-    if shape[2] not in CHANNELS:
-        raise ValueError(f"images of shape {_times(shape)}, expected 1 or 3 channels in the last place")
+    if shape[2] > MOST_CHANNELS and (image is None or len(image) < 3):
+        raise ValueError(f"images of shape {_times(shape)}, expected 1 to {MOST_CHANNELS} channels in the last place")
     if image is not None and shape[: len(image)] != tuple(image):
         raise ValueError(f"images of shape {_times(shape)}, expected {_times(image)}")
     if array.ndim == 2 and layout == "planes":
         height, width, channels = shape
         return np.moveaxis(array.reshape(len(array), channels, height, width), 1, 3)
     return array.reshape(len(array), *shape)
+
+
+def _has_channels_first(shape: tuple[int, ...], image: tuple[int, ...] | None) -> bool:
+    if image is not None and len(image) == 3:
+        return shape[1] == image[2] != shape[3]
+    if shape[3] in CHANNELS or shape[1] in CHANNELS:
+        return shape[3] not in CHANNELS
+    return shape[1] < shape[3]
 
 
 def _times(shape: tuple[int, ...]) -> str:

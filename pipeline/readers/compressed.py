@@ -74,6 +74,11 @@ def is_npz(path: Path) -> bool:
     return bool(names) and all(name.endswith(".npy") for name in names)
 
 
+def is_plain(path: Path) -> bool:
+    """Return whether a raw file is not compressed."""
+    return not _first_bytes(path).startswith((_GZIP, _ZIP))
+
+
 def check_regular(path: Path) -> None:
     """Refuse a path that is not a regular file: reading a pipe may wait for ever, and a device never ends.
 

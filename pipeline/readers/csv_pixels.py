@@ -1,6 +1,6 @@
 """A CSV with one image in each row, with or without header, id and label."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +11,13 @@ from features.images.layouts import as_images, colour_layout
 from features.images.pixels import to_pixels
 from pipeline.config.errors import quoted
 from pipeline.config.schema import Split
+from pipeline.readers.array_images import array_images
 from pipeline.readers.columns import Columns, image_columns
+from pipeline.readers.csv_pixel_cells import pixel_cell, read_csv_pixel_cells
 from pipeline.readers.csv_table import Table, column_text, read_chunks, sniff
-from pipeline.readers.raw import Form, Raw, array_images, tidy, tidy_labels
+from pipeline.readers.raw import Form, Raw, tidy, tidy_labels
 from pipeline.storage.files import blame
+from pipeline.storage.scratch import on_disk
 
 
 def read_csv_pixels(path: Path, split: Split, form: Form, labelled: bool) -> Raw:
@@ -27,13 +30,16 @@ def read_csv_pixels(path: Path, split: Split, form: Form, labelled: bool) -> Raw
             the columns are not clear.
     """
     table = sniff(path)
+    cell = pixel_cell(table)
+    if cell is not None:
+        return read_csv_pixel_cells(table, cell, split, form, labelled)
     with blame(path):
         columns = image_columns(table, split, form.image, labelled)
         pixels, ids, labels = _read(table, columns, form.scale)
         layout = form.layout or colour_layout(pixels, form.image)
         label_column = None if columns.label is None else table.name(columns.label)
         return Raw(
-            array_images(path, as_images(pixels, form.image, layout)),
+            array_images(path, as_images(pixels, form.image, layout), Form()),
             ids=tidy(np.concatenate(ids), "id") if ids else None,
             labels=tidy_labels(np.concatenate(labels), split.label_separator) if labels else None,
             label_column=label_column,
@@ -43,14 +49,17 @@ def read_csv_pixels(path: Path, split: Split, form: Form, labelled: bool) -> Raw
 
 def _read(table: Table, columns: Columns, scale: float) -> tuple[np.ndarray, list, list]:
     text_columns = [column for column in (columns.id, columns.label) if column is not None]
-    pixels, ids, labels = [], [], []
-    for frame in read_chunks(table, text_columns):
-        values = _numbers(table, frame, list(columns.pixels))
-        pixels.append(to_pixels(values, scale, _where(table, frame.index[0], columns.pixels)))
-        for texts, column in ((ids, columns.id), (labels, columns.label)):
-            if column is not None:
-                texts.append(column_text(frame, column))
-    return np.concatenate(pixels), ids, labels
+    ids, labels = [], []
+
+    def parts() -> Iterator[np.ndarray]:
+        for frame in read_chunks(table, text_columns):
+            for texts, column in ((ids, columns.id), (labels, columns.label)):
+                if column is not None:
+                    texts.append(column_text(frame, column))
+            values = _numbers(table, frame, list(columns.pixels))
+            yield to_pixels(values, scale, _where(table, frame.index[0], columns.pixels))
+
+    return on_disk(parts()), ids, labels
 
 
 def _numbers(table: Table, frame: pd.DataFrame, positions: list[int]) -> np.ndarray:

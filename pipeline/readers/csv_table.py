@@ -29,6 +29,7 @@ class Table:
     delimiter: str
     width: int  # columns
     names: tuple[str, ...] | None  # of the columns; None without a header
+    first_row: tuple[str, ...] = ()  # the fields below the header
 
     def name(self, position: int) -> str:
         """Return a column's name for a message."""
@@ -47,10 +48,10 @@ def sniff(path: Path) -> Table:
     delimiter = max(_DELIMITERS, key=lambda candidate: len(_fields(path, lines[0], candidate)))
     first, second = (_fields(path, line, delimiter) for line in (*lines, "")[:2])
     if not _is_header(first, second):
-        return Table(path, delimiter, len(first), None)
+        return Table(path, delimiter, len(first), None, tuple(first))
     if len(second) == len(first) + 1:  # R writes no heading above the row names
         first = ["", *first]
-    return Table(path, delimiter, len(first), tuple(first))
+    return Table(path, delimiter, len(first), tuple(first), tuple(second))
 
 
 def _first_lines(path: Path) -> list[str]:

@@ -73,7 +73,7 @@ def _files(folder: Path) -> tuple[tuple[str, ...], list[str]]:
     paths = [path.relative_to(folder) for path in folder.rglob("*")]
     visible = [path for path in paths if not any(part.startswith(".") for part in path.parts)]
     files = [path for path in visible if not (folder / path).is_dir()]
-    images = sorted((path.as_posix() for path in files if path.suffix.lower() in SUFFIXES), key=_natural)
+    images = sorted((path.as_posix() for path in files if path.suffix.lower() in SUFFIXES), key=natural)
     return tuple(images), sorted(path.as_posix() for path in files if path.suffix.lower() not in SUFFIXES)
 
 
@@ -86,7 +86,8 @@ def _left_out(others: list[str]) -> str:
     return f"; left out {len(others)} other files ({suffixes}), for example {others[0]}"
 
 
-def _natural(name: str) -> tuple:
+def natural(name: str) -> tuple:
+    """Return the key that sorts names with numbers in numeric order."""
     parts = re.split(r"([0-9]+)", name)  # text and numbers in turn, so that text is compared with text
     return tuple(int(part) if index % 2 else part for index, part in enumerate(parts)), name
 

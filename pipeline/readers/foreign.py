@@ -15,7 +15,6 @@ _FORMATS = (  # the first bytes, the format, the advice
     (rb"\x89HDF\r\n\x1a\n", "an HDF5 file", _AS_NPY),
     (rb"PAR1", "a Parquet file", _AS_CSV),
     (rb"ARROW1|\xff\xff\xff\xff.\x00", "an Arrow or Feather file", _AS_CSV),
-    (rb"\x00\x00[\x08\x09\x0b-\x0e][\x01-\x04]", "an idx file, as of MNIST", _AS_NPY),
     (rb".{5}\x00{3}.{4}\x0a", "a TFRecord file", _AS_NPY),  # the length of the first record, its checksum, its field
     (rb"x[\x01\x5e\x9c\xda]", "compressed by zlib, as joblib does", _JOBLIB),
     (rb"BZh[1-9]", "compressed by bzip2", f"{_UNPACKED}, or if joblib wrote it, {_JOBLIB}"),

@@ -5,19 +5,23 @@ from pathlib import Path
 
 from features.images.layouts import as_images, colour_layout
 from pipeline.config.schema import Split
+from pipeline.readers.array_images import array_images, joined, with_limits
 from pipeline.readers.compressed import is_npz, open_decompressed
 from pipeline.readers.csv_labels import LabelTable, read_labels
 from pipeline.readers.csv_pixels import read_csv_pixels
-from pipeline.readers.folders import read_folder
+from pipeline.readers.folders import natural, read_folder
 from pipeline.readers.foreign import HEAD_BYTES, refuse_foreign
+from pipeline.readers.idx import is_idx, read_idx
+from pipeline.readers.json_records import is_json, read_json_records
+from pipeline.readers.named_arrays import roles_of
 from pipeline.readers.npz import read_npy, read_npz
-from pipeline.readers.pickles import read_pickle
-from pipeline.readers.raw import Form, Raw, array_images, tidy
-from pipeline.storage.files import blame
+from pipeline.readers.pickles import read_pickle, read_pickled_arrays
+from pipeline.readers.raw import Form, Raw, tidy
+from pipeline.storage.files import BadInput, blame
 
 
 def read_split(path: Path, split: Split, form: Form, labelled: bool) -> Raw:
-    """Return the rows of one split from a folder of images, a CSV, a pickle, an npy or an npz file.
+    """Return the rows of one split: of a folder of images, or of a file or all files of a pattern such as `batch_*`.
 
     If `labelled`, a table must have a label column, even if no column name says which one.
 
@@ -25,34 +29,57 @@ def read_split(path: Path, split: Split, form: Form, labelled: bool) -> Raw:
         BadInput: from the reader.
         OSError: the file is missing or not readable.
     """
+    if "*" not in path.name or path.exists():
+        return _read_one(path, split, form, labelled)
+    files = sorted(path.parent.glob(path.name), key=lambda file: natural(file.name))
+    if not files:
+        raise BadInput(f"{path}: no file matches this pattern")
+    raws = []
+    for file in files:
+        raws.append(_read_one(file, split, form, labelled))
+        form = raws[0].form
+    with blame(path):
+        return joined(path, raws)
+
+
+def _read_one(path: Path, split: Split, form: Form, labelled: bool) -> Raw:
     if path.is_dir():
         return read_folder(path, form)
     kind = _kind(path)
     if kind == "csv":
         return read_csv_pixels(path, split, form, labelled)
+    if kind == "json":
+        return read_json_records(path, split, form, labelled)
     labels = ids = None
     if kind == "npz":
-        array, labels, ids = read_npz(path, split)
+        array, labels, ids = read_npz(path, split, labelled)
+    elif kind == "pickle":
+        arrays = read_pickled_arrays(path)
+        with blame(path):
+            roles = roles_of({name: array.shape for name, array in arrays.items()}, split, labelled)
+        array, labels, ids = arrays[roles.images], arrays.get(roles.labels or ""), arrays.get(roles.ids or "")
     else:
-        array = read_npy(path) if kind == "npy" else read_pickle(path)
+        array = read_npy(path) if kind == "npy" else read_idx(path)
     with blame(path):
-        layout = form.layout or colour_layout(array, form.image)
+        form = replace(form, layout=form.layout or colour_layout(array, form.image))
+        images = as_images(array, form.image, form.layout)
         return Raw(
-            array_images(path, as_images(array, form.image, layout), form.scale),
+            array_images(path, images, form := with_limits(form, images)),
             ids=None if ids is None else tidy(ids),
             labels=None if labels is None else tidy(labels),
             label_column=None if labels is None else "labels",
-            form=replace(form, layout=layout),
+            form=form,
         )
 
 
 def read_label_file(path: Path, split: Split) -> LabelTable:
     """Return the rows of a CSV, or of a pickle or npy file of only labels."""
     kind = _kind(path)
-    if kind not in ("npy", "pickle"):
+    read = {"npy": read_npy, "pickle": read_pickle, "idx": read_idx}.get(kind)
+    if read is None:
         return read_labels(path, split)
     with blame(path):
-        return LabelTable(None, tidy(read_npy(path) if kind == "npy" else read_pickle(path)))
+        return LabelTable(None, tidy(read(path)))
 
 
 def _kind(path: Path) -> str:
@@ -60,6 +87,10 @@ def _kind(path: Path) -> str:
         return "npz"
     with open_decompressed(path) as stream:
         head = stream.read(HEAD_BYTES)
+    if is_idx(head):
+        return "idx"
+    if is_json(head):
+        return "json"
     refuse_foreign(path, head)
     if head.startswith(b"\x93NUMPY"):
         return "npy"

@@ -1,8 +1,6 @@
 """Labelled image sets for replicas: the digits in scikit-learn, and Fashion-MNIST."""
 
-import gzip
 import hashlib
-import math
 import os
 import shutil
 import urllib.request
@@ -13,7 +11,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from pipeline.readers.compressed import check_ratio, check_regular, whole
+from pipeline.readers.idx import UNSIGNED_BYTES, read_idx
 from pipeline.storage.files import BadInput, writing
 
 SIDE_PIXELS = 28
@@ -41,7 +39,6 @@ FASHION_MNIST_RELEASES = (
     ),
 )
 TIMEOUT_SECONDS = 30
-UNSIGNED_BYTES = 0x08  # the element type in an idx header
 
 
 @dataclass(frozen=True)
@@ -121,31 +118,6 @@ def _images(pixels_path: Path, labels_path: Path) -> Images:
     if len(pixels) != len(labels):
         raise BadInput(f"{labels_path}: {len(labels)} labels, expected one for each of {len(pixels)} images")
     return Images(pixels, labels.astype(np.int64))
-
-
-def read_idx(path: Path, rank: int) -> np.ndarray:
-    """Return the array, uint8 of that rank, of an idx file, gzipped or plain.
-
-    Raises:
-        BadInput: the file is not gzip, has another element type or rank, or a size that differs from its header.
-        FileNotFoundError: the file is missing.
-    """
-    start = 4 + 4 * rank  # the magic number, then one size for each axis, all 32-bit big-endian
-    magic = bytes([0, 0, UNSIGNED_BYTES, rank])
-    check_regular(path)
-    with whole(path), gzip.open(path) if path.suffix else path.open("rb") as file:
-        head = file.read(start)
-        if len(head) < start or head[:4] != magic:
-            raise BadInput(f"{path}: starts with {head[:4].hex()}, expected {magic.hex()}, an idx file of rank {rank}")
-        shape = np.frombuffer(head[4:], ">u4").astype(int)
-        size = math.prod(shape.tolist())
-        check_ratio(path, size, path.stat().st_size)
-        data = file.read(size + 1)  # one byte more, to notice a longer file without reading all of it
-    if len(data) != size:
-        more = "or more " if len(data) > size else ""
-        sizes = "x".join(map(str, shape))
-        raise BadInput(f"{path}: holds {len(data)} {more}values, expected {size} ({sizes})")
-    return np.frombuffer(data, np.uint8).reshape(shape)
 
 
 def _downloaded(name: str) -> Path:

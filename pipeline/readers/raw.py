@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
@@ -11,8 +10,7 @@ import numpy as np
 from features.images.fitting import Fit
 from features.images.layouts import Layout
 from features.images.limits import Limits
-from features.images.pixels import image_and_pixel, to_pixels
-from pipeline.storage.files import BadInput, blame, chunk_rows
+from pipeline.config.errors import BadInput
 
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")  # "007" is a name, not a number
 
@@ -66,45 +64,6 @@ class Images(Protocol):
 
     def parts(self) -> Iterator[Part]:
         """Yield all images in order. Raises BadInput where one cannot be read."""
-
-
-@dataclass(frozen=True)
-class ArrayImages:
-    """Images that are an array already: of raw pixels, which become uint8 while they are read."""
-
-    path: Path
-    array: np.ndarray  # (all, height, width, channels), numbers
-    rows: np.ndarray  # (n,) those of the array that count, in this order
-    scale: float = 1.0
-
-    @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """The shape of the whole array: n, height, width, channels."""
-        _, height, width, channels = self.array.shape
-        return len(self.rows), height, width, channels
-
-    def take(self, rows: np.ndarray) -> "ArrayImages":
-        """Return the images of these rows (k,), in their order."""
-        return replace(self, rows=self.rows[rows])
-
-    def parts(self) -> Iterator[Part]:
-        """Yield all images in order.
-
-        Raises:
-            BadInput: a pixel is no whole number in 0..255.
-        """
-        count = chunk_rows(self.array[:1].nbytes)
-        with blame(self.path):
-            for start in range(0, len(self.rows), count):
-                yield Part(self._pixels(self.rows[start : start + count]))
-
-    def _pixels(self, rows: np.ndarray) -> np.ndarray:
-        return to_pixels(self.array[rows], self.scale, lambda index: image_and_pixel(rows[index[0]], index))
-
-
-def array_images(path: Path, array: np.ndarray, scale: float = 1.0) -> ArrayImages:
-    """Return the images of a whole array (n, height, width, channels) of the file `path`."""
-    return ArrayImages(path, array, np.arange(len(array)), scale)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,66 @@
+"""The roles of arrays in one file: images, labels, ids. From declarations, then from names, then from shapes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline.config.errors import quoted
+from pipeline.config.schema import Split
+
+_LABEL_KEYS = ("y", "label", "labels", "class", "classes", "target", "targets")
+_ID_KEYS = ("id", "ids")
+_MOST_NAMES = 8  # in a message
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The names of the arrays."""
+
+    images: str
+    labels: str | None
+    ids: str | None
+
+
+def roles_of(shapes: Mapping[str, tuple[int, ...]], split: Split, labelled: bool) -> Roles:
+    """Return the roles of arrays with these shapes. Unless `labelled`, labels are not needed, and never guessed.
+
+    Raises:
+        ValueError: a declared array is missing, or it is not clear which one has a role.
+    """
+    images = _images(shapes, split.images_key)
+    rest = {key: shape for key, shape in shapes.items() if key != images}
+    ids = next((key for key in rest if key.lower() in _ID_KEYS), None)
+    labels = _labels({key: shape for key, shape in rest.items() if key != ids}, split.labels_key, labelled)
+    return Roles(images, labels, ids)
+
+
+def listed(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """Return the names and shapes, for a message."""
+    names = [f"{key} {shape}" for key, shape in shapes.items()]
+    return ", ".join(names[:_MOST_NAMES]) + (", ..." if len(names) > _MOST_NAMES else "") or "nothing"
+
+
+def _images(shapes: Mapping[str, tuple[int, ...]], declared: str | None) -> str:
+    if declared is not None:
+        return _known(shapes, declared, "images_key")
+    candidates = [key for key, shape in shapes.items() if len(shape) >= 2 or len(shapes) == 1]
+    if len(candidates) != 1:
+        raise ValueError(f"{len(candidates)} arrays may be the images ({listed(shapes)}); declare images_key")
+    return candidates[0]
+
+
+def _labels(shapes: Mapping[str, tuple[int, ...]], declared: str | None, labelled: bool) -> str | None:
+    if declared is not None:
+        return _known(shapes, declared, "labels_key")
+    candidates = [key for key in shapes if key.lower() in _LABEL_KEYS]
+    candidates = candidates or [key for key, shape in shapes.items() if len(shape) == 1]
+    if len(candidates) > 1 and not labelled:
+        return None
+    if len(candidates) > 1:
+        raise ValueError(f"{', '.join(candidates)} may each be the labels; declare labels_key")
+    return candidates[0] if candidates else None
+
+
+def _known(shapes: Mapping[str, tuple[int, ...]], key: str, setting: str) -> str:
+    if key not in shapes:
+        raise ValueError(f"{setting} {quoted(key)} is not in the file, which holds {listed(shapes)}")
+    return key
