@@ -12,8 +12,7 @@ from features.labels.metrics.rankings import mean_average_precision
 from features.labels.metrics.report import set_scores
 from features.labels.metrics.shares import hits, set_hits
 from features.labels.thresholds import choose, fit_thresholds, honest_choice
-from pipeline.config.schema import Params
-from pipeline.running.stage import run, task_of
+from pipeline.running.stage import Params, run, task_of
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput, blame, save_json, writing
 from pipeline.storage.predictions import (

@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 
 from features.labels.intervals import with_bounds
-from pipeline.config.schema import Params
 from pipeline.reporting.tables import markdown
-from pipeline.running.stage import run
+from pipeline.running.stage import Params, run
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput, load_json, writing
 from pipeline.storage.summaries import load_ensemble, load_metrics, load_run, load_scores

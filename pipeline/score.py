@@ -10,10 +10,9 @@ from features.labels.intervals import with_bounds
 from features.labels.metrics.rankings import mean_average_precision
 from features.labels.metrics.report import set_scores
 from features.labels.metrics.shares import THRESHOLD
-from pipeline.config.schema import Params
 from pipeline.readers.raw import tidy
 from pipeline.readers.submissions import read_csv
-from pipeline.running.stage import run, task_of
+from pipeline.running.stage import Params, run, task_of
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput, align, blame, load_json, save_json, writing
 from pipeline.storage.predictions import load_predictions

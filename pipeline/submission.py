@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 
 from features.labels.thresholds import choose
-from pipeline.config.schema import Params
 from pipeline.readers.raw import tidy
 from pipeline.readers.submissions import read_csv
-from pipeline.running.stage import run, task_of
+from pipeline.running.stage import Params, run, task_of
 from pipeline.storage import paths
 from pipeline.storage.files import align, blame, writing
 from pipeline.storage.predictions import Predictions, load_predictions

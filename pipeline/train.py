@@ -3,10 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from pipeline.config.schema import Params
 from pipeline.running.backend import keras  # noqa: F401  before the modules that import Keras directly
 from pipeline.running.jobs import run_jobs
-from pipeline.running.stage import member_of, run
+from pipeline.running.stage import Params, member_of, run
 from pipeline.storage import paths
 from pipeline.storage.checkpoint import digest, keep_only
 from pipeline.storage.files import blame, save_json, writing
