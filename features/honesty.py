@@ -28,7 +28,6 @@ AUTO = "auto"
 FEW_FOLDS_PARTS = 5
 LEAST_PARTS = 3  # so that two can be left out
 THREADS = 2
-RESAMPLES = 10_000
 
 LeftOut = frozenset[int]
 
@@ -154,24 +153,6 @@ def _scores(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 
 def _best(scores: dict[str, dict[str, float]]) -> str:
     return max(scores, key=lambda name: (scores[name]["accuracy"], -scores[name]["log_loss"]))
-
-
-def gain_interval(right: np.ndarray, than: np.ndarray, seed: int) -> dict[str, float]:
-    """Return the difference of the shares of right rows, with the 95 % interval of a paired bootstrap.
-
-    Pairs of rows are resampled. Only the number of differences in either direction matters, so counts are drawn instead
-    of rows.
-
-    Args:
-        right: bool (n,), whether the first prediction is right.
-        than: bool (n,), the same for the second prediction.
-        seed: of the bootstrap.
-    """
-    difference = right.astype(int) - than
-    shares = [(difference == sign).mean() for sign in (-1, 0, 1)]
-    counts = np.random.default_rng(seed).multinomial(len(right), shares, size=RESAMPLES)
-    low, high = np.quantile((counts[:, 2] - counts[:, 0]) / len(right), [0.025, 0.975])
-    return {"gain": float(difference.mean()), "low": float(low), "high": float(high)}
 
 
 def error_correlation(wrong: np.ndarray) -> list[list[float | None]]:

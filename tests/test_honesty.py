@@ -4,8 +4,9 @@ from scipy.special import softmax
 
 from features import honesty
 from features.ensembling import METHODS, Greedy, fit_blends
-from features.honesty import error_correlation, gain_interval, honest_ensemble
+from features.honesty import error_correlation, honest_ensemble
 from features.labels.metrics.shares import accuracy
+from features.labels.uncertainty import gain_interval
 from tests.test_ensembling import members_of
 
 

@@ -1,39 +1,82 @@
-"""Build a submission from probabilities, in the format of the sample submission."""
+"""Build a submission from probabilities, in the form and with the rows of the sample submission."""
 
 import numpy as np
 import pandas as pd
 
+from features.labels.metrics.decisions import Decision
+from features.labels.metrics.losses import LEAST_PROBABILITY
+from features.labels.metrics.metric import Metric
+from submissions.rules.cells import number_texts
+from submissions.rules.forms import COLUMNS, LABEL, LABEL_SET, PROBABILITY, Form, metric_of_form
+
+MOST_PROBABLE = Decision("most_probable")
+
 
 def build(
-    sample: pd.DataFrame,
-    probabilities: np.ndarray,
-    classes: list[int | str],
-    label_sets: np.ndarray | None = None,
-    separator: str = "",
+    sample: pd.DataFrame, form: Form, probabilities: np.ndarray, metric: Metric, decision: Decision
 ) -> pd.DataFrame:
-    """Return the sample with each row's label replaced by the most probable class, or by a set of labels.
+    """Return the sample with each row's cells replaced by the decisions or by probabilities.
+
+    Probabilities are written if the metric judges them, or if the decision is the most probable class. Other decisions
+    are written as 0 and 1 where the form has numbers.
 
     Args:
-        sample: text, two columns, id and label; names, ids and order of the rows are kept.
+        sample: texts; names and order of the columns, ids and order of the rows are kept.
+        form: of the sample.
         probabilities: float (rows, classes), in the order of the sample.
-        classes: the labels' values, one for each column.
-        label_sets: for tasks with label sets, whether a label is in the row's set, bool (rows, classes).
-        separator: between the labels of a set.
+        metric: of the task.
+        decision: fitted to out-of-fold rows.
 
     Raises:
-        ValueError: the sample has no rows or not two columns, or the probabilities are not finite or of another shape.
+        ValueError: the sample has no rows, or the probabilities are not finite or of another shape.
     """
-    if sample.shape[1] != 2:
-        listed = ", ".join(map(str, sample.columns[:5]))
-        raise ValueError(f"{sample.shape[1]} columns ({listed}), expected two, the id and the label")
+    metric = metric_of_form(metric, form)
     if sample.empty:
         raise ValueError("no rows below the header, expected one for each test image")
-    if probabilities.shape != (len(sample), len(classes)):
-        raise ValueError(f"probabilities of shape {probabilities.shape}, expected {(len(sample), len(classes))}")
+    if probabilities.shape != (len(sample), len(form.classes)):
+        raise ValueError(f"probabilities of shape {probabilities.shape}, expected {(len(sample), len(form.classes))}")
     not_finite = ~np.isfinite(probabilities).all(axis=1)
     if not_finite.any():
-        raise ValueError(f"a probability of id {sample.iloc[not_finite.argmax(), 0]} is not a finite number")
-    names = np.array([str(value) for value in classes], object)
-    most_probable = names[probabilities.argmax(axis=1)]
-    labels = most_probable if label_sets is None else [separator.join(names[row]) for row in label_sets]
-    return sample.assign(**{sample.columns[1]: labels})
+        id_ = sample[form.id_column].iloc[not_finite.argmax()]
+        raise ValueError(f"a probability of id {id_} is not a finite number")
+    if form.kind == PROBABILITY:
+        shares = _positive_share(form, probabilities, metric, decision)
+        return sample.assign(**{form.columns[0]: number_texts(shares)})
+    if form.kind == COLUMNS:
+        shares = _class_shares(form, probabilities, metric, decision)
+        pairs = zip(form.columns, form.order, strict=True)
+        return sample.assign(**{name: number_texts(shares[:, index]) for name, index in pairs})
+    return sample.assign(**{form.columns[0]: _label_texts(form, metric.decide(decision, probabilities))})
+
+
+def _label_texts(form: Form, decided: np.ndarray) -> list[str]:
+    names = np.array([str(value) for value in form.classes], object)
+    if form.kind == LABEL:
+        return names[decided].tolist()
+    if form.kind == LABEL_SET:
+        return [form.separator.join(names[row]) for row in decided.astype(bool)]
+    return [form.separator.join(names[row]) for row in decided]
+
+
+def _positive_share(form: Form, probabilities: np.ndarray, metric: Metric, decision: Decision) -> np.ndarray:
+    if metric.judges == "probabilities":
+        present = metric.decide(decision, probabilities)[:, 1].astype(np.float64)
+    elif decision == MOST_PROBABLE:
+        present = probabilities[:, list(form.positive)].sum(axis=1, dtype=np.float64)
+    else:
+        return np.isin(metric.decide(decision, probabilities), form.positive).astype(float)
+    return _clipped(present, metric)
+
+
+def _class_shares(form: Form, probabilities: np.ndarray, metric: Metric, decision: Decision) -> np.ndarray:
+    if metric.judges == "decisions" and decision != MOST_PROBABLE:
+        decided = metric.decide(decision, probabilities)
+        return (decided if form.label_sets else np.eye(len(form.classes))[decided]).astype(float)
+    shares = _clipped(probabilities.astype(np.float64), metric)
+    return shares if form.label_sets else shares / shares.sum(axis=1, keepdims=True)
+
+
+def _clipped(shares: np.ndarray, metric: Metric) -> np.ndarray:
+    """Return shares within 0..1. For log-loss none is certain, because one wrong row would then cost 34."""
+    least = LEAST_PROBABILITY if metric.name == "log_loss" else 0.0
+    return np.clip(shares, least, 1 - least)

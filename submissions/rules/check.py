@@ -5,7 +5,8 @@ import io
 
 import pandas as pd
 
-from submissions.rules.label_sets import first_bad
+from submissions.rules.cells import first_bad, is_number
+from submissions.rules.forms import COLUMNS, LABEL, LABEL_SET, PROBABILITY, TOP_K, Form
 
 
 def parse(data: bytes) -> pd.DataFrame:
@@ -31,42 +32,58 @@ def parse(data: bytes) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=header, dtype=str)
 
 
-def check(
-    submission: pd.DataFrame, sample: pd.DataFrame, classes: list[int | str], separator: str | None = None
-) -> None:
+def check(submission: pd.DataFrame, sample: pd.DataFrame, form: Form) -> None:
     """Compare a submission, read back from its file, with the sample submission.
 
+    Cells that equal the sample's are legal, because Kaggle accepts its own sample.
+
     Args:
-        submission: text, id and label.
-        sample: text, id and label.
-        classes: the labels' values.
-        separator: between the labels of a set, for tasks with label sets; a set may be empty.
+        submission: as texts.
+        sample: as texts.
+        form: of the sample.
 
     Raises:
-        ValueError: columns, rows, ids or order differ, a value is missing, or a label is no class.
+        ValueError: columns, rows, ids or order differ, a value is missing, a label is no class, or a number is none or
+            not within 0..1.
     """
     if list(submission.columns) != list(sample.columns):
         raise ValueError(f"columns {list(submission.columns)}, expected {list(sample.columns)}")
     if len(submission) != len(sample):
         raise ValueError(f"{len(submission)} rows, expected {len(sample)}")
-    ids = submission.iloc[:, 0]
+    ids = submission[form.id_column]
     _check_filled(ids)
-    differs = ids.to_numpy() != sample.iloc[:, 0].to_numpy()
+    differs = ids.to_numpy() != sample[form.id_column].to_numpy()
     if differs.any():
         row = differs.argmax()
-        raise ValueError(f"row {row} (counted from 0) is id {ids[row]}, expected {sample.iloc[row, 0]}")
-    check_labels(submission, classes, separator)
+        raise ValueError(f"row {row} (counted from 0) is id {ids[row]}, expected {sample[form.id_column][row]}")
+    for name in form.columns:
+        changed = submission[name].to_numpy() != sample[name].to_numpy()
+        _check_column(submission[changed].reset_index(drop=True), form, name)
 
 
-def check_labels(submission: pd.DataFrame, classes: list[int | str], separator: str | None = None) -> None:
-    """Raise ValueError if a label is missing or is no class; see `check`."""
-    ids, labels = submission.iloc[:, 0], submission.iloc[:, 1]
-    if separator is None:
-        _check_filled(labels)
-    row = first_bad(labels, classes, separator)
+def check_cells(submission: pd.DataFrame, form: Form) -> None:
+    """Raise ValueError if a cell is missing or not legal; see `check`."""
+    for name in form.columns:
+        _check_column(submission, form, name)
+
+
+def _check_column(submission: pd.DataFrame, form: Form, name: str) -> None:
+    ids, cells = submission[form.id_column], submission[name]
+    if form.kind != LABEL_SET:
+        _check_filled(cells)
+    if form.kind in (PROBABILITY, COLUMNS):
+        for row, cell in enumerate(cells):
+            if not is_number(cell) or not 0 <= float(cell) <= 1:
+                raise ValueError(f"id {ids[row]} has {name} {cell!r}, expected a number within 0..1")
+        return
+    separator = None if form.kind == LABEL else form.separator
+    row = first_bad(cells, form.classes, separator, form.k if form.kind == TOP_K else 0)
     if row is not None:
-        expected = "expected one of" if separator is None else f"expected some, with {separator!r} between them, of"
-        raise ValueError(f"id {ids[row]} has label {labels[row]!r}, {expected} {', '.join(map(str, classes))}")
+        expected = "expected one of"
+        if separator is not None:
+            count = f"up to {form.k}" if form.kind == TOP_K else "some"
+            expected = f"expected {count}, with {separator!r} between them, of"
+        raise ValueError(f"id {ids[row]} has label {cells[row]!r}, {expected} {', '.join(map(str, form.classes))}")
 
 
 def _check_filled(column: pd.Series) -> None:
