@@ -47,7 +47,7 @@ def main() -> None:
         for name in members:
             metrics = json.loads((folder / f"artifacts/fashion/predictions/{name}/metrics.json").read_text())
             scores = {
-                "out of fold": (metrics["accuracy"], metrics["low"], metrics["high"]),
+                "out of fold": (metrics["score"], metrics["low"], metrics["high"]),
                 "test": (tests[name]["score"], tests[name]["low"], tests[name]["high"]),
             }
             print(f"{name:16}", ", ".join(f"{rows} {with_bounds(*score)}" for rows, score in scores.items()))

@@ -21,13 +21,14 @@ from pipeline.storage import paths
 from pipeline.storage.task_data import TaskData
 
 SCORES = {
-    "out-of-fold accuracy": "out of fold",
-    "test accuracy": "test",
+    "out-of-fold score": "out of fold",
+    "test score": "test",
     "public score": "public",
     "private score": "private",
 }
 EPOCHS = {
     "none": "last epoch",
+    "metric": "best validation score",
     "val_loss": "best validation loss",
     "val_accuracy": "best validation accuracy",
 }

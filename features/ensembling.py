@@ -6,8 +6,9 @@ held out from training it has a lower log-loss than a mean of probabilities and 
 (`benchmarks/calibration.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 from scipy.optimize import minimize
@@ -18,8 +19,13 @@ from features.calibration import calibrate_models, calibrate_rows
 from features.labels.metrics.losses import LEAST_PROBABILITY
 from features.labels.targets import as_binary, from_binary
 
+Loss = Callable[[np.ndarray, np.ndarray], float]  # of probabilities (n, classes) and labels
+Losses = Callable[[np.ndarray], np.ndarray]  # of mixtures (k, ...) of members: one each (k,)
 METHODS = ("mean", "greedy", "convex", "stacking")
 LEAST_BAG = 4  # members; smaller bags are too weak
+PATIENCE_ROUNDS = 8  # of greedy selection by a metric, which takes much longer than by log-loss
+MOVES = (0.2, 0.1, 0.05, 0.02)  # of weight, from one member to another
+MOST_PASSES = 5  # over all pairs, with the same move
 
 
 @dataclass(frozen=True)
@@ -123,68 +129,107 @@ def mean_of_logits(models: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def fit_blends(
-    members: np.ndarray, labels: np.ndarray, methods: Sequence[str], greedy: Greedy
+    members: np.ndarray, labels: np.ndarray, methods: Sequence[str], greedy: Greedy, loss: Loss | None = None
 ) -> dict[str, Blend | Stack]:
     """Return the blend of each method for the same calibrated members.
 
     Args:
         members: calibrated probabilities (members, n, classes).
         labels: class indices (n,).
-        methods: some of METHODS: `mean`; `greedy`, selection with replacement on log-loss (Caruana et al., "Ensemble
-            selection from libraries of models", 2004); `convex`, the weights with the lowest log-loss; `stacking`
-            (Wolpert, "Stacked generalization", 1992).
+        methods: some of METHODS: `mean`; `greedy`, selection with replacement on the loss (Caruana et al., "Ensemble
+            selection from libraries of models", 2004); `convex`, the weights with the lowest loss; `stacking`, which
+            always minimises log-loss (Wolpert, "Stacked generalization", 1992).
         greedy: settings of the method `greedy`.
+        loss: of probabilities (n, classes) and labels (n,), to be minimised; by default the log-loss.
     """
     true = members[:, np.arange(len(labels)), labels]  # (members, n)
+    selected: tuple[np.ndarray, Losses] = (true, _log_losses)
+    if loss is not None:
+        selected = (members, _losses_of(loss, labels))
     blends: dict[str, Blend | Stack] = {}
     for method in methods:
         if method == "mean":
             blends[method] = Blend(np.full(len(members), 1 / len(members)))
         elif method == "greedy":
-            blends[method] = Blend(_bagged_weights(true, greedy))
+            blends[method] = Blend(_bagged_weights(*selected, greedy))
         elif method == "convex":
-            blends[method] = Blend(_convex_weights(true))
+            weights = _convex_weights(true)
+            blends[method] = Blend(weights if loss is None else _refined_weights(*selected, weights))
         else:
             blends[method] = Stack(_regression(members, labels), len(members))
     return blends
 
 
-def _bagged_weights(true: np.ndarray, greedy: Greedy) -> np.ndarray:
+def _losses_of(loss: Loss, labels: np.ndarray) -> Losses:
+    return lambda mixtures: np.array([loss(mixture, labels) for mixture in mixtures])
+
+
+def _bagged_weights(members: np.ndarray, losses: Losses, greedy: Greedy) -> np.ndarray:
     """Return the mean weights (members,) of selections from random halves of the members."""
-    count, rng = len(true), np.random.default_rng(greedy.seed)
+    count, rng = len(members), np.random.default_rng(greedy.seed)
     bag_size = max(-(-count // 2), min(count, LEAST_BAG))
     if bag_size == count:
-        return _selection_weights(true, greedy.rounds)
+        return _selection_weights(members, losses, greedy.rounds)
     weights = np.zeros(count)
     for _ in range(greedy.bags):
         bag = rng.choice(count, bag_size, replace=False)
-        weights[bag] += _selection_weights(true[bag], greedy.rounds)
+        weights[bag] += _selection_weights(members[bag], losses, greedy.rounds)
     return weights / weights.sum()
 
 
-def _selection_weights(true: np.ndarray, rounds: int) -> np.ndarray:
-    """Return the weights (members,) of greedy selection, from the probabilities (members, n) of the true class.
+def _selection_weights(members: np.ndarray, losses: Losses, rounds: int) -> np.ndarray:
+    """Return the weights (members,) of greedy selection.
 
     Selection starts from the best one of the ensembles of the one, two, three... best members. The best ensemble of all
-    rounds is returned.
+    rounds is returned. By a metric, it ends after some rounds without a better ensemble.
+
+    Args:
+        members: probabilities (members, n, classes), or for log-loss those of the true class (members, n).
+        losses: of mixtures of members.
+        rounds: the most members that are added.
     """
-    order = _losses(true).argsort()
-    prefixes = np.cumsum(true[order], axis=0)
-    size = 1 + int(_losses(prefixes / np.arange(1, len(true) + 1, dtype=true.dtype)[:, None]).argmin())
-    total, counts = prefixes[size - 1], np.bincount(order[:size], minlength=len(true))
-    best_loss, best = _losses(total[None] / size)[0], counts
+    order = losses(members).argsort()
+    prefixes = np.cumsum(members[order], axis=0)
+    sizes = np.arange(1, len(members) + 1, dtype=members.dtype).reshape(-1, *[1] * (members.ndim - 1))
+    size = 1 + int(losses(prefixes / sizes).argmin())
+    total, counts = prefixes[size - 1], np.bincount(order[:size], minlength=len(members))
+    best_loss, best, best_size = losses(total[None] / size)[0], counts, size
     for _ in range(rounds):
         size += 1
-        losses = _losses((total + true) / size)
-        winner = int(losses.argmin())
-        total, counts = total + true[winner], counts + np.eye(len(true), dtype=int)[winner]
-        if losses[winner] < best_loss:
-            best_loss, best = losses[winner], counts
+        candidates = losses((total + members) / size)
+        winner = int(candidates.argmin())
+        total, counts = total + members[winner], counts + np.eye(len(members), dtype=int)[winner]
+        if candidates[winner] < best_loss:
+            best_loss, best, best_size = candidates[winner], counts, size
+        if size - best_size == PATIENCE_ROUNDS and losses is not _log_losses:
+            break
     return best / best.sum()
 
 
-def _losses(true: np.ndarray) -> np.ndarray:
+def _log_losses(true: np.ndarray) -> np.ndarray:
     return -np.log(np.maximum(true, LEAST_PROBABILITY)).mean(axis=1, dtype=np.float64)
+
+
+def _refined_weights(members: np.ndarray, losses: Losses, weights: np.ndarray) -> np.ndarray:
+    """Return weights (members,) that are at least as good: shares move between two members while that lowers the loss.
+
+    A metric such as ROC AUC has no useful gradient, so this is a pattern search from the weights of the log-loss.
+    """
+    mixture = np.tensordot(weights.astype(members.dtype), members, axes=1)
+    best = losses(mixture[None])[0]
+    for move in MOVES:
+        for _ in range(MOST_PASSES):
+            start = best
+            for giver, taker in permutations(range(len(members)), 2):
+                share = min(move, weights[giver])
+                candidate = mixture + members.dtype.type(share) * (members[taker] - members[giver])
+                loss = losses(candidate[None])[0] if share > 0 else best
+                if loss < best:
+                    best, mixture, weights = loss, candidate, weights.copy()
+                    weights[[giver, taker]] += [-share, share]
+            if best == start:
+                break
+    return weights
 
 
 def _convex_weights(true: np.ndarray) -> np.ndarray:

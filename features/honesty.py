@@ -19,14 +19,14 @@ from threadpoolctl import threadpool_limits
 
 from features.calibration import calibrate_rows, fit_temperatures
 from features.ensembling import METHODS, Blend, Ensemble, Greedy, Stack, fit_blends
-from features.labels.intervals import bounds
 from features.labels.metrics.losses import log_loss
-from features.labels.metrics.shares import accuracy
+from features.labels.metrics.metric import Metric
+from features.labels.metrics.registry import ACCURACY
+from features.labels.parts import scoring_parts
 from features.labels.targets import as_binary, from_binary
+from features.labels.uncertainty import score_with_interval
 
 AUTO = "auto"
-FEW_FOLDS_PARTS = 5
-LEAST_PARTS = 3  # so that two can be left out
 THREADS = 2
 
 LeftOut = frozenset[int]
@@ -39,11 +39,38 @@ class HonestEnsemble:
     method: str  # with `auto`, the best one
     ensemble: Ensemble  # fitted on all rows
     probabilities: np.ndarray  # float32 (n, classes); those of a part come from an ensemble fitted on the others
-    scores: dict[str, dict[str, float]]  # honest accuracy, its 95 % interval and log-loss of every method
+    scores: dict[str, dict[str, float]]  # of every method: honest score, its 95 % interval, and log-loss
+
+
+@dataclass(frozen=True)
+class _Objective:
+    """The metric by which ensembles are fitted and compared."""
+
+    metric: Metric
+    label_count: int = 0  # of label sets, each label of which is a row with two classes; 0: one label for each image
+
+    def loss(self, probabilities: np.ndarray, labels: np.ndarray) -> float:
+        """Return the metric of some rows as a loss, with decisions that are fitted to them."""
+        return -self.metric.gain(self.metric.best(*self._images(probabilities, labels)), 0.0)
+
+    def honest(self, probabilities: np.ndarray, labels: np.ndarray, parts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return predictions and labels. The decisions for a part are fitted on the others."""
+        images, image_labels = self._images(probabilities, labels)
+        image_parts = parts[:: self.label_count] if self.label_count else parts
+        return self.metric.honest(images, image_labels, image_parts), image_labels
+
+    def _images(self, probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        count = self.label_count
+        return (from_binary(probabilities, count), labels.reshape(-1, count)) if count else (probabilities, labels)
 
 
 def honest_ensemble(
-    probabilities: np.ndarray, labels: np.ndarray, folds: np.ndarray, method: str, greedy: Greedy
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    folds: np.ndarray,
+    method: str,
+    greedy: Greedy,
+    metric: Metric = ACCURACY,
 ) -> HonestEnsemble:
     """Return the ensemble with its honest probabilities.
 
@@ -52,43 +79,45 @@ def honest_ensemble(
         labels: class indices (n,), or indicators of label sets (n, classes).
         folds: (n,), the fold whose model each row's probabilities come from; with fewer than three folds, the rows are
             distributed over five parts.
-        method: one of METHODS, or `auto`: the one with the best honest accuracy, and at a tie the lowest log-loss.
+        method: one of METHODS, or `auto`: the one with the best honest score, and at a tie the lowest log-loss.
         greedy: settings of the method `greedy`.
+        metric: of the task. It fits the weights, unless log-loss fits them better (`Metric.has_log_loss_weights`).
     """
     _, folds = np.unique(folds, return_inverse=True)
     if labels.ndim == 1:
-        return _honest(probabilities, labels, folds, scoring_parts(folds), method, greedy)
+        return _honest(probabilities, labels, folds, scoring_parts(folds), method, greedy, _Objective(metric))
     count = labels.shape[1]
     label_folds, parts = np.repeat(folds, count), np.repeat(scoring_parts(folds), count)
-    honest = _honest(as_binary(probabilities), labels.reshape(-1).astype(int), label_folds, parts, method, greedy)
+    binary_labels, objective = labels.reshape(-1).astype(int), _Objective(metric, count)
+    honest = _honest(as_binary(probabilities), binary_labels, label_folds, parts, method, greedy, objective)
     ensemble = replace(honest.ensemble, label_sets=True)
     return replace(honest, ensemble=ensemble, probabilities=from_binary(honest.probabilities, count))
 
 
 def _honest(
-    probabilities: np.ndarray, labels: np.ndarray, folds: np.ndarray, parts: np.ndarray, method: str, greedy: Greedy
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    folds: np.ndarray,
+    parts: np.ndarray,
+    method: str,
+    greedy: Greedy,
+    objective: _Objective,
 ) -> HonestEnsemble:
     methods = METHODS if method == AUTO else (method,)
     depth = 2 if method == AUTO else 1
     all_parts = range(parts.max() + 1)
     left_out = [frozenset(some) for size in range(depth + 1) for some in combinations(all_parts, size)]
-    fits = _fit_all(probabilities, labels, folds, parts, left_out, methods, greedy)
+    fits = _fit_all(probabilities, labels, folds, parts, left_out, methods, greedy, objective)
     honest_by_method = {name: _assemble(fits, parts, name) for name in methods}
-    scores = {name: _scores(values, labels) for name, values in honest_by_method.items()}
-    best_method, honest = _best(scores), honest_by_method[methods[0]]
+    scores = {name: _scores(values, labels, parts, objective) for name, values in honest_by_method.items()}
+    best_method, honest = _best(scores, objective.metric), honest_by_method[methods[0]]
     if method == AUTO:
         honest = np.empty_like(honest)
         for part in all_parts:
             rows = parts == part
-            honest[rows] = honest_by_method[_best_without(fits, labels, parts, part, methods)][rows]
+            honest[rows] = honest_by_method[_best_without(fits, labels, parts, part, methods, objective)][rows]
     full_fit = fits[frozenset()]
     return HonestEnsemble(best_method, Ensemble(full_fit.temperatures, full_fit.blends[best_method]), honest, scores)
-
-
-def scoring_parts(folds: np.ndarray) -> np.ndarray:
-    """Return the part (n,) in which each row is scored, from 0: its fold, or one of five parts with too few folds."""
-    _, parts = np.unique(folds, return_inverse=True)
-    return parts if parts.max() + 1 >= LEAST_PARTS else np.arange(len(folds)) % FEW_FOLDS_PARTS
 
 
 @dataclass(frozen=True)
@@ -108,12 +137,15 @@ def _fit_all(
     left_out: Sequence[LeftOut],
     methods: Sequence[str],
     greedy: Greedy,
+    objective: _Objective,
 ) -> dict[LeftOut, _Fit]:
+    loss = None if objective.metric.has_log_loss_weights else objective.loss
+
     def fit(without: LeftOut) -> _Fit:
         fit_rows = ~np.isin(parts, list(without))
         temperatures = fit_temperatures(probabilities, labels, folds, fit_rows)
         members = calibrate_rows(probabilities, temperatures, folds)
-        blends = fit_blends(members[:, fit_rows], labels[fit_rows], methods, greedy)
+        blends = fit_blends(members[:, fit_rows], labels[fit_rows], methods, greedy, loss)
         predictions = {
             (name, part): blend(members[:, parts == part]) for part in without for name, blend in blends.items()
         }
@@ -134,25 +166,34 @@ def _assemble(fits: dict[LeftOut, _Fit], parts: np.ndarray, method: str) -> np.n
 
 
 def _best_without(
-    fits: dict[LeftOut, _Fit], labels: np.ndarray, parts: np.ndarray, part: int, methods: Sequence[str]
+    fits: dict[LeftOut, _Fit],
+    labels: np.ndarray,
+    parts: np.ndarray,
+    part: int,
+    methods: Sequence[str],
+    objective: _Objective,
 ) -> str:
     """Return the best method on all parts except `part`. Each part is scored by the fit without it and `part`."""
     others = [other for other in range(parts.max() + 1) if other != part]
     order = np.concatenate([np.flatnonzero(parts == other) for other in others])
     scores = {}
     for name in methods:
-        predictions = [fits[frozenset([part, other])].predictions[name, other] for other in others]
-        scores[name] = _scores(np.concatenate(predictions), labels[order])
-    return _best(scores)
+        predictions = np.concatenate([fits[frozenset([part, other])].predictions[name, other] for other in others])
+        judged, true = objective.honest(predictions, labels[order], parts[order])
+        loss = log_loss(predictions, labels[order])
+        scores[name] = {"score": objective.metric.of(judged, true), "log_loss": loss}
+    return _best(scores, objective.metric)
 
 
-def _scores(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    score = accuracy(probabilities, labels)
-    return {"accuracy": score, **bounds(score, len(labels)), "log_loss": log_loss(probabilities, labels)}
+def _scores(
+    probabilities: np.ndarray, labels: np.ndarray, parts: np.ndarray, objective: _Objective
+) -> dict[str, float]:
+    judged, true = objective.honest(probabilities, labels, parts)
+    return {**score_with_interval(objective.metric, judged, true), "log_loss": log_loss(probabilities, labels)}
 
 
-def _best(scores: dict[str, dict[str, float]]) -> str:
-    return max(scores, key=lambda name: (scores[name]["accuracy"], -scores[name]["log_loss"]))
+def _best(scores: dict[str, dict[str, float]], metric: Metric) -> str:
+    return max(scores, key=lambda name: (metric.gain(scores[name]["score"], 0), -scores[name]["log_loss"]))
 
 
 def error_correlation(wrong: np.ndarray) -> list[list[float | None]]:

@@ -5,13 +5,15 @@ from typing import Any
 import numpy as np
 
 from features.ensembling import Greedy
-from features.honesty import HonestEnsemble, error_correlation, gain_interval, honest_ensemble, scoring_parts
-from features.labels.intervals import bounds, with_bounds
+from features.honesty import HonestEnsemble, error_correlation, honest_ensemble
+from features.labels.intervals import with_bounds
 from features.labels.metrics.losses import log_loss
+from features.labels.metrics.metric import Metric
 from features.labels.metrics.rankings import mean_average_precision
 from features.labels.metrics.report import set_scores
-from features.labels.metrics.shares import hits, set_hits
-from features.labels.thresholds import choose, fit_thresholds, honest_choice
+from features.labels.metrics.shares import accuracy, hits
+from features.labels.parts import scoring_parts
+from features.labels.uncertainty import paired_gain, score_with_interval
 from pipeline.running.stage import Params, run, task_of
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput, blame, save_json, writing
@@ -23,6 +25,7 @@ from pipeline.storage.predictions import (
 )
 from pipeline.storage.summaries import load_roster
 from pipeline.storage.task_data import TaskData
+from pipeline.storage.task_metric import load_metric
 
 
 def ensemble(params: Params, key: str) -> str:
@@ -30,18 +33,16 @@ def ensemble(params: Params, key: str) -> str:
     options, members, data = task_of(params, key).ensemble, load_roster(key), TaskData(key)
     rows = np.flatnonzero(data.folds >= 0)
     ids, labels, folds = data.train_ids[rows], data.labels[rows], data.folds[rows]
-    classes, label_sets = data.classes, data.has_label_sets
+    classes, label_sets, metric = data.classes, data.has_label_sets, load_metric(data)
     oof = np.stack([_out_of_fold(key, member, ids, classes, folds, label_sets) for member in members])
     folders = [paths.predictions(key, member) for member in members]
     tests = [load_test_models(folder, data.test_ids, classes, label_sets) for folder in folders]
     with blame(f"{paths.folds(key)}, whose held-out rows the ensemble is fitted on"):
         greedy = Greedy(options.rounds, options.bags, options.seed)
-        honest = honest_ensemble(oof, labels, folds, options.method, greedy)
+        honest = honest_ensemble(oof, labels, folds, options.method, greedy, metric)
     test, gain = honest.ensemble.of_models(tests)
-    summary = _summary(honest, members, oof, labels, folds, options.seed)
+    summary = _summary(honest, members, oof, labels, folds, options.seed, metric)
     summary["averaging_gain_in_log_loss"] = gain
-    if label_sets:
-        summary["sets"] = _set_summary(honest, oof, labels, folds, classes)
     with writing(paths.ensemble(key)) as part:
         part.mkdir()
         save_predictions(part / "oof.npz", Predictions(ids, honest.probabilities, classes, folds))
@@ -65,67 +66,65 @@ def _out_of_fold(
     return predictions.probabilities
 
 
-def _set_summary(
-    honest: HonestEnsemble, oof: np.ndarray, labels: np.ndarray, folds: np.ndarray, classes: list
-) -> dict[str, Any]:
-    """Return the thresholds for test rows, and the scores of label sets with thresholds fitted on other rows."""
-    at_least_one = _never_empty(labels)
-    thresholds = fit_thresholds(honest.ensemble.of_rows(oof, folds), labels)
-    return {
-        **set_scores(honest_choice(honest.probabilities, labels, scoring_parts(folds), at_least_one), labels),
-        "mean_average_precision": mean_average_precision(honest.probabilities, labels),
-        "at_least_one": at_least_one,
-        "thresholds": {str(name): float(value) for name, value in zip(classes, thresholds, strict=True)},
-    }
-
-
-def _never_empty(labels: np.ndarray) -> bool:
-    return bool(labels.any(axis=1).all())
-
-
-def _right(probabilities: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """Return which rows, bool (n,), are right. Label sets use thresholds that were fitted on other rows."""
-    if labels.ndim == 1:
-        return hits(probabilities, labels)
-    return set_hits(honest_choice(probabilities, labels, scoring_parts(folds), _never_empty(labels)), labels)
-
-
-def _right_as_fitted(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return which rows, bool (n,), are right. Label sets use thresholds that were fitted on the same rows."""
-    if labels.ndim == 1:
-        return hits(probabilities, labels)
-    return set_hits(choose(probabilities, fit_thresholds(probabilities, labels), _never_empty(labels)), labels)
-
-
 def _summary(
-    honest: HonestEnsemble, members: list[str], oof: np.ndarray, labels: np.ndarray, folds: np.ndarray, seed: int
+    honest: HonestEnsemble,
+    members: list[str],
+    oof: np.ndarray,
+    labels: np.ndarray,
+    folds: np.ndarray,
+    seed: int,
+    metric: Metric,
 ) -> dict[str, Any]:
-    right = np.stack([_right(probabilities, labels, folds) for probabilities in oof])
-    right_together = _right(honest.probabilities, labels, folds)
-    score = float(right_together.mean())
-    best = int(right.mean(axis=1).argmax())
-    best_score = float(right[best].mean())
+    parts, fitted = scoring_parts(folds), honest.ensemble.of_rows(oof, folds)
+    predictions = [metric.honest(probabilities, labels, parts) for probabilities in oof]
+    together = metric.honest(honest.probabilities, labels, parts)
+    scores = [metric.of(prediction, labels) for prediction in predictions]
+    best = max(range(len(members)), key=lambda index: metric.gain(scores[index], 0))
+    score = score_with_interval(metric, together, labels)
     return {
+        "metric": metric.name,
         "method": honest.method,
         "methods": honest.scores,
         "weights": dict(zip(members, honest.ensemble.blend.weights.tolist(), strict=True)),
         "temperatures": dict(zip(members, honest.ensemble.temperatures.tolist(), strict=True)),
-        "honest_accuracy": score,
-        **bounds(score, len(labels)),
+        "honest_score": score.pop("score"),
+        **score,
+        "honest_accuracy": accuracy(honest.probabilities, labels),
         "honest_log_loss": log_loss(honest.probabilities, labels),
-        "optimistic_accuracy": float(_right_as_fitted(honest.ensemble.of_rows(oof, folds), labels).mean()),
-        "best_member": {"name": members[best], "accuracy": best_score, **bounds(best_score, len(labels))},
-        "gain_over_best_member": gain_interval(right_together, right[best], seed),
-        "error_correlation": dict(zip(members, error_correlation(~right), strict=True)),
+        "optimistic_score": metric.best(fitted, labels),
+        "decision": metric.fit(fitted, labels).as_json(),
+        "best_member": {"name": members[best], **score_with_interval(metric, predictions[best], labels)},
+        "gain_over_best_member": paired_gain(metric, together, predictions[best], labels, seed),
+        "error_correlation": dict(
+            zip(members, error_correlation(_wrong(metric, predictions, oof, labels)), strict=True)
+        ),
+        **({"sets": _set_scores(metric, together, honest.probabilities, labels)} if labels.ndim == 2 else {}),
     }
+
+
+def _wrong(metric: Metric, predictions: list[np.ndarray], oof: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return which rows of each member, bool (members, n), are wrong, by its most probable class if need be."""
+    if metric.hits is None:
+        return np.stack([~hits(probabilities, labels) for probabilities in oof])
+    return np.stack([~metric.right(prediction, labels) for prediction in predictions])
+
+
+def _set_scores(
+    metric: Metric, predicted_sets: np.ndarray, probabilities: np.ndarray, labels: np.ndarray
+) -> dict[str, float]:
+    """Return further scores of label sets, with thresholds that were fitted on other rows."""
+    sets = set_scores(predicted_sets, labels) if metric.judges == "decisions" else {}
+    return {**sets, "mean_average_precision": mean_average_precision(probabilities, labels)}
 
 
 def _summary_line(summary: dict[str, Any]) -> str:
     shares = ", ".join(f"{name} {weight:.2f}" for name, weight in summary["weights"].items())
     gain, against = summary["gain_over_best_member"], summary["best_member"]["name"]
-    score = with_bounds(summary["honest_accuracy"], summary["low"], summary["high"])
+    score = with_bounds(summary["honest_score"], summary["low"], summary["high"])
     interval = f"{gain['gain']:+.4f} ({gain['low']:+.4f} to {gain['high']:+.4f})"
-    return f"{summary['method']} of {shares}; honest out-of-fold accuracy {score}, {interval} against {against}"
+    return (
+        f"{summary['method']} of {shares}; honest out-of-fold {summary['metric']} {score}, {interval} against {against}"
+    )
 
 
 if __name__ == "__main__":

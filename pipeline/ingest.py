@@ -8,18 +8,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from features.labels.metrics.metric import Metric
 from pipeline.config.errors import SENTENCE_CHARACTERS, one_line, quoted
 from pipeline.config.schema import Ingest, Label, Params, Split
 from pipeline.readers import classes as class_reader
-from pipeline.readers.csv_labels import Sample, read_sample
 from pipeline.readers.folders import refuse_splits
 from pipeline.readers.formats import read_label_file, read_split
 from pipeline.readers.id_spellings import Match, check_unique, match_ids
 from pipeline.readers.raw import Form, Images, Raw, tidy
+from pipeline.readers.submissions import Sample, read_sample, submission_form
 from pipeline.running.stage import run, task_of
 from pipeline.storage import paths
 from pipeline.storage.columns import save_columns
 from pipeline.storage.files import BadInput, blame, save_array, save_chunks, save_json, writing
+from submissions.rules.forms import COLUMNS, LABEL, LABEL_SET, PROBABILITY, TOP_K
+from submissions.rules.forms import Form as SubmissionForm
 
 
 @dataclass(frozen=True)
@@ -40,13 +43,16 @@ def ingest(params: Params, key: str) -> str:
         BadInput: a file does not match the task's `ingest` block or the other files.
         OSError: a file is missing, or the disk is full.
     """
-    task = task_of(params, key).ingest
-    sample_path = Path(task.folder, task.sample_submission)
-    sample = read_sample(sample_path)
+    entry = task_of(params, key)
+    task, sample = entry.ingest, read_sample(entry)
     with writing(paths.arrays(key)) as part:
         part.mkdir()
         train, classes, form = _train(task, _declared_form(task))
-        _check_spellings(key, task, classes, sample)
+        label_sets = train.labels is not None and train.labels.ndim == 2
+        submission, metric = submission_form(key, entry, sample, classes, label_sets)
+        _check_spellings(key, task, classes, sample, submission)
+        if entry.submission.form is None:
+            _check_metric(sample, submission, metric)
         shape = train.images.shape[1:]
         train_rows, remark = _save(part, "train", train)
         remark = train.remark + remark
@@ -55,8 +61,8 @@ def ingest(params: Params, key: str) -> str:
         test_rows, test_remark = _save(part, "test", test)
         save_json(part / "about.json", {"classes": classes, "image": list(shape)})
     size = "x".join(map(str, shape))
-    remarks = f"{remark}{test.remark}{test_remark}"
-    return f"{train_rows} train and {test_rows} test images of {size}, {len(classes)} classes{remarks}"
+    counts = f"{train_rows} train and {test_rows} test images of {size}, {len(classes)} classes"
+    return f"{counts}, submission: {submission.line()}{remark}{test.remark}{test_remark}"
 
 
 def _declared_form(task: Ingest) -> Form:
@@ -116,14 +122,17 @@ def _labelled(
     return table.ids[match.rows], table.labels[match.rows], columns, _remark("train", match)
 
 
-def _check_spellings(key: str, task: Ingest, classes: list[Label], sample: Sample) -> None:
+def _check_spellings(key: str, task: Ingest, classes: list[Label], sample: Sample, form: SubmissionForm) -> None:
     """Compare the classes with the sample submission's labels: a submission in another spelling would score 0.
 
     Raises:
         BadInput: the sample spells some classes differently, and the entry does not declare its classes.
     """
-    path, source = Path(task.folder, task.sample_submission), Path(task.folder, task.train.labels or task.train.images)
-    spellings, is_one_value = class_reader.sample_spellings(classes, sample.labels, task.train.label_separator)
+    if form.kind not in (LABEL, LABEL_SET, TOP_K):
+        return
+    path, source = sample.path, Path(task.folder, task.train.labels or task.train.images)
+    cells, separator = sample.table[form.columns[0]].tolist(), None if form.kind == LABEL else form.separator
+    spellings, is_one_value = class_reader.sample_spellings(classes, cells, separator)
     if not spellings:
         return
     (label, spelling), line = next(iter(spellings.items())), class_reader.classes_line(classes, spellings)
@@ -138,9 +147,18 @@ def _check_spellings(key: str, task: Ingest, classes: list[Label], sample: Sampl
     raise BadInput(advice)
 
 
+def _check_metric(sample: Sample, form: SubmissionForm, metric: Metric) -> None:
+    """Warn if the sample has probabilities, but the metric judges labels, as the default does."""
+    if form.kind in (PROBABILITY, COLUMNS) and metric.judges == "decisions" and not form.label_sets:
+        _warn(
+            f"{sample.path}: it has probabilities, but metric {metric.name} judges classes; if the competition judges "
+            "probabilities, write its metric into the entry, such as `metric: log_loss` or `metric: roc_auc`"
+        )
+
+
 def _test(task: Ingest, form: Form, shape: tuple[int, ...], sample: Sample) -> Rows:
     """Return the test rows with the ids of the sample submission."""
-    path, sample_path = Path(task.folder, task.test.images), Path(task.folder, task.sample_submission)
+    path, sample_path = Path(task.folder, task.test.images), sample.path
     raw = read_split(path, task.test, form, labelled=False)
     if raw.images.shape[1:] != shape:
         sizes = ["x".join(map(str, size)) for size in (raw.images.shape[1:], shape)]

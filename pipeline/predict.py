@@ -1,12 +1,15 @@
 """`python -m pipeline.predict MEMBER`: predict out-of-fold and test probabilities, averaged over views."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from features.labels.intervals import bounds, with_bounds
+from features.labels.intervals import with_bounds
+from features.labels.metrics.metric import Metric
 from features.labels.metrics.report import report
-from features.labels.metrics.shares import accuracy
+from features.labels.parts import scoring_parts
+from features.labels.uncertainty import score_with_interval
 from pipeline.config.schema import Member, Params, Predict
 from pipeline.running.stage import member_of, run, task_of
 from pipeline.storage import paths
@@ -14,6 +17,7 @@ from pipeline.storage.files import save_json, writing
 from pipeline.storage.folds import check_folds
 from pipeline.storage.predictions import SOURCES, Predictions, fold_test, save_predictions
 from pipeline.storage.task_data import TaskData
+from pipeline.storage.task_metric import load_metric
 from pipeline.storage.tuned_options import load_tuned
 from pipeline.training.fold_jobs import ALL_ROWS
 from pipeline.training.network import averaged_probabilities, load_model
@@ -25,16 +29,26 @@ def predict(params: Params, key: str) -> str:
     member, options = load_tuned(data.task, key), task_of(params, data.task).predict
     check_folds(data.task, key)
     rows, oof, tests = _probabilities(data, member, key, options)
-    labels = data.labels[rows]
+    metrics = {"rows": len(rows), **_scores(load_metric(data), oof, data.labels[rows], data.folds[rows])}
     with writing(paths.predictions(data.task, key)) as part:
         part.mkdir()
         out_of_fold = Predictions(data.train_ids[rows], oof, data.classes, data.folds[rows])
         save_predictions(part / "oof.npz", out_of_fold)
         _save_tests(part, data, member, tests)
-        save_json(part / "metrics.json", {"rows": len(rows), **report(oof, labels)})
-    score = accuracy(oof, labels)
-    text = with_bounds(score, **bounds(score, len(rows)))
-    return f"{len(rows)} out-of-fold rows with accuracy {text}, {tests.shape[1]} test rows"
+        save_json(part / "metrics.json", metrics)
+    score = with_bounds(metrics["score"], metrics["low"], metrics["high"])
+    return f"{len(rows)} out-of-fold rows with {metrics['metric']} {score}, {tests.shape[1]} test rows"
+
+
+def _scores(metric: Metric, oof: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> dict[str, Any]:
+    """Return a member's score, for which decisions are fitted on other folds, its decision, and other figures."""
+    predictions = metric.honest(oof, labels, scoring_parts(folds))
+    return {
+        "metric": metric.name,
+        **score_with_interval(metric, predictions, labels),
+        "decision": metric.fit(oof, labels).as_json(),
+        **report(oof, labels),
+    }
 
 
 def _save_tests(part: Path, data: TaskData, member: Member, tests: np.ndarray) -> None:

@@ -13,28 +13,31 @@ from pipeline.storage.files import BadInput, load_json, writing
 from pipeline.storage.summaries import load_ensemble, load_metrics, load_run, load_scores
 
 NOTE = (
-    "Out-of-fold accuracy is measured on rows that the model was not trained on and the ensemble was not fitted on.\n"
+    "Scores are by the task's metric. For log_loss lower is better, for all others higher.\n"
+    "The out-of-fold score is measured on rows that the model was not trained on and the ensemble was not fitted on.\n"
     "A fold keeps the epoch that scores best on these rows, so the score is slightly too good. On the other hand,\n"
     "each row is judged by one fold's model, but the submission averages the models of all folds, which usually\n"
-    "scores higher. In brackets: the 95 % Wilson interval. If the task is a replica, public and private score are\n"
-    "replica scores, not Kaggle's. For label sets, members use thresholds of 0.5 and the ensemble fitted thresholds.\n"
+    "scores higher. In brackets: the 95 % interval (Wilson's for accuracy, else by bootstrap). If the task is a\n"
+    "replica, public and private score are replica scores, not Kaggle's.\n"
 )
 COMPARISON_NOTE = (
     "The training loss includes augmentation, dropout and label smoothing. Validation is without test-time\n"
     "augmentation, out-of-fold with it. Precision, recall, F1 and ROC AUC (one class against the rest) are means,\n"
     "out of fold, over the classes that occur. FLOPs are for one forward pass; training takes about three times as\n"
-    "many. In brackets: the 95 % Wilson interval.\n"
+    "many. In brackets: the 95 % interval (Wilson's for accuracy, else by bootstrap).\n"
     "For label sets, accuracy is the share of images whose predicted set is not empty and contains only true labels,\n"
-    "at thresholds of 0.5. Test accuracy is on all test rows, if the answers are known, as for replicas.\n"
+    "at thresholds of 0.5; the out-of-fold score uses thresholds that were fitted on other folds. The test score\n"
+    "is on all test rows, if the answers are known, as for replicas.\n"
 )
 WHOLE = ("layers", "parameters", "epochs")
 ONE_DIGIT = ("MFLOPs per image", "seconds per epoch")
 IN_SUMMARY = (
     "task",
     "member",
-    "out-of-fold accuracy",
-    "out-of-fold accuracy low",
-    "out-of-fold accuracy high",
+    "metric",
+    "out-of-fold score",
+    "out-of-fold score low",
+    "out-of-fold score high",
     "parameters",
     "epochs",
     "seconds per epoch",
@@ -127,14 +130,16 @@ def _metrics(task: str, name: str) -> dict:
         "training accuracy": folds["accuracy"],
         "validation loss": folds.get("val_loss"),
         "validation accuracy": folds.get("val_accuracy"),
-        **_with_interval("out-of-fold accuracy", metrics["accuracy"], metrics),
+        "metric": metrics["metric"],
+        **_with_interval("out-of-fold score", metrics["score"], metrics),
+        "out-of-fold accuracy": metrics["accuracy"],
         "precision": metrics["precision"],
         "recall": metrics["recall"],
         "F1": metrics["f1"],
         "micro F1": metrics.get("micro_f1"),
         "mean average precision": metrics.get("mean_average_precision"),
         "ROC AUC": metrics["roc_auc"],
-        **_with_interval("test accuracy", on_test.get("score"), on_test),
+        **_with_interval("test score", on_test.get("score"), on_test),
     }
 
 
@@ -145,11 +150,12 @@ def _member_rows(members: pd.DataFrame, task: str) -> list[dict]:
 def _ensemble_rows(task: str) -> list[dict]:
     if not paths.ensemble(task).exists():
         return []
-    ensemble, scores = load_ensemble(task, "method", "honest_accuracy"), load_scores(task)
+    ensemble, scores = load_ensemble(task, "method", "metric", "honest_score"), load_scores(task)
     row = {
         "task": task,
         "member": f"ensemble ({ensemble['method']})",
-        **_with_interval("out-of-fold accuracy", ensemble["honest_accuracy"], ensemble),
+        "metric": ensemble["metric"],
+        **_with_interval("out-of-fold score", ensemble["honest_score"], ensemble),
     }
     for part in ("public", "private"):
         part_score = scores.get(part, {})

@@ -32,7 +32,7 @@ from submissions.command import run
 SETTLE_SECONDS = 20  # a submission may appear in the listing this late
 POLL_SECONDS = 2
 LISTED_STATUSES = ("pending", "complete", "error")  # Kaggle's own; the others are unknown, unlisted, failed
-TABLE_COLUMNS = ("time", "task", "commit", "out_of_fold", "public", "private", "status", "ref", "message")
+TABLE_COLUMNS = ("time", "task", "commit", "metric", "out_of_fold", "public", "private", "status", "ref", "message")
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,10 @@ class Entry:
     sha256: str  # of the file
     commit: str  # of the project; empty if the project is not in git
     state: str  # clean or dirty
-    members: str  # with their weights; this and the next four are empty if the file is not the ensemble's
+    members: str  # with their weights; this and the next five are empty if the file is not the ensemble's
     weights_sha256: str  # of the trained models and their weights in the ensemble
-    out_of_fold: str  # accuracy
+    metric: str
+    out_of_fold: str  # score
     low: str  # of its 95 % interval
     high: str
     message: str
@@ -59,7 +60,8 @@ class Entry:
 
 
 COLUMNS = [field.name for field in fields(Entry)]
-OLDER_COLUMNS = [name for name in COLUMNS if name not in ("low", "high")]  # an older ledger keeps its columns
+NEWER_COLUMNS = ("low", "high", "metric")  # in this order; an older ledger keeps its columns
+LEGAL_HEADERS = [[name for name in COLUMNS if name not in NEWER_COLUMNS[start:]] for start in (0, 2, 3)]
 
 
 def load() -> list[Entry]:
@@ -75,7 +77,7 @@ def load() -> list[Entry]:
             header, *lines = list(csv.reader(file)) or [[]]
     except csv.Error as error:
         raise BadInput(f"{LEDGER}: not readable as CSV ({error})") from error
-    if header not in (COLUMNS, OLDER_COLUMNS):
+    if header not in LEGAL_HEADERS:
         raise BadInput(f"{LEDGER}: columns {', '.join(header)}, expected {', '.join(COLUMNS)}")
     for number, line in enumerate(lines, 2):
         if len(line) != len(header):
@@ -200,8 +202,8 @@ def show(params: Params, arguments: argparse.Namespace) -> None:
     for entry in entries:
         if entry.status == "error":
             print(f"submission {entry.ref} was not scored: {reason_of(entry)}")
-    for task in dict.fromkeys(entry.task for entry in entries):
-        print(agreement([entry for entry in entries if entry.task == task]))
+    for task, metric in dict.fromkeys((entry.task, entry.metric) for entry in entries):
+        print(agreement([entry for entry in entries if (entry.task, entry.metric) == (task, metric)]))
 
 
 def _table_row(entry: Entry) -> dict:

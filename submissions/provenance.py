@@ -35,21 +35,22 @@ class Ensemble:
 
     weights: dict[str, float]  # of the members with a weight above 0, largest first
     sha256: str  # of their trained models, weights and temperatures
-    accuracy: float  # out of fold, honest
-    low: float  # the 95 % interval of the accuracy
+    metric: str
+    score_value: float  # out of fold, honest
+    low: float  # the 95 % interval of the score
     high: float
 
     @property
     def score(self) -> str:
-        """Return the accuracy with its interval as a text."""
-        return with_bounds(self.accuracy, self.low, self.high)
+        """Return the score with its interval as a text."""
+        return with_bounds(self.score_value, self.low, self.high)
 
     def __str__(self) -> str:
         """Return the members, the largest first, and the score."""
         shares = [f"{name} {weight:.2f}" for name, weight in self.weights.items()]
         more = len(shares) - NAMED_MEMBERS
         named = " + ".join(shares[:NAMED_MEMBERS]) + (f" + {more} more" if more > 0 else "")
-        return f"{named}, out-of-fold {self.score}"
+        return f"{named}, out-of-fold {self.metric} {self.score}"
 
 
 def commit() -> Commit:
@@ -73,10 +74,11 @@ def ensemble(key: str, submission: pd.DataFrame, ensemble_submission: pd.DataFra
     """Return the task's ensemble, or None if the submission differs from `ensemble_submission`, which it makes."""
     if submission.to_numpy(object).tolist() != ensemble_submission.to_numpy(object).tolist():
         return None
-    summary = load_ensemble(key, "weights", "temperatures", "honest_accuracy")
+    summary = load_ensemble(key, "weights", "temperatures", "metric", "honest_score")
     weights = {name: weight for name, weight in summary["weights"].items() if weight > 0}
     weights = dict(sorted(weights.items(), key=lambda item: -item[1]))
-    return Ensemble(weights, _sha256(key, summary), summary["honest_accuracy"], summary["low"], summary["high"])
+    score = {"score_value": summary["honest_score"], "low": summary["low"], "high": summary["high"]}
+    return Ensemble(weights, _sha256(key, summary), summary["metric"], **score)
 
 
 def _sha256(key: str, summary: dict) -> str:

@@ -12,23 +12,21 @@ import numpy as np
 
 from pipeline.config.schema import Params
 from pipeline.readers.submissions import read_csv
-from pipeline.running.stage import task_of
 from pipeline.running.usage import parser_of
 from pipeline.score import (
     OTHER_IMAGES,
     Answers,
-    grade_labels,
+    grade_predictions,
     has_other_images,
     load_answers,
     rivals,
-    submission_labels,
+    submission_predictions,
     summary,
 )
 from pipeline.storage.files import BadInput, blame
 from submissions.command import run
-from submissions.rules.check import check_labels
-from submissions.rules.compare import compare
-from submissions.rules.label_sets import right
+from submissions.rules.check import check_cells
+from submissions.rules.compare import comparison_line
 from submissions.rules.published import medal_thresholds_line, standing_line
 
 
@@ -39,10 +37,9 @@ def score(params: Params, arguments: argparse.Namespace) -> None:
         BadInput: the answers are unknown, or a file is no submission for this task.
     """
     key, path = arguments.task, arguments.file
-    task = task_of(params, key).ingest
-    answers = load_answers(params, key, read_csv(Path(task.folder, task.sample_submission)).columns)
-    labels = _labels(path, answers)
-    graded = grade_labels(labels, answers)
+    answers = load_answers(params, key)
+    predictions = _predictions(path, answers)
+    graded = grade_predictions(predictions, answers)
     print(f"{path}: {summary(graded, answers)}")
     results, private = rivals(params, key), graded["private"]["score"]
     if results and private is not None:
@@ -52,30 +49,20 @@ def score(params: Params, arguments: argparse.Namespace) -> None:
     else:
         print("no medals: no published result uses this task's images, or no row is private")
     if arguments.other is not None:
-        print(_comparison_line(labels, _labels(arguments.other, answers), arguments.other, answers))
+        counts, others = answers.counts, _predictions(arguments.other, answers)
+        with blame(answers.path):
+            line = comparison_line(answers.metric, predictions[counts], others[counts], answers.labels[counts])
+        print(line.format(other=arguments.other))
 
 
-def _labels(path: Path, answers: Answers) -> np.ndarray:
-    submission = read_csv(path)
-    if list(submission.columns) != [answers.id_column, answers.label_column]:
-        expected = [answers.id_column, answers.label_column]
+def _predictions(path: Path, answers: Answers) -> np.ndarray:
+    """Return what a file predicts, in the order of the answers."""
+    submission, expected = read_csv(path), [answers.form.id_column, *answers.form.columns]
+    if sorted(submission.columns) != sorted(expected):
         raise BadInput(f"{path}: columns {list(submission.columns)}, expected {expected}")
     with blame(path):
-        check_labels(submission, answers.classes, answers.separator)
-    return submission_labels(path, submission, answers)
-
-
-def _comparison_line(first: np.ndarray, second: np.ndarray, other: Path, answers: Answers) -> str:
-    counts = answers.usage != "Ignored" if answers.usage is not None else np.full(len(first), True)
-    with blame(answers.path):
-        hits = [right(labels, answers.labels, answers.separator)[counts] for labels in (first, second)]
-        result = compare(*hits)
-    verdict = "within noise" if result.within_noise else "more than noise"
-    return (
-        f"{result.difference:+.4f} from {other}, on {result.rows} rows, public and private: {result.only_first} that "
-        f"only it has right, {result.only_second} only the other; exact McNemar test p = {result.p_value:.2g}, "
-        f"{verdict}"
-    )
+        check_cells(submission, answers.form)
+    return submission_predictions(path, submission, answers)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -9,6 +9,8 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from features.labels.metrics.metric import Metric
+from features.labels.metrics.registry import METRICS
 from pipeline.config.schema import Params
 from pipeline.running.stage import task_of
 from pipeline.running.usage import parser_of
@@ -51,17 +53,17 @@ def upload(params: Params, arguments: argparse.Namespace) -> None:
     )
     if arguments.wait:
         entry = _wait_for_score(entry)
-    _print_result(entry, ensemble, left)
+    _print_result(entry, ensemble, left, METRICS[task_of(params, key).metric.name])
 
 
 def _check_submission(params: Params, key: str) -> tuple[bytes, provenance.Ensemble | None]:
     """Return the bytes of the checked submission, and the ensemble if it made them."""
     path = paths.submission(key)
-    ensemble_submission, sample, classes = build_submission(params, key)
+    ensemble_submission, sample, form = build_submission(params, key)
     data = path.read_bytes()
     with blame(path):
         submission = parse(data)
-        check(submission, sample, classes, task_of(params, key).ingest.train.label_separator)
+        check(submission, sample.table, form)
     ensemble = provenance.ensemble(key, submission, ensemble_submission)
     if ensemble is None:
         print(f"upload: {path} was not made by the current ensemble, so no score is recorded for it", file=sys.stderr)
@@ -98,13 +100,14 @@ def _refuse_beyond_limit(competition: str) -> None:
 def _entry(key: str, competition: str, sha256: str, ensemble: provenance.Ensemble | None, message: str | None) -> Entry:
     """Return the ledger's line for an upload that is about to begin."""
     commit, now = provenance.commit(), datetime.now(UTC)
-    ensemble_columns = {"members": "", "weights_sha256": "", "out_of_fold": "", "low": "", "high": ""}
+    ensemble_columns = dict.fromkeys(("members", "weights_sha256", "metric", "out_of_fold", "low", "high"), "")
     if ensemble is not None:
         shares = " ".join(f"{name}={weight:.4f}" for name, weight in ensemble.weights.items())
         ensemble_columns = {
             "members": shares,
             "weights_sha256": ensemble.sha256,
-            "out_of_fold": f"{ensemble.accuracy:.6f}",
+            "metric": ensemble.metric,
+            "out_of_fold": f"{ensemble.score_value:.6f}",
         }
         ensemble_columns |= {"low": f"{ensemble.low:.6f}", "high": f"{ensemble.high:.6f}"}
     return Entry(
@@ -169,18 +172,18 @@ def _wait_for_score(entry: Entry) -> Entry:
     return entry
 
 
-def _print_result(entry: Entry, ensemble: provenance.Ensemble | None, left: int | None) -> None:
+def _print_result(entry: Entry, ensemble: provenance.Ensemble | None, left: int | None, metric: Metric) -> None:
     """Print the public score, its place, the scores known before the upload, and the submissions left today."""
     public = float(entry.public) if entry.public else None
     lines = {
         "public score": entry.public or f"not known yet ({entry.status}); `python -m submissions.ledger` asks again"
     }
     if public is not None:
-        lines["leaderboard"] = _place(entry.competition, public)
+        lines["leaderboard"] = _place(entry.competition, public, metric)
     if ensemble is not None:
         lines["out-of-fold"] = ensemble.score
         if public is not None:
-            lines["out-of-fold"] += f", public is {public - ensemble.accuracy:+.4f} from it"
+            lines["out-of-fold"] += f", public is {public - ensemble.score_value:+.4f} from it"
         lines["replica score"] = _replica_score(entry.task)
     lines["left today"] = "not known" if left is None else f"{left} submissions"
     for name, text in lines.items():
@@ -189,12 +192,12 @@ def _print_result(entry: Entry, ensemble: provenance.Ensemble | None, left: int 
         raise BadInput(f"Kaggle could not score submission {entry.ref}: {ledger.reason_of(entry)}")
 
 
-def _place(competition: str, public: float) -> str:
+def _place(competition: str, public: float, metric: Metric) -> str:
     try:
         scores = client.leaderboard(competition)
     except KaggleError as error:
         return f"not known ({error})"
-    place = 1 + sum(score > public for score in scores)
+    place = 1 + sum(metric.gain(score, public) > 0 for score in scores)
     if place > client.PAGE_ROWS:
         return f"below the first {client.PAGE_ROWS} teams"
     return f"place {place} of {len(scores)} teams listed, by the score alone"

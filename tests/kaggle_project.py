@@ -13,7 +13,7 @@ from pipeline.storage import paths
 from pipeline.storage.predictions import Predictions, save_predictions
 from submissions import ledger, upload
 from tests.kaggle_server import COMPETITION, secrets_in
-from tests.projects import task, write_params
+from tests.projects import task, write_params, write_task
 
 SUBMISSION = "Id,Label\n0,5\n1,6\n2,7\n3,5\n"
 
@@ -30,10 +30,13 @@ def write_project() -> None:
     summary = {
         "weights": {"shoes-cnn": 0.25, "shoes-resnet": 0.75, "shoes-vgg": 0.0},
         "temperatures": {"shoes-cnn": 1.0, "shoes-resnet": 1.5, "shoes-vgg": 1.0},
-        "honest_accuracy": 0.8125,
+        "metric": "accuracy",
+        "decision": {"rule": "most_probable", "values": []},
+        "honest_score": 0.8125,
         "low": 0.7874,
         "high": 0.8353,
     }
+    write_task("shoes", [5, 6, 7])
     (paths.ensemble("shoes") / "ensemble.json").write_text(json.dumps(summary))
     paths.models("shoes", "shoes-cnn").mkdir(parents=True)
     (paths.models("shoes", "shoes-cnn") / "fold-0.keras").write_bytes(b"weights")

@@ -11,6 +11,7 @@ import yaml
 from pipeline import ingest, prepare, roster, split
 from pipeline.config.schema import Params, load_params
 from pipeline.storage import paths
+from pipeline.storage.files import save_json
 
 ROOT = Path(__file__).parent.parent
 TINY = {"fast": {"width": 0.25}, "resnet": {"stem_filters": 4, "filters": [8, 8]}}
@@ -70,6 +71,16 @@ def to_folds(members: dict, others: dict | None = None, **changes) -> Params:
         run(params, "blobs")
     roster.roster(params)
     return params
+
+
+def write_task(key: str, classes: list, labels: list | None = None, metric: str = "accuracy") -> None:
+    """Write what the last stages read of a task: its classes, its training labels, its metric."""
+    paths.images(key).mkdir(parents=True, exist_ok=True)
+    save_json(paths.images(key) / "about.json", {"classes": classes, "image": [12, 12, 1], "items": None})
+    np.save(paths.images(key) / "train_labels.npy", np.array([0] if labels is None else labels))
+    entry = paths.entry("tasks", key, "metric")
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    save_json(entry, {"name": metric, "k": 5, "positive": None})
 
 
 def environment() -> dict[str, str]:

@@ -118,7 +118,7 @@ def test_one_command_makes_both_submissions(repository):
     assert comparison.notna().all(axis=None)
     assert (comparison[["layers", "parameters", "MFLOPs per image", "training loss", "F1"]] > 0).all(axis=None)
     on_test = score["members"]["price_sum-fast"]["score"]
-    assert comparison.loc["price_sum-fast", "test accuracy"] == pytest.approx(on_test)
+    assert comparison.loc["price_sum-fast", "test score"] == pytest.approx(on_test)
 
 
 def test_again_nothing_runs(repository):

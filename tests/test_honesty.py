@@ -30,9 +30,9 @@ def test_a_part_is_scored_by_what_was_fitted_without_it(monkeypatch, method):
     sizes = [13, 27, 53, 107]  # no two sets of parts have as many rows
     seen = []
 
-    def noted(members, given_labels, methods, greedy):
+    def noted(members, given_labels, *others):
         seen.append(len(given_labels))
-        return fit_blends(members, given_labels, methods, greedy)
+        return fit_blends(members, given_labels, *others)
 
     monkeypatch.setattr(honesty, "fit_blends", noted)
     honest_ensemble(probabilities, labels, np.repeat(range(4), sizes), method, Greedy())
@@ -73,7 +73,7 @@ def test_auto_takes_the_best_honest_method():
     honest = honest_ensemble(probabilities, labels, np.arange(900) % 3, "auto", Greedy())
     assert honest.method == "stacking"
     assert set(honest.scores) == set(METHODS)
-    assert accuracy(honest.probabilities, labels) == honest.scores["stacking"]["accuracy"]
+    assert accuracy(honest.probabilities, labels) == honest.scores["stacking"]["score"]
     alone = honest_ensemble(probabilities, labels, np.arange(900) % 3, "stacking", Greedy())
     assert np.array_equal(alone.probabilities, honest.probabilities)
 

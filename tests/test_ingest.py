@@ -385,7 +385,6 @@ def test_a_sample_with_classes_in_another_spelling_stops_with_the_line_to_write(
     [
         (["cat", "dog"] * 3, [0, 0, 0]),
         (["cat", "dog"] * 3, ["", "", ""]),
-        (["yes", "no"] * 3, ["0.5", "0.25", "1"]),
         ([1, 2, 3] * 2, ["0", "0.3", "1.0"]),
         ([1, 2, 3] * 2, [3, 1, 2]),
     ],
@@ -394,6 +393,12 @@ def test_placeholders_and_classes_of_a_sample_pass(labels, cells, capsys):
     labelled_csvs(labels, cells)
     ingest(params(), "t")
     assert capsys.readouterr().err == ""
+
+
+def test_probabilities_in_the_sample_ask_for_a_metric_that_judges_them(capsys):
+    labelled_csvs(["yes", "no"] * 3, ["0.5", "0.25", "1"])
+    assert ingest(params(), "t").endswith("2 classes, submission: probability of yes")
+    assert "it has probabilities, but metric accuracy judges classes" in capsys.readouterr().err
 
 
 def test_one_repeated_value_in_another_spelling_is_warned_of(capsys):
@@ -512,7 +517,7 @@ def test_colour_rows_may_lie_plane_by_plane():
         np.savez(f"raw/{name}.npz", x=rows.reshape(6, -1), y=LABELS)
         for suffix in ("csv", "npz"):
             line = ingest(params(f"{name}.{suffix}", "test.npy"), "t")
-            assert line.endswith("3 classes" + told)
+            assert line.endswith("3 classes, submission: label" + told)
             np.testing.assert_array_equal(arrays()["train_images"], images)
     ingest(params("planes.npz", pickled("test.pkl", planes[:3].reshape(3, -1)), layout="planes"), "t")
     np.testing.assert_array_equal(arrays()["test_images"], images[:3])

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 
 from features.labels.folds import ALWAYS_TRAINING, assign_folds
 from features.labels.metrics.losses import log_loss
+from features.labels.metrics.registry import ACCURACY
 from features.labels.metrics.report import report, set_scores
 from features.labels.metrics.shares import set_hits
 from features.labels.targets import as_binary, distinct_labels, from_binary, one_hot, probabilities
-from features.labels.thresholds import choose, fit_thresholds, honest_choice
+from features.labels.thresholds import choose, fit_thresholds
 
 SETS = np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0], [1, 1, 1]], np.uint8)
 
@@ -79,7 +80,7 @@ def test_honest_thresholds_do_not_profit_from_noise():
     rng = np.random.default_rng(0)
     p, y = rng.random((40, 60), dtype=np.float32), rng.random((40, 60)) < 0.3
     optimistic = set_scores(choose(p, fit_thresholds(p, y), False), y)["macro_f1"]
-    honest = set_scores(honest_choice(p, y, np.arange(40) % 2, False), y)["macro_f1"]
+    honest = set_scores(ACCURACY.honest(p, y, np.arange(40) % 2), y)["macro_f1"]
     assert honest < optimistic - 0.03
 
 

@@ -63,7 +63,7 @@ def test_a_ledger_that_a_spreadsheet_saved_is_read_and_added_to():
     ("text", "expected"),
     [
         ("when,what\n", r"submissions/ledger.csv: columns when, what, expected time, upload"),
-        (",".join(COLUMNS) + "\na,b\n", r"submissions/ledger.csv: entry 2 has 2 values, expected 17"),
+        (",".join(COLUMNS) + "\na,b\n", r"submissions/ledger.csv: entry 2 has 2 values, expected 18"),
         ("", r"submissions/ledger.csv: columns , expected"),
         ("a" * 200_000, r"submissions/ledger.csv: not readable as CSV"),
     ],
@@ -75,14 +75,15 @@ def test_another_file_is_refused(text, expected):
         load()
 
 
-def test_an_older_ledger_without_intervals_is_read_and_added_to():
+@pytest.mark.parametrize("newer", [("low", "high", "metric"), ("metric",)])
+def test_an_older_ledger_is_read_and_added_to(newer):
     paths.LEDGER.parent.mkdir()
-    older = [name for name in COLUMNS if name not in ("low", "high")]
+    older = [name for name in COLUMNS if name not in newer]
     paths.LEDGER.write_text(",".join(older) + "\n" + ",".join(["x"] * len(older)) + "\n")
     append(entry(1, out_of_fold="0.5", low="0.4", high="0.6"))
     first, second = load()
-    assert (first.out_of_fold, first.low, first.status) == ("x", "", "x")
-    assert (second.out_of_fold, second.low, second.status) == ("0.5", "", "unknown")
+    assert (first.out_of_fold, first.metric, first.status) == ("x", "", "x")
+    assert (second.out_of_fold, second.metric, second.status) == ("0.5", "", "unknown")
 
 
 def test_an_out_of_fold_score_is_shown_with_its_interval(capsys):

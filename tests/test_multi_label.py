@@ -68,8 +68,8 @@ def test_from_raw_files_to_a_graded_submission(bars, tmp_path):
     report.report(bars)
     metrics = json.loads((paths.predictions("bars", "m") / "metrics.json").read_text())
     assert metrics["mean_average_precision"] > 0.9 and metrics["micro_f1"] > 0.8
-    sets = json.loads((paths.ensemble("bars") / "ensemble.json").read_text())["sets"]
-    assert sets["at_least_one"] is True and set(sets["thresholds"]) == set(PLACES)
+    decision = json.loads(paths.decision("bars").read_text())["decision"]
+    assert decision["rule"] == "thresholds_or_nearest" and len(decision["values"]) == len(PLACES)
     graded = json.loads(paths.score("bars").read_text())
     assert graded["all"]["score"] == graded["sets"]["accuracy"] > 0.8
     assert graded["sets"]["macro_f1"] > 0.8 and set(graded["members"]) == {"m", "n"}
@@ -91,8 +91,8 @@ def test_the_honest_score_is_by_the_thresholds_of_the_submission(bars, tmp_path)
         save_predictions(paths.predictions("bars", name) / "test.npz", test)
     ensemble.ensemble(bars, "bars")
     made = json.loads((paths.ensemble("bars") / "ensemble.json").read_text())
-    assert made["honest_accuracy"] == made["optimistic_accuracy"] == made["sets"]["accuracy"] == 1
-    assert made["best_member"]["accuracy"] == 1
+    assert made["honest_score"] == made["optimistic_score"] == made["sets"]["accuracy"] == 1
+    assert made["best_member"]["score"] == 1
 
 
 def test_images_without_labels_are_legal(bars, tmp_path):

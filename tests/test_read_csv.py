@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pipeline.config.schema import Split
-from pipeline.readers.csv_labels import read_labels, read_sample
+from pipeline.config.raw_files import Ingest, Split
+from pipeline.config.schema import Task
+from pipeline.readers.csv_labels import read_labels
 from pipeline.readers.raw import tidy
+from pipeline.readers.submissions import read_sample
 from pipeline.storage.files import BadInput
 from tests.raw_files import PACKINGS, QUICK, read, write, zip_bytes
 
@@ -208,11 +210,18 @@ def test_an_empty_label_is_an_error(tmp_path):
         read_labels(write(tmp_path / "labels.csv", "id,class\n0,5\n1,\n"), Split(images="-"))
 
 
+def entry(sample):
+    split = Split(images="-")
+    return Task(ingest=Ingest(folder=str(sample.parent), train=split, test=split, sample_submission=sample.name))
+
+
 def test_sample_submission_ids(tmp_path):
     path = write(tmp_path / "sample.csv", gzip.compress(b"ImageId,Label\n007,0\n010,0\n"))
-    assert read_sample(path).ids.tolist() == ["007", "010"]
+    assert read_sample(entry(path)).ids.tolist() == ["007", "010"]
     with pytest.raises(BadInput, match=r"twice\.csv: id 3 occurs twice"):
-        read_sample(write(tmp_path / "twice.csv", "id,class\n3,0\n3,0\n"))
+        read_sample(entry(write(tmp_path / "twice.csv", "id,class\n3,0\n3,0\n")))
+    last = write(tmp_path / "last.csv", "dog,cat,image\n0.2,0.1,b\n0.3,0.7,a\n")
+    assert read_sample(entry(last)).ids.tolist() == ["b", "a"]
 
 
 @given(st.lists(st.integers(-(2**53), 2**53), min_size=1))

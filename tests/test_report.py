@@ -13,6 +13,7 @@ from pipeline.storage.files import BadInput
 from tests.projects import member, task, write_params
 
 SURE = {"low": 0.9662560, "high": 1.0}
+SCORE = {"metric": "accuracy", "score": 1.0, **SURE}
 
 
 def write(path: Path, value: dict) -> None:
@@ -33,8 +34,8 @@ def write_results() -> None:
     write(paths.models("shoes", "shoes-a") / "run.json", {**size, "runs": [run]})
     write(paths.times("shoes", "shoes-a"), {"seconds_per_epoch": {"fold-0": 0.51}})
     means = {"precision": 1.0, "recall": 1.0, "f1": 1.0, "roc_auc": None}
-    write(paths.predictions("shoes", "shoes-a") / "metrics.json", {"rows": 110, "accuracy": 1.0, **SURE, **means})
-    write(paths.ensemble("shoes") / "ensemble.json", {"method": "mean", "honest_accuracy": 1.0, **SURE})
+    write(paths.predictions("shoes", "shoes-a") / "metrics.json", {"rows": 110, **SCORE, "accuracy": 1.0, **means})
+    write(paths.ensemble("shoes") / "ensemble.json", SCORE | {"method": "mean", "honest_score": 1.0})
     unknown = {"score": None, "low": None, "high": None, "rows": 0}
     known = {"score": 1.0, **SURE, "rows": 110}
     write(paths.score("shoes"), {"public": unknown, "private": known, "members": {"shoes-a": known}})
@@ -46,16 +47,16 @@ def test_scores_have_their_intervals(params):
     lines = paths.SUMMARY.read_text().splitlines()
     header, one, together = (line for line in lines if line.startswith("|") and "--" not in line)
     assert [cell.strip() for cell in header.split("|")[1:-1]] == [
-        "task", "member", "out-of-fold accuracy", "parameters", "epochs", "seconds per epoch", "private score",
+        "task", "member", "metric", "out-of-fold score", "parameters", "epochs", "seconds per epoch", "private score",
     ]  # fmt: skip
     assert "| 1.0000 (0.9663 to 1.0000) | 1,234      | 3      | 0.5 " in one
     assert together.count("1.0000 (0.9663 to 1.0000)") == 2
     rows = pd.read_csv(paths.SUMMARY.with_suffix(".csv"))
-    for column in ("out-of-fold accuracy", "private score"):
+    for column in ("out-of-fold score", "private score"):
         ensemble = rows.loc[1, [column, f"{column} low", f"{column} high"]]
         assert ensemble.tolist() == [1.0, pytest.approx(0.966256), 1.0]
     compared = pd.read_csv(paths.SUMMARY.with_name("comparison.csv"))
-    assert compared.loc[0, "test accuracy low"] == pytest.approx(0.966256) and "ROC AUC" not in compared
+    assert compared.loc[0, "test score low"] == pytest.approx(0.966256) and "ROC AUC" not in compared
     assert "1.0000 (0.9663 to 1.0000)" in paths.SUMMARY.with_name("comparison.md").read_text()
 
 

@@ -106,12 +106,12 @@ def test_the_figures_of_a_report_are_rows(folder, tmp_path, monkeypatch):
     np.save(paths.images("t") / "train_ids.npy", np.arange(4))
     paths.folds("t").write_text("id,fold\n0,0\n1,0\n2,1\n3,1\n")
     (tmp_path / "report").mkdir()
-    ends = "out-of-fold accuracy low,out-of-fold accuracy high"
+    ends = "out-of-fold score low,out-of-fold score high"
     (tmp_path / "report/summary.csv").write_text(
-        f"task,member,out-of-fold accuracy,{ends}\nt,m,0.75,0.3,0.95\nt,ensemble (mean),0.5,0.15,0.85\n"
+        f"task,member,out-of-fold score,{ends}\nt,m,0.75,0.3,0.95\nt,ensemble (mean),0.5,0.15,0.85\n"
     )
     (tmp_path / "report/comparison.csv").write_text(
-        f"task,member,MFLOPs per image,parameters,epochs,seconds per epoch,out-of-fold accuracy,{ends}\n"
+        f"task,member,MFLOPs per image,parameters,epochs,seconds per epoch,out-of-fold score,{ends}\n"
         "t,m,1000,7,2,5,0.75,0.3,0.95\n"
     )
     report_rows.main()

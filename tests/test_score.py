@@ -14,13 +14,13 @@ from scipy.stats import binomtest
 from pipeline.config.schema import Ingest, Params, Replica, Split, Task
 from pipeline.score import score
 from pipeline.storage import paths
-from pipeline.storage.files import BadInput
+from pipeline.storage.files import BadInput, save_json
 from pipeline.storage.predictions import Predictions, save_predictions
 from submissions import score as command
 from submissions.rules.compare import compare
 from submissions.rules.published import place, published_results, standing_line
 from tests.projects import task as a_task
-from tests.projects import write_params
+from tests.projects import write_params, write_task
 
 SUBMISSION = "Id,Label\n0,5\n1,6\n2,7\n3,5\n"
 
@@ -36,14 +36,14 @@ def _score(
         path.parent.mkdir(parents=True, exist_ok=True)
         if text is not None:
             path.write_text(text)
-    paths.ensemble("t").mkdir(parents=True, exist_ok=True)
-    known = Predictions(np.arange(4), np.ones((4, 3)) / 3, [5, 6, 7])
-    save_predictions(paths.ensemble("t") / "test.npz", known)
+    Path(folder, "sample.csv").write_text("Id,Label\n0,5\n1,5\n2,5\n3,5\n")
+    write_task("t", [5, 6, 7])
     members = {"good": [0, 1, 2, 0], "bad": [1, 1, 1, 1]}  # classes by id
     for name, kinds in members.items():
         paths.predictions("t", name).mkdir(parents=True, exist_ok=True)
         one_hot = np.eye(3)[kinds[::-1]]
         save_predictions(paths.predictions("t", name) / "test.npz", Predictions(np.arange(4)[::-1], one_hot, [5, 6, 7]))
+        save_json(paths.decision("t", name), {"decision": {"rule": "most_probable", "values": []}})
     paths.roster("t").parent.mkdir(parents=True, exist_ok=True)
     paths.roster("t").write_text(json.dumps(list(members)))
     return score(Params(tasks={"t": task}, members={}, replicas=replicas), "t"), json.loads(
@@ -174,7 +174,7 @@ def _project(usage: str = "Private") -> None:
     rows = "".join(f"{number},5\n" for number in range(40))
     Path("data/replica/t/sample.csv").write_text("Id,Label\n" + rows)
     Path("data/replica/t/solution.csv").write_text("Id,Label,Usage\n" + rows.replace("\n", f",{usage}\n"))
-    save_predictions(paths.ensemble("t") / "test.npz", Predictions(np.arange(40), np.ones((40, 2)) / 2, [5, 6]))
+    write_task("t", [5, 6])
     for name, wrong in (("good", 1), ("bad", 12)):
         labels = [6 if number < wrong else 5 for number in range(40)]
         text = "".join(f"{number},{labels[number]}\n" for number in reversed(range(40)))

@@ -387,7 +387,7 @@ def test_one_fold_and_train_on_all_reach_a_submission(project):
     assert json.loads(paths.score("blobs").read_text())["all"]["score"] > 0.8
     summary = paths.SUMMARY.read_text()
     assert summary.endswith("About the images:\n\n* blobs: half of them are black\n")
-    assert all(word in summary for word in ("| blobs | m ", "ensemble (greedy)", "out-of-fold accuracy"))
+    assert all(word in summary for word in ("| blobs | m ", "ensemble (greedy)", "out-of-fold score"))
 
 
 def test_a_removed_member_leaves_the_ensemble(project):

@@ -37,13 +37,3 @@ def choose(probabilities: np.ndarray, thresholds: np.ndarray, at_least_one: bool
         nearest = (probabilities[empty] / np.maximum(thresholds, np.finfo(np.float32).tiny)).argmax(axis=1)
         label_sets[empty, nearest] = True
     return label_sets
-
-
-def honest_choice(probabilities: np.ndarray, labels: np.ndarray, parts: np.ndarray, at_least_one: bool) -> np.ndarray:
-    """Return label sets, bool (n, labels). The thresholds for each part were fitted on the other parts."""
-    label_sets = np.zeros(labels.shape, bool)
-    for part in np.unique(parts):
-        held_out = parts == part
-        thresholds = fit_thresholds(probabilities[~held_out], labels[~held_out])
-        label_sets[held_out] = choose(probabilities[held_out], thresholds, at_least_one)
-    return label_sets

@@ -1,4 +1,4 @@
-"""CSV files with ids: labels in a file apart from their images, and the sample submission."""
+"""CSV files of labels that are apart from their images."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +9,8 @@ import pandas as pd
 from pipeline.config.schema import Split
 from pipeline.readers.columns import named_columns
 from pipeline.readers.csv_table import Table, column_text, read_text, sniff
-from pipeline.readers.id_spellings import check_unique
 from pipeline.readers.raw import tidy, tidy_labels
-from pipeline.storage.files import BadInput, blame
+from pipeline.storage.files import blame
 
 
 @dataclass(frozen=True)
@@ -43,30 +42,6 @@ def _other_columns(table: Table, frame: pd.DataFrame, roles: tuple[int | None, .
     if table.names is None or not positions:
         return None
     return frame[positions].set_axis([table.names[position] for position in positions], axis=1)
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A sample submission."""
-
-    ids: np.ndarray  # (n,) int64 or text
-    labels: list[str]  # n unchanged cells, which a submission replaces
-
-
-def read_sample(path: Path) -> Sample:
-    """Return the ids and labels of a sample submission: its first two columns, below a header.
-
-    Raises:
-        BadInput: the file has only one column, or an id is empty or occurs twice.
-    """
-    table = sniff(path)
-    if table.names is None or table.width < 2:
-        raise BadInput(f"{path}: expected a header and two columns, the id and the label")
-    with blame(path):
-        frame = read_text(table)
-        ids = tidy(column_text(frame, 0), "id")
-        check_unique(ids)
-        return Sample(ids, column_text(frame, 1).tolist())
 
 
 def _columns(table: Table, split: Split) -> tuple[int | None, int]:

@@ -78,6 +78,11 @@ def ensemble(task: str) -> Path:
     return Path("artifacts", task, "ensemble")
 
 
+def decision(task: str, member: str | None = None) -> Path:
+    """JSON: how probabilities of the ensemble, or of a member, become what the metric judges."""
+    return ensemble(task) / "ensemble.json" if member is None else predictions(task, member) / "metrics.json"
+
+
 def submission(task: str) -> Path:
     """The CSV that the Kaggle client uploads."""
     return Path("submissions", f"{task}.csv")

@@ -1,14 +1,19 @@
 """Readers of the JSON summaries that stages write: training, predictions, ensemble and score."""
 
+from pathlib import Path
 from typing import Any
 
+from features.labels.metrics.decisions import RULES, Decision
 from pipeline.storage import paths
 from pipeline.storage.files import load_json, reading
 
 RUN = {"architecture": str, "layers": int, "parameters": int, "flops": int | float, "runs": list}
-METRICS = dict.fromkeys(("accuracy", "precision", "recall", "f1"), int | float) | {"roc_auc": int | float | None}
-ENSEMBLE = {"method": str, "weights": dict, "temperatures": dict, "honest_accuracy": float}
-SETS = {"sets": {"thresholds": dict, "at_least_one": bool}}
+METRICS = dict.fromkeys(("score", "accuracy", "precision", "recall", "f1"), int | float) | {
+    "metric": str,
+    "roc_auc": int | float | None,
+}
+ENSEMBLE = {"method": str, "weights": dict, "temperatures": dict, "metric": str, "honest_score": float}
+DECISION = {"decision": {"rule": str, "values": list}}
 
 
 def load_roster(task: str) -> list[str]:
@@ -35,9 +40,13 @@ def load_ensemble(task: str, *keys: str) -> dict[str, Any]:
     return load_json(paths.ensemble(task) / "ensemble.json", {key: ENSEMBLE[key] for key in keys})
 
 
-def load_set_thresholds(task: str) -> dict[str, Any]:
-    """Return the thresholds of an ensemble for label sets, and whether each image has at least one label."""
-    return load_json(paths.ensemble(task) / "ensemble.json", SETS)["sets"]
+def load_decision(path: Path) -> Decision:
+    """Return how probabilities become what the metric judges, from `paths.decision`."""
+    entry = load_json(path, DECISION)["decision"]
+    with reading(path, "a summary with a decision"):
+        if entry["rule"] not in RULES:
+            raise ValueError(f"rule {entry['rule']!r} is unknown")
+        return Decision(entry["rule"], tuple(map(float, entry["values"])))
 
 
 def load_scores(task: str) -> dict[str, Any]:

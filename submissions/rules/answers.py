@@ -55,9 +55,10 @@ def predictions_of(submission: pd.DataFrame, form: Form, metric: Metric) -> np.n
         if metric.judges == "rankings":
             return Decision("ranked", (metric.k or 1,))(shares)
         return shares >= HALF if form.label_sets else shares.argmax(axis=1)
+    cells = submission[form.columns[0]]
     if form.kind == LABEL_SET:
-        return label_sets_in(submission[form.columns[0]], form.classes, form.separator)
-    return _rankings(submission[form.columns[0]], form) if form.kind == TOP_K else _indices(submission[form.columns[0]], form)
+        return label_sets_in(cells, form.classes, form.separator)
+    return _rankings(cells, form) if form.kind == TOP_K else _indices(cells, form)
 
 
 def judged(form: Form, metric: Metric, decision: Decision, probabilities: np.ndarray) -> np.ndarray:

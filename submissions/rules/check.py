@@ -58,7 +58,7 @@ def check(submission: pd.DataFrame, sample: pd.DataFrame, form: Form) -> None:
         raise ValueError(f"row {row} (counted from 0) is id {ids[row]}, expected {sample[form.id_column][row]}")
     for name in form.columns:
         changed = submission[name].to_numpy() != sample[name].to_numpy()
-        _check_column(submission[changed].reset_index(drop=True), form, name)
+        _check_column(submission[changed], form, name)
 
 
 def check_cells(submission: pd.DataFrame, form: Form) -> None:
@@ -72,21 +72,20 @@ def _check_column(submission: pd.DataFrame, form: Form, name: str) -> None:
     if form.kind != LABEL_SET:
         _check_filled(cells)
     if form.kind in (PROBABILITY, COLUMNS):
-        for row, cell in enumerate(cells):
+        for id_, cell in zip(ids, cells, strict=True):
             if not is_number(cell) or not 0 <= float(cell) <= 1:
-                raise ValueError(f"id {ids[row]} has {name} {cell!r}, expected a number within 0..1")
+                raise ValueError(f"id {id_} has {name} {cell!r}, expected a number within 0..1")
         return
     separator = None if form.kind == LABEL else form.separator
     row = first_bad(cells, form.classes, separator, form.k if form.kind == TOP_K else 0)
     if row is not None:
-        expected = "expected one of"
-        if separator is not None:
-            count = f"up to {form.k}" if form.kind == TOP_K else "some"
-            expected = f"expected {count}, with {separator!r} between them, of"
-        raise ValueError(f"id {ids[row]} has label {cells[row]!r}, {expected} {', '.join(map(str, form.classes))}")
+        count = f"up to {form.k}" if form.kind == TOP_K else "some"
+        expected = "one of" if separator is None else f"{count}, with {separator!r} between them, of"
+        legal = ", ".join(map(str, form.classes))
+        raise ValueError(f"id {ids.iloc[row]} has label {cells.iloc[row]!r}, expected {expected} {legal}")
 
 
 def _check_filled(column: pd.Series) -> None:
     missing = column.isna() | (column == "")
     if missing.any():
-        raise ValueError(f"row {missing.argmax()} (counted from 0) has no {column.name}, expected a value")
+        raise ValueError(f"row {missing.idxmax()} (counted from 0) has no {column.name}, expected a value")

@@ -5,7 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binomtest
 
+from features.labels.metrics.metric import Metric
+from features.labels.uncertainty import resampled_gains
+
 SIGNIFICANT = 0.05
+RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
@@ -44,3 +48,44 @@ def compare(first: np.ndarray, second: np.ndarray) -> Comparison:
     disagreements = only_first + only_second
     p_value = float(binomtest(only_first, disagreements, 0.5).pvalue) if disagreements else 1.0
     return Comparison(only_first, only_second, first.size, p_value)
+
+
+def bootstrap_p_value(gains: np.ndarray) -> float:
+    """Return the probability of a gain at least this large if there is none, from resampled gains (resamples,).
+
+    It is twice the share of gains on the other side of zero (a two-sided percentile bootstrap).
+    """
+    least = min((gains <= 0).mean(), (gains >= 0).mean())
+    return float(min(1.0, 2 * max(least, 1 / len(gains))))
+
+
+def comparison_line(metric: Metric, first: np.ndarray, second: np.ndarray, labels: np.ndarray) -> str:
+    """Return one line about two submissions, with the field `{other}` for the name of the second.
+
+    If the metric is a share of right rows, the test is McNemar's, else a paired bootstrap.
+
+    Args:
+        metric: of the competition.
+        first: predictions of n rows, in the form that the metric judges.
+        second: the same of the other submission.
+        labels: the answers.
+
+    Raises:
+        ValueError: there are no rows.
+    """
+    if metric.hits is not None:
+        result = compare(metric.right(first, labels), metric.right(second, labels))
+        difference, p_value = result.difference, result.p_value
+        test = (
+            f"{result.only_first} that only it has right, {result.only_second} only the other; exact McNemar test "
+            f"p = {p_value:.2g}"
+        )
+    else:
+        if not len(labels):
+            raise ValueError("no rows count, expected at least one")
+        difference = metric.of(first, labels) - metric.of(second, labels)
+        p_value = bootstrap_p_value(resampled_gains(metric, first, second, labels, 0, RESAMPLES))
+        better = "higher" if metric.higher_is_better else "lower"
+        test = f"{metric.name}, {better} is better; paired bootstrap p = {p_value:.2g}"
+    verdict = "within noise" if p_value >= SIGNIFICANT else "more than noise"
+    return f"{difference:+.4f} from {{other}}, on {len(labels)} rows, public and private: {test}, {verdict}"

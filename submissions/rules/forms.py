@@ -112,7 +112,7 @@ def _kind(base: Form, sample: pd.DataFrame, metric: Metric) -> str:
         return TOP_K
     if metric.judges == "probabilities":
         return PROBABILITY if all(cell == "" or is_number(cell) for cell in set(cells)) else LABEL
-    if _has_shares(cells):
+    if _has_shares(cells) and len(base.classes) == 2:
         return PROBABILITY
     return TOP_K if _most_labels(cells, base.classes) > 1 else LABEL
 

@@ -10,7 +10,7 @@ from features.labels.metrics.shares import THRESHOLD, accuracy, set_hits
 
 
 def report(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float | None]:
-    """Return accuracy with its 95 % interval, log-loss, and macro precision, recall, F1 and ROC AUC (one against rest).
+    """Return accuracy, log-loss, and macro precision, recall, F1 and ROC AUC (one class against the rest).
 
     Label sets also get the micro-averaged F1 and the mean average precision. Precision, recall and F1 are averaged over
     the classes that occur in the labels or in the predictions, as in scikit-learn. A class that is predicted but never
@@ -23,10 +23,8 @@ def report(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float | N
     else:
         predicted_sets = np.eye(classes, dtype=bool)[probabilities.argmax(1)]
     defined = is_class.any(axis=0).all() and not is_class.all(axis=0).any()
-    score = accuracy(probabilities, labels)
     return {
-        "accuracy": score,
-        **bounds(score, len(labels)),
+        "accuracy": accuracy(probabilities, labels),
         "log_loss": log_loss(probabilities, labels),
         **_macro(predicted_sets, is_class),
         "roc_auc": float(roc_auc_score(is_class, probabilities, average="macro")) if defined else None,
