@@ -20,7 +20,7 @@ def read(path, labelled=False, image=None, scale=1.0, layout=None, background="w
     form_options = {name: options.pop(name) for name in ("fit", "limits") if name in options}
     form = Form(image, scale, layout, background, **form_options)
     raw = read_split(Path(path), Split(images=str(path), **options), form, labelled)
-    return replace(raw, images=np.concatenate([part.pixels for part in raw.images.parts()]))
+    return replace(raw, images=np.concatenate([part.pixels.copy() for part in raw.images.parts()]))
 
 
 def write(path, data):

@@ -10,7 +10,9 @@ from pipeline.config.fields import Block, Classes, Column, Image, Limits, Text
 class Split(Block):
     """The files of one split, relative to the task's folder. A setting that is null is inferred."""
 
-    images: Text = Field(description="CSV, pickle, npz, or a folder of images, plain or as gzip or zip")
+    images: Text = Field(
+        description="CSV, JSON, pickle, npz, idx, or a folder of images; data_batch_* joins the files of a pattern"
+    )
     labels: Text | None = Field(None, description="a CSV, if the labels are not in the file of the images")
     id_column: Column | None = None
     label_column: Column | None = None
@@ -19,8 +21,8 @@ class Split(Block):
         max_length=16,
         description='" " if a cell contains a set of labels separated by spaces; the cell may be empty',
     )
-    images_key: Text | None = Field(None, description="of an npz")
-    labels_key: Text | None = Field(None, description="of an npz")
+    images_key: Text | None = Field(None, description="of an npz or a pickled dict; 0.1 in a pickled tuple")
+    labels_key: Text | None = Field(None, description="as images_key")
 
 
 class Ingest(Block):

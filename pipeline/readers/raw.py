@@ -46,7 +46,7 @@ class Form:
 
 @dataclass(frozen=True)
 class Part:
-    """Consecutive images of a split."""
+    """Consecutive images of a split. Their pixels are valid until the next part is read."""
 
     pixels: np.ndarray  # (k, height, width, channels) uint8
     damaged: Mapping[int, str] = field(default_factory=dict)  # complaints about some of the k, which are black

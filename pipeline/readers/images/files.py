@@ -14,9 +14,10 @@ from joblib import cpu_count
 from pipeline.readers.images.decoding import decode
 from pipeline.readers.images.sizes import mixed_sizes
 from pipeline.readers.raw import DamagedImage, Form, Part
-from pipeline.storage.files import chunk_rows
 
 _PARTS_AHEAD = 2  # parts that are decoded while the caller works on an earlier one
+_PART_BYTES = 1 << 22  # what a processor's cache holds: the pixels are written to disk from there
+_MOST_JOB_FILES = 8
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,20 @@ class FileImages:
             BadInput: an image is damaged and the form does not skip those, has another size, or has colours although
                 others are grey.
         """
-        count = chunk_rows(math.prod(self.image_shape))
-        with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor(cpu_count()) as pool:
-            ahead: deque[tuple[np.ndarray, list[Future[str | None]]]] = deque()
+        cores = cpu_count()
+        count = max(cores, _PART_BYTES // math.prod(self.image_shape))
+        step = min(_MOST_JOB_FILES, -(-count // (2 * cores)))
+        buffers = [np.empty((count, *self.image_shape), np.uint8) for _ in range(_PARTS_AHEAD + 1)]
+        with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor(cores) as pool:
+            ahead: deque[tuple[np.ndarray, list[Future[list[str | None]]]]] = deque()
             try:
-                for start in range(0, len(self.files), count):
+                for number, start in enumerate(range(0, len(self.files), count)):
                     names = self.files[start : start + count]
-                    pixels = np.empty((len(names), *self.image_shape), np.uint8)
-                    jobs = [pool.submit(self._read, name, row) for name, row in zip(names, pixels, strict=True)]
+                    pixels = buffers[number % len(buffers)][: len(names)]
+                    jobs = [
+                        pool.submit(self._read_all, names[first : first + step], pixels[first : first + step])
+                        for first in range(0, len(names), step)
+                    ]
                     ahead.append((pixels, jobs))
                     if len(ahead) > _PARTS_AHEAD:
                         yield _finished(*ahead.popleft())
@@ -60,6 +67,9 @@ class FileImages:
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
+
+    def _read_all(self, names: tuple[str, ...], rows: np.ndarray) -> list[str | None]:
+        return [self._read(name, row) for name, row in zip(names, rows, strict=True)]
 
     def _read(self, name: str, row: np.ndarray) -> str | None:
         """Decode one file into its row (height, width, channels) of a part. Return what is wrong if it is damaged."""
@@ -77,6 +87,6 @@ class FileImages:
         return None
 
 
-def _finished(pixels: np.ndarray, jobs: list[Future[str | None]]) -> Part:
-    complaints = [job.result() for job in jobs]
+def _finished(pixels: np.ndarray, jobs: list[Future[list[str | None]]]) -> Part:
+    complaints = [complaint for job in jobs for complaint in job.result()]
     return Part(pixels, {row: complaint for row, complaint in enumerate(complaints) if complaint is not None})
