@@ -1,5 +1,6 @@
 """`python -m pipeline.ingest TASK`: read a competition's raw files to arrays of images, labels and ids."""
 
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from pipeline.readers.submissions import Sample, read_sample, submission_form
 from pipeline.running.stage import run, task_of
 from pipeline.storage import paths
 from pipeline.storage.columns import save_columns
+from pipeline.storage.disk import check_space
 from pipeline.storage.files import BadInput, blame, save_array, save_chunks, save_json, writing
 from submissions.rules.forms import COLUMNS, LABEL, LABEL_SET, PROBABILITY, TOP_K
 from submissions.rules.forms import Form as SubmissionForm
@@ -54,6 +56,8 @@ def ingest(params: Params, key: str) -> str:
         if entry.submission.form is None:
             _check_metric(sample, submission, metric)
         shape = train.images.shape[1:]
+        rows = len(train.ids) + len(sample.ids)
+        print(f"ingest {key}: {check_space(paths.arrays(key), rows * math.prod(shape))}", flush=True)
         train_rows, remark = _save(part, "train", train)
         remark = train.remark + remark
         del train  # what a reader has in memory, one split at a time

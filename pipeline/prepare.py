@@ -1,6 +1,7 @@
 """`python -m pipeline.prepare TASK`: write the images for all models, their statistics and their audit."""
 
 import hashlib
+import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +16,11 @@ from features.labels.targets import distinct_labels
 from pipeline.config.schema import Items, Params, Prepare
 from pipeline.running.stage import run, task_of
 from pipeline.storage import paths
+from pipeline.storage.disk import check_space
 from pipeline.storage.files import (
     blame,
     chunks,
+    link,
     load_array,
     load_json,
     save_array,
@@ -42,6 +45,9 @@ def prepare(params: Params, key: str) -> str:
     """
     task, arrays = task_of(params, key).prepare, paths.arrays(key)
     about = load_json(arrays / "about.json", {"classes": list})
+    new_bytes = _new_bytes(arrays, task)
+    if new_bytes:
+        print(f"prepare {key}: {check_space(paths.images(key), new_bytes)}", flush=True)
     with writing(paths.images(key)) as part:
         part.mkdir()
         with blame(arrays):
@@ -62,11 +68,28 @@ def prepare(params: Params, key: str) -> str:
     return f"images of {size}{noise}, {copies} training images have a copy among them{warning_note}"
 
 
+def _new_bytes(arrays: Path, task: Prepare) -> int:
+    """Return the size of the images and items that are written, and not linked."""
+    size_bytes = 0
+    for split in SPLITS:
+        images = load_array(arrays / f"{split}_images.npy")
+        rows, _, _, channels = images.shape
+        new_size = task.pad_pixels or task.resize_pixels
+        if new_size is not None:
+            size_bytes += rows * math.prod(new_size) * channels
+        if task.items is not None and task.items.size_pixels is not None:
+            size_bytes += rows * task.items.count * math.prod(task.items.size_pixels) * channels
+    return size_bytes
+
+
 def _reshape(arrays: Path, folder: Path, task: Prepare) -> None:
     for name in ("train_ids", "train_labels", "test_ids"):
         save_array(folder / f"{name}.npy", load_array(arrays / f"{name}.npy"))
     for split in SPLITS:
         images = load_array(arrays / f"{split}_images.npy")
+        if task.pad_pixels is None and task.resize_pixels is None:
+            link(arrays / f"{split}_images.npy", folder / f"{split}_images.npy")
+            continue
         sizes = (task.pad_pixels, task.resize_pixels, images.shape[1:3])
         height, width = next(size for size in sizes if size is not None)
         shape = (len(images), height, width, images.shape[3])

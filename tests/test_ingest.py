@@ -324,7 +324,9 @@ def test_the_command_says_what_it_made():
     params()
     result = command()
     assert result.returncode == 0 and result.stderr == ""
-    assert result.stdout.startswith("ingest t: 6 train and 3 test images of 4x4x1, 3 classes")
+    space, summary = result.stdout.splitlines()
+    assert re.fullmatch(r"ingest t: needs 144 bytes of disk; [0-9.]+ .B are free", space)
+    assert summary.startswith("ingest t: 6 train and 3 test images of 4x4x1, 3 classes")
 
 
 def test_a_truncated_gzip_leaves_nothing_behind():
@@ -536,3 +538,15 @@ def test_ink_in_the_alpha_channel_is_seen():
     np.testing.assert_array_equal(arrays()["train_images"][..., 0], 255 - TRAIN)  # black on white
     ingest(params(train, "test", background="black"), "t")
     assert not arrays()["train_images"].any()
+
+
+@pytest.mark.parametrize("cache_type, need", [("hardlink,copy", 100), ("copy", 200)])
+def test_too_little_disk_is_refused_before_anything_is_written(monkeypatch, cache_type, need):
+    good_csvs()
+    Path(".dvc").mkdir()
+    Path(".dvc/config").write_text(f"[core]\n    analytics = false\n[cache]\n    type = {cache_type}\n")
+    usage = shutil.disk_usage(".")
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: usage._replace(free=143 * need // 100))
+    refused(rf"artifacts/t/arrays: needs {144 * need // 100} bytes of disk, DVC's cache included, but .* has")
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: usage._replace(free=144 * need // 100))
+    ingest(params(), "t")

@@ -1,5 +1,7 @@
 """Stage prepare: reshaped images with ids beside them, statistics of training images alone, and an audit."""
 
+import errno
+import os
 import shutil
 from pathlib import Path
 
@@ -239,3 +241,22 @@ def test_items_without_a_size_are_not_looked_for():
 def test_missing_arrays_are_named():
     with pytest.raises(FileNotFoundError, match=r"artifacts/t/arrays/about\.json"):
         run()
+
+
+def test_what_is_not_changed_is_linked_and_what_is_changed_needs_disk(monkeypatch, capsys):
+    arrays(some(4), some(2))
+    run()
+    first, second = (folder("t") / "train_images.npy" for folder in (paths.arrays, paths.images))
+    assert first.samefile(second)
+    assert capsys.readouterr().out == ""
+    run(resize_pixels=[2, 2])
+    assert not first.samefile(second) and np.load(first).shape == (4, 4, 6, 3)
+    assert "prepare t: needs 72 bytes of disk" in capsys.readouterr().out
+    monkeypatch.setattr(os, "link", _refuse)  # as on a file system without hard links
+    run()
+    np.testing.assert_array_equal(np.load(first), np.load(second))
+    assert not first.samefile(second)
+
+
+def _refuse(*_):
+    raise OSError(errno.EPERM, "not permitted")

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
+from features.images.fitting import fit_channels
+
 CHUNK_VALUES = 1 << 22
 
 
@@ -64,6 +66,10 @@ def resize(images: np.ndarray, size_pixels: tuple[int, int]) -> np.ndarray:
     height, width = size_pixels
     resized = np.empty((len(images), height, width, images.shape[3]), np.uint8)
     for row, image in enumerate(images):
+        if image.shape[2] not in (1, 3):
+            planes = fit_channels(image.astype(np.float32), size_pixels, "stretch", "black")
+            resized[row] = np.rint(planes)
+            continue
         picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
         picture = picture.resize((width, height), Image.Resampling.BILINEAR)
         resized[row] = np.asarray(picture).reshape(height, width, -1)

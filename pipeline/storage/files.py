@@ -141,6 +141,17 @@ def save_chunks(path: Path, shape: tuple[int, ...], dtype: np.dtype, parts: Iter
             assert file.tell() == start
 
 
+def link(source: Path, path: Path) -> None:
+    """Let `path` be the file `source` too, or a copy where the file system has no hard links.
+
+    Podium and DVC replace files and never change them, so that neither name can damage the other.
+    """
+    try:
+        os.link(source.resolve(), path)
+    except OSError:
+        shutil.copyfile(source, path)
+
+
 def save_array(path: Path, array: np.ndarray) -> None:
     """Write a `.npy` file chunk by chunk."""
     save_chunks(path, array.shape, array.dtype, chunks(array))
