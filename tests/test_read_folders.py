@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.readers import folders
+from pipeline.readers.images import sample
 from pipeline.storage.files import BadInput
 from tests.raw_files import read, write
 
@@ -54,7 +54,7 @@ def test_images_are_grey_if_a_sample_of_them_is(tmp_path, monkeypatch):
     picture(tmp_path / "1.png")
     picture(tmp_path / "2.png", (255, 0, 0), "RGB")
     assert read(tmp_path).images.shape == (2, 2, 3, 3)
-    monkeypatch.setattr(folders, "_SAMPLED_FILES", 1)
+    monkeypatch.setattr(sample, "_SAMPLED_FILES", 1)
     with pytest.raises(BadInput, match=r"2\.png: a colour image.*declare image"):
         read(tmp_path)
     assert read(tmp_path, image=(2, 3, 3)).images.shape == (2, 2, 3, 3)

@@ -2,32 +2,28 @@
 
 import re
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from features.images.limits import Limits, robust_limits
 from pipeline.config.errors import quoted
 from pipeline.config.schema import Label
-from pipeline.readers.images.decoding import ARRAYS, PICTURES, Look, look
-from pipeline.readers.images.files import FileImages
-from pipeline.readers.raw import DamagedImage, Form, Raw, tidy
-from pipeline.storage.files import BadInput, blame
+from pipeline.readers.images import dicom
+from pipeline.readers.images.decoding import ARRAYS, PICTURES
+from pipeline.readers.images.sample import open_images
+from pipeline.readers.raw import Form, Raw, tidy
+from pipeline.storage.files import BadInput
 
-SUFFIXES = (*PICTURES, *ARRAYS)
+SUFFIXES = (*PICTURES, *ARRAYS, *dicom.SUFFIXES)
 _TRAIN = re.compile(r"train(ing)?", re.IGNORECASE)  # can be a class of vehicles
 _SPLIT = re.compile(r"test(ing)?|val(id|idation)?|dev", re.IGNORECASE)
-_SAMPLED_FILES = 64  # which show whether the images are grey, and the limits of measured values
 _MOST_SUFFIXES = 5  # named in the remark about other files
 
 
 def read_folder(folder: Path, form: Form) -> Raw:
     """Return the images of a folder without hidden files, sorted by path with numbers in numeric order.
 
-    With a fit, all images get the form's size. Without one they must have it, or the first image's if none is declared.
-    A sample of them shows how many channels they have. If the images are in subfolders, the first subfolder is the
-    label.
+    If the images are in subfolders, the first subfolder is the label.
 
     Raises:
         BadInput: there are no images, or one of the sample is damaged. Reading the images can raise more.
@@ -35,37 +31,8 @@ def read_folder(folder: Path, form: Form) -> Raw:
     files, others = _files(folder)
     if not files:
         raise BadInput(f"{folder}: no images in it, expected files ending in {', '.join(SUFFIXES)}")
-    looks = _sample(folder, files, form)
-    height, width = form.image[:2] if form.image else looks[0].size_pixels
-    channels = form.declared_channels or form.channels or max(one.channels for one in looks)
-    form = replace(form, channels=channels, limits=_limits(folder, looks, form))
-    images = FileImages(folder, files, form, (height, width, channels))
-    return Raw(images, labels=_labels(folder, files), files=files, form=form, remark=_left_out(others))
-
-
-def _sample(folder: Path, files: tuple[str, ...], form: Form) -> list[Look]:
-    """Return what the first file and others at equal distances show."""
-    looks = []
-    for name in files[:: -(-len(files) // _SAMPLED_FILES)]:
-        try:
-            looks.append(look(folder / name, form))
-        except DamagedImage:
-            if not form.skips_damaged:
-                raise
-    if not looks:
-        raise BadInput(f"{folder}: every image of a sample is damaged, for example {files[0]}")
-    return looks
-
-
-def _limits(folder: Path, looks: list[Look], form: Form) -> Limits | None:
-    """Return the limits of measured values: the declared ones, or else those of the sample."""
-    values = [one.values for one in looks if one.values is not None]
-    if isinstance(form.limits, tuple) or not values:
-        return form.limits if isinstance(form.limits, tuple) else None
-    if form.scale != 1:
-        return ((0, 255 / form.scale),)
-    with blame(folder):
-        return robust_limits(values)
+    images = open_images(folder, files, form)
+    return Raw(images, labels=_labels(folder, files), files=files, form=images.form, remark=_left_out(others))
 
 
 def _files(folder: Path) -> tuple[tuple[str, ...], list[str]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from features.images.layouts import as_images, colour_layout
 from pipeline.config.schema import Split
+from pipeline.readers import products
 from pipeline.readers.array_images import array_images, joined, with_limits
 from pipeline.readers.compressed import is_npz, open_decompressed
 from pipeline.readers.csv_labels import LabelTable, read_labels
@@ -45,6 +46,8 @@ def read_split(path: Path, split: Split, form: Form, labelled: bool) -> Raw:
 def _read_one(path: Path, split: Split, form: Form, labelled: bool) -> Raw:
     if path.is_dir():
         return read_folder(path, form)
+    if path.suffix.lower() == products.SUFFIX:
+        return products.read_bson_products(path, split, form, labelled)
     kind = _kind(path)
     if kind == "csv":
         return read_csv_pixels(path, split, form, labelled)

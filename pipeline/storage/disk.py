@@ -13,8 +13,8 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 def check_space(folder: Path, size_bytes: int) -> str:
     """Return a sentence about the space for new files of `size_bytes` in `folder`, DVC's cache included.
 
-    DVC's cache needs the same space again, unless it links its files to those of the project: a hard link needs one
-    file system, a symbolic link leaves the files in the cache alone.
+    DVC's cache needs the same space again, unless the first one of its `cache.type` is a link: a hard link within one
+    file system, or a symbolic one. (A reflink saves space too, but few file systems have it.)
 
     Raises:
         BadInput: there is too little space.
@@ -45,9 +45,9 @@ def _cache(folder: Path) -> tuple[Path | None, bool]:
     settings = configparser.ConfigParser(interpolation=None, strict=False)
     settings.read([_DVC / "config", _DVC / "config.local"], encoding="utf-8")
     cache = _DVC / settings.get("cache", "dir", fallback="cache")
-    types = settings.get("cache", "type", fallback="reflink,copy")
+    first_type = settings.get("cache", "type", fallback="reflink,copy").strip('"').split(",")[0]  # of a new file
     is_one_device = _existing(cache).stat().st_dev == _existing(folder).stat().st_dev
-    return cache, "symlink" in types or ("hardlink" in types and is_one_device)
+    return cache, first_type == "symlink" or (first_type == "hardlink" and is_one_device)
 
 
 def _existing(folder: Path) -> Path:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -12,6 +13,7 @@ from PIL import Image, ImageOps
 from features.images.fitting import Fit, fit_channels, fit_picture, least_size
 from features.images.limits import Limits, to_scale
 from pipeline.readers.compressed import check_regular
+from pipeline.readers.images import dicom
 from pipeline.readers.images.arrays import read_image_array
 from pipeline.readers.raw import DamagedImage, Form
 from pipeline.storage.files import BadInput
@@ -34,14 +36,16 @@ class Look:
     values: np.ndarray | None  # (height, width, channels) if they have no natural scale, as pixels have
 
 
-def look(path: Path, form: Form) -> Look:
+def look(path: Path, form: Form, content: IO[bytes] | None = None) -> Look:
     """Return the size, channels and values of an image file. For most pictures its header is enough.
+
+    `content` is what to read, if the image is not a file of its own; `path` then names it in errors.
 
     Raises:
         BadInput: the file is damaged, not a regular file, or of a kind that is not read.
         FileNotFoundError: the file is missing.
     """
-    with warnings.catch_warnings(action="ignore"), _opened(path, form) as image:
+    with warnings.catch_warnings(action="ignore"), _opened(path, form, content) as image:
         if isinstance(image, np.ndarray):
             height, width, channels = image.shape
             return Look((height, width), channels, None if image.dtype in (np.uint8, np.uint16) else image)
@@ -51,7 +55,7 @@ def look(path: Path, form: Form) -> Look:
         return Look(size, 1 if image.mode in _GREY_MODES else 3, None)
 
 
-def decode(path: Path, form: Form, channels: int) -> np.ndarray:
+def decode(path: Path, form: Form, channels: int, content: IO[bytes] | None = None) -> np.ndarray:
     """Return the pixels of an image file, uint8 (height, width, channels). If the form has a fit, they have its size.
 
     It can be called in several threads. Warnings of Pillow are left to the caller, since their filters belong to the
@@ -62,7 +66,7 @@ def decode(path: Path, form: Form, channels: int) -> np.ndarray:
         BadInput: it is not a regular file, or has more channels than the task.
         FileNotFoundError: the file is missing.
     """
-    with _opened(path, form) as image:
+    with _opened(path, form, content) as image:
         if isinstance(image, np.ndarray):
             pixels = _scaled(image, form)
             if pixels.shape[-1] not in (1, channels):
@@ -89,17 +93,21 @@ def _scaled(values: np.ndarray, form: Form) -> np.ndarray:
 
 
 @contextmanager
-def _opened(path: Path, form: Form) -> Iterator[Image.Image | np.ndarray]:
+def _opened(path: Path, form: Form, content: IO[bytes] | None) -> Iterator[Image.Image | np.ndarray]:
     """Yield an open picture of 8 bits a channel, or an array (height, width, channels) of other numbers.
 
     Errors in the block are those of a decoder, so they are errors about the file.
     """
-    check_regular(path)
+    if content is None:
+        check_regular(path)
     try:
-        if path.suffix.lower() in ARRAYS:
+        if path.suffix.lower() in dicom.SUFFIXES:
+            yield dicom.read_dicom(path, content or path)
+            return
+        if content is None and path.suffix.lower() in ARRAYS:
             yield read_image_array(path, form.declared_channels or form.channels)
             return
-        with Image.open(path) as image:
+        with Image.open(content or path) as image:
             if image.mode in _GREY_MODES + _COLOUR_MODES:
                 if form.fit is not None:
                     _shrink_while_decoding(image, form.size_pixels, form.fit)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from joblib import cpu_count
 
+from pipeline.readers.images.content import Places, content_of
 from pipeline.readers.images.decoding import decode
 from pipeline.readers.images.sizes import mixed_sizes
 from pipeline.readers.raw import DamagedImage, Form, Part
@@ -28,6 +29,7 @@ class FileImages:
     files: tuple[str, ...]  # n paths, relative to the folder
     form: Form
     image_shape: tuple[int, int, int]  # height, width, channels
+    places: Places = None  # of the images, if the folder is one large file
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -75,14 +77,15 @@ class FileImages:
         """Decode one file into its row (height, width, channels) of a part. Return what is wrong if it is damaged."""
         height, width, channels = self.image_shape
         try:
-            pixels = decode(self.folder / name, self.form, channels)
+            content = content_of(self.folder, name, self.places)
+            pixels = decode(self.folder / name, self.form, channels, content)
         except DamagedImage as error:
             if not self.form.skips_damaged:
                 raise
             row[:] = 0
             return str(error)
         if pixels.shape != row.shape:
-            raise mixed_sizes(self.folder, name, pixels.shape[:2], (height, width), self.files, self.form)
+            raise mixed_sizes(self.folder, name, pixels.shape[:2], (height, width), self.files, self.form, self.places)
         row[:] = pixels
         return None
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.readers.images.content import Places, content_of
 from pipeline.readers.images.decoding import look
 from pipeline.readers.raw import Form
 from pipeline.storage.files import BadInput
@@ -13,13 +14,19 @@ _MOST_FILES = 20_000  # whose headers are read
 
 
 def mixed_sizes(
-    folder: Path, name: str, size: tuple[int, ...], expected: tuple[int, int], files: tuple[str, ...], form: Form
+    folder: Path,
+    name: str,
+    size: tuple[int, ...],
+    expected: tuple[int, int],
+    files: tuple[str, ...],
+    form: Form,
+    places: Places,
 ) -> BadInput:
     """Return the error about an image of another size, (height, width), than expected.
 
     It says how large the images of the folder are, from their headers, and which line makes them equal.
     """
-    sizes = _sizes(folder, files, form)
+    sizes = _sizes(folder, files, form, places)
     median = _median(sizes)
     scale = min(1.0, _MOST_PIXELS / max(median))
     line = f"image: [{max(1, round(median[0] * scale))}, {max(1, round(median[1] * scale))}]"
@@ -31,11 +38,11 @@ def mixed_sizes(
     )
 
 
-def _sizes(folder: Path, files: tuple[str, ...], form: Form) -> list[tuple[int, int]]:
+def _sizes(folder: Path, files: tuple[str, ...], form: Form, places: Places) -> list[tuple[int, int]]:
     sizes = []
     for name in files[:: -(-len(files) // _MOST_FILES)]:
         try:
-            sizes.append(look(folder / name, form).size_pixels)
+            sizes.append(look(folder / name, form, content_of(folder, name, places)).size_pixels)
         except (BadInput, OSError):  # another error than this one, for later
             continue
     return sizes
