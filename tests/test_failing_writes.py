@@ -22,7 +22,9 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("command", FAULTS)
+@pytest.mark.parametrize(
+    "command", [pytest.param(command, marks=pytest.mark.slow if faults else ()) for command, faults in FAULTS.items()]
+)
 def test_a_stage_whose_write_fails_ends_in_one_sentence_and_the_next_run_is_whole(folder, command):
     stage = Stage(folder, command)
     calls = stage.prepare()

@@ -9,11 +9,13 @@ from scipy.special import softmax
 import models
 from models import ARCHITECTURES
 from models.parts import wrap
+from models.parts.compiling import jit_compile
 from models.parts.cost import flops, weighted_layers, without_weights
 from models.parts.layers import convolution, dirac, halve
 from models.parts.optimisers import optimiser
 from tests.networks import SMALL
 
+SAMPLE = ("fast", "feedforward", "inception", "lenet", "resnet")  # of `make test`
 VARIANTS = [
     ("deep_resnet", {"filters": [4, 4, 8, 8], "small_images": True, "activation": "leaky_relu"}),
     ("deep_resnet", {"filters": [4, 4, 4, 4], "depth": 50}),
@@ -50,8 +52,14 @@ def test_grey_and_colour(architecture, channels):
     assert np.allclose(probabilities.sum(axis=1), 1)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("architecture", "options"), [*SMALL.items(), *VARIANTS])
+@pytest.mark.parametrize(
+    ("architecture", "options"),
+    [
+        *(pytest.param(name, SMALL[name], marks=pytest.mark.slow) for name in SAMPLE),
+        *(pytest.param(name, SMALL[name], marks=pytest.mark.nightly) for name in sorted(SMALL.keys() - set(SAMPLE))),
+        *(pytest.param(*variant, marks=pytest.mark.nightly) for variant in VARIANTS),
+    ],
+)
 def test_contract(architecture, options, tmp_path):
     keras.utils.set_random_seed(0)
     image_shape = (19, 23, 1)
@@ -63,16 +71,17 @@ def test_contract(architecture, options, tmp_path):
     images = (noise + 30 * kinds[:, None, None, None]).astype(np.uint8)  # the brighter, the higher the class
     targets = np.eye(7, dtype="float32")[kinds]
     trainer = keras.Model(model.inputs, model.outputs)
-    trainer.compile(optimizer=optimiser("adam", 4e-3), loss=keras.losses.CategoricalCrossentropy(from_logits=True))
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    trainer.compile(optimizer=optimiser("adam", 4e-3), loss=loss, jit_compile=jit_compile())
     losses = trainer.fit(images, targets, batch_size=14, epochs=40, verbose=0).history["loss"]
     assert min(losses[-3:]) < 0.9 * losses[0]
-    logits = model.predict(images, verbose=0)
+    logits = ops.convert_to_numpy(model(images))
     assert (logits.shape, logits.dtype) == ((14, 7), np.float32)
     assert np.allclose(softmax(logits, axis=1).sum(1), 1)
     assert '"models.' not in network.to_json(), "Keras alone cannot load it"
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
-    assert np.allclose(again.predict(images, verbose=0), logits, atol=1e-5)
+    assert np.allclose(ops.convert_to_numpy(again(images)), logits, atol=1e-5)
 
 
 @pytest.mark.parametrize("filters", [2, 3, 5])

@@ -25,9 +25,10 @@ def images():
 
 
 def augmented(images, seed=0, mirrored=NOT_MIRRORED, **options):
-    return np.asarray(augment_on_device.augmented(images, Augment(**options), jax.random.key(seed), mirrored))
+    return np.asarray(augment_on_device.augment_images(images, Augment(**options), jax.random.key(seed), mirrored))
 
 
+@pytest.mark.slow
 def test_nothing_changes_by_itself_and_a_key_draws_the_same_again(images):
     everything = {"flip": True, "vertical_flip": True, "shift_pixels": 2, "erase_probability": 0.5}
     assert (augmented(images) == images).all()
@@ -54,16 +55,16 @@ def test_an_alternating_flip_mirrors_whom_it_is_told_with_all_its_items(images):
 
 def test_shifts_are_those_of_the_host(images):
     def offsets(out):
-        found = []
+        corners = []
         for before, after in zip(images, out, strict=True):
             padded = np.pad(before, ((2, 2), (2, 2), (0, 0)))
-            found += [(y, x) for y in range(5) for x in range(5) if (padded[y : y + 9, x : x + 7] == after).all()]
-        return found
+            corners += [(y, x) for y in range(5) for x in range(5) if (padded[y : y + 9, x : x + 7] == after).all()]
+        return corners
 
-    found = offsets(augmented(images, shift_pixels=2))
-    assert len(found) == len(images)
-    assert set(found) == set(offsets(shift(images, 2, np.random.default_rng(0))))
-    assert np.bincount([5 * y + x for y, x in found]).max() < 40  # 16 on average
+    on_device_offsets = offsets(augmented(images, shift_pixels=2))
+    assert len(on_device_offsets) == len(images)
+    assert set(on_device_offsets) == set(offsets(shift(images, 2, np.random.default_rng(0))))
+    assert np.bincount([5 * y + x for y, x in on_device_offsets]).max() < 40  # 16 on average
 
 
 def test_items_of_one_image_move_by_themselves(images):
@@ -71,6 +72,7 @@ def test_items_of_one_image_move_by_themselves(images):
     assert (out[:, 0] != out[:, 1]).any(axis=(1, 2, 3)).mean() > 0.7
 
 
+@pytest.mark.slow
 def test_erasing_paints_a_rectangle_of_noise_on_its_share_of_images():
     blank = np.zeros((2000, 20, 20, 1), np.uint8)
     changed = augmented(blank, mirrored=np.zeros(2000, bool), erase_probability=0.3)[..., 0] > 0
@@ -85,54 +87,59 @@ def test_erasing_paints_a_rectangle_of_noise_on_its_share_of_images():
     assert filled.mean() > 0.98  # noise is zero here and there
 
 
-def mixing(images, **options):
-    """Return what mixes, by a seed, images that have a class each, so that targets tell which others are in them."""
-    placed = jax.device_put((images, np.eye(len(images), dtype=np.float32)))
-    program = jax.jit(lambda key: augment_on_device.mixed(*placed, Augment(**options), key))
-
-    def mixed(seed):
-        out, shares = map(np.asarray, program(jax.random.key(seed)))
-        assert out.dtype == np.uint8
-        assert np.allclose(shares.sum(1), 1)
-        return out, shares
-
-    return mixed
-
-
 def test_nothing_is_mixed_by_itself(images):
-    out, shares = mixing(images)(0)
-    assert (out == images).all()
-    assert (shares == np.eye(len(images))).all()
+    targets = np.eye(len(images))
+    assert augment_on_device.mix_images(images, targets, Augment(), jax.random.key(0)) == (images, targets)
 
 
-def test_mixup_blends_images_and_all_their_items_in_the_shares_of_the_targets(images):
-    items = images.reshape(200, 2, 9, 7, 2)
-    out, shares = mixing(items, mixup_alpha=1.0)(0)
-    assert np.abs(np.einsum("ij,jtyxc->ityxc", shares, items) - out).max() < 0.51
+@pytest.fixture(scope="module")
+def mixed_batches():
+    """Images with two items each, and 60 batches of them: mixed images, and the share of each image in them.
+
+    Each image has a class of its own, so the targets are these shares. Half of the batches are by mixup.
+    """
+    items = np.random.default_rng(0).integers(1, 255, (200, 2, 9, 7, 2), dtype=np.uint8)
+    on_device, options = jax.device_put((items, np.eye(200, dtype=np.float32))), Augment(mixup_alpha=1, cutmix_alpha=1)
+    program = jax.jit(lambda key: augment_on_device.mix_images(*on_device, options, key))
+    return items, [tuple(map(np.asarray, program(jax.random.key(seed)))) for seed in range(60)]
+
+
+def is_by_mixup(shares):
+    return len(np.unique(shares.diagonal())) > 2  # CutMix takes the same share of all images, but of those that stay
+
+
+@pytest.mark.slow
+def test_each_batch_is_mixed_by_one_of_the_ways_that_are_on(mixed_batches):
+    _, batches = mixed_batches
+    assert 15 < sum(is_by_mixup(shares) for _, shares in batches) < 45
+    for images, shares in batches:
+        assert images.dtype == np.uint8
+        assert np.allclose(shares.sum(1), 1)
+
+
+@pytest.mark.slow
+def test_mixup_blends_images_and_all_their_items_in_the_shares_of_the_targets(mixed_batches):
+    items, batches = mixed_batches
+    images, shares = next(batch for batch in batches if is_by_mixup(batch[1]))
+    assert np.abs(np.einsum("ij,jtyxc->ityxc", shares, items) - images).max() < 0.51
     own = np.diag(shares)
     assert own.mean() == pytest.approx(0.5, abs=0.1)
     assert own.std() == pytest.approx(12**-0.5, abs=0.05), "Beta(1, 1) is uniform"
 
 
-def test_cutmix_takes_one_rectangle_from_others_and_its_share_of_their_targets(images):
-    mixed, each, areas = mixing(images, cutmix_alpha=1.0), np.arange(len(images)), []
-    for seed in range(40):
-        out, shares = mixed(seed)
+@pytest.mark.slow
+def test_cutmix_takes_one_rectangle_from_others_and_its_share_of_their_targets(mixed_batches):
+    (items, batches), rows, areas = mixed_batches, np.arange(200), []
+    for images, shares in (batch for batch in batches if not is_by_mixup(batch[1])):
         own = np.diag(shares)
-        others = np.where(own == 1, each, (shares - np.diag(own)).argmax(1))  # of a permutation, which may stay
-        foreign = (out != images).any(axis=(0, 3))
-        assert (out == np.where(foreign[..., None], images[others], images)).all()
-        assert own[others != each] == pytest.approx(1 - foreign.mean(), abs=1e-6)
+        others = np.where(own == 1, rows, (shares - np.diag(own)).argmax(1))  # of a permutation, which may stay
+        foreign = (images != items).any(axis=(0, 1, 4))
+        assert (images == np.where(foreign[..., None], items[others], items)).all()
+        assert own[others != rows] == pytest.approx(1 - foreign.mean(), abs=1e-6)
         if foreign.any():
             assert foreign.sum() == np.prod(np.ptp(np.argwhere(foreign), axis=0) + 1)
         areas.append(foreign.mean())
     assert 0.2 < np.mean(areas) < 0.5, "half of an image, less what lies outside"
-
-
-def test_where_both_are_on_each_batch_is_mixed_by_one_of_them(images):
-    mixed = mixing(images, mixup_alpha=1.0, cutmix_alpha=1.0)
-    by_mixup = [len(np.unique(mixed(seed)[1].diagonal())) > 2 for seed in range(20)]
-    assert 4 < sum(by_mixup) < 16
 
 
 def test_what_is_not_done_there_is_left_to_the_host(images, monkeypatch):
@@ -146,24 +153,24 @@ def test_what_is_not_done_there_is_left_to_the_host(images, monkeypatch):
     assert not on_device.supports_data(np.concatenate([images, images]), Augment())
 
 
-@pytest.fixture(scope="module")
-def folds(tmp_path_factory):
+def train_on_jax(folder, way):
+    """Return the results of `tests.folds_on_jax` in an empty folder."""
     # Without the folder of programs that this process may have set, as it imports the backend for other tests.
     inherited = {name: value for name, value in environment().items() if not name.startswith("JAX_")}
     variables = {**inherited, "KERAS_BACKEND": "jax"}
-    command = [sys.executable, "-m", "tests.folds_on_jax"]
-    folder = tmp_path_factory.mktemp("jax")
+    command = [sys.executable, "-m", "tests.folds_on_jax", way]
     done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert list((folder / ".compiled").iterdir()), "nothing was kept for the next fold"
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("way", "on_device"), [("on_device", True), ("by_python", False)])
-def test_a_fold_on_jax_learns_and_goes_on_after_a_kill_as_if_nothing_had_happened(folds, way, on_device):
-    found = folds[way]
-    assert found["on the device"] == on_device
-    assert found["losses"][-1] < found["losses"][0]
-    assert found["same history"]
-    assert found["same weights"]
+@pytest.mark.parametrize(
+    "way", [pytest.param("on_device", marks=pytest.mark.slow), pytest.param("by_python", marks=pytest.mark.nightly)]
+)
+def test_a_fold_on_jax_learns_and_goes_on_after_a_kill_as_if_nothing_had_happened(tmp_path, way):
+    fold = train_on_jax(tmp_path, way)
+    assert fold["on the device"] == (way == "on_device")
+    assert fold["losses"][-1] < fold["losses"][0]
+    assert fold["same history"]
+    assert fold["same weights"]

@@ -32,8 +32,8 @@ def supports(augment: Augment) -> bool:
     return augment.model_copy(update=OFF) == Augment()
 
 
-def augmented(images: jax.Array, augment: Augment, key: jax.Array, mirrored: jax.Array) -> jax.Array:
-    """Return the images that `features.augmentation.augment.augmented` returns, but with other random numbers.
+def augment_images(images: jax.Array, augment: Augment, key: jax.Array, mirrored: jax.Array) -> jax.Array:
+    """Return the images that `features.augmentation.augment.augment_images` returns, but with other random numbers.
 
     Settings that `supports` refuses are ignored.
     """
@@ -52,8 +52,8 @@ def augmented(images: jax.Array, augment: Augment, key: jax.Array, mirrored: jax
     return batch.reshape(images.shape)
 
 
-def mixed(images: jax.Array, targets: jax.Array, augment: Augment, key: jax.Array) -> Mixed:
-    """Return the images and targets of `features.augmentation.augment.mixed`, but with other random numbers.
+def mix_images(images: jax.Array, targets: jax.Array, augment: Augment, key: jax.Array) -> Mixed:
+    """Return the images and targets of `features.augmentation.augment.mix_images`, but with other random numbers.
 
     It does mixup and CutMix only.
     """

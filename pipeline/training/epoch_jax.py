@@ -12,7 +12,7 @@ from jax import lax, random
 from jax import numpy as jnp
 
 from features.augmentation.augment import Augment
-from pipeline.training.augmentation_jax import augmented, mixed, supports
+from pipeline.training.augmentation_jax import augment_images, mix_images, supports
 from pipeline.training.batches import TrainingBatches
 from pipeline.training.seeding import Purpose, seed_of
 from pipeline.training.variables import set_variables
@@ -104,8 +104,8 @@ def _program(trainer: keras.Model, augment: Augment) -> Callable:
         def step(index: jax.Array, state: list) -> list:
             rows = order[index]
             keys = random.split(random.fold_in(key, index))
-            augmented_images = augmented(images[rows], augment, keys[0], mirrored[rows])
-            batch = mixed(augmented_images, targets[rows], augment, keys[1])
+            changed = augment_images(images[rows], augment, keys[0], mirrored[rows])
+            batch = mix_images(changed, targets[rows], augment, keys[1])
             return list(trainer.train_step(tuple(state), batch)[1])
 
         return lax.fori_loop(start, stop, step, state)
