@@ -30,7 +30,7 @@ if __name__ == "__main__":
     report.report(params)
 """
 GAN = {"epochs": 1, "batch_size": 16, "filters": 2, "latent_units": 4, "images_per_class": 3}
-TUNE = {"trials": 2, "pruner": "none", "space": {"training": {"learning_rate": [0.005, 0.01]}}}
+TUNE = {"trials": 3, "pruner": "none", "space": {"training": {"learning_rate": [0.005, 0.01]}}}
 
 
 def outputs() -> dict[str, bytes]:

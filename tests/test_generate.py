@@ -286,6 +286,7 @@ def test_images_from_other_rows_are_refused_by_name(finished):
         training_stage.train(params, "m")
 
 
+@pytest.mark.slow
 def test_only_who_uses_generated_images_follows_them(project, seen):
     members, tuned, keys = {"m": using(), "n": member("blobs")}, [], []
     for seed in (0, 1):

@@ -49,7 +49,10 @@ def repro(root, *arguments):
     return done.returncode, done.stderr, done.stdout
 
 
-@pytest.mark.parametrize(("keep", "has_copy"), [(0, True), (40, True), (0, False)])
+@pytest.mark.parametrize(
+    ("keep", "has_copy"),
+    [(0, True), pytest.param(40, True, marks=pytest.mark.nightly), pytest.param(0, False, marks=pytest.mark.slow)],
+)
 def test_a_damaged_lock_file_is_mended_and_nothing_runs_again(repository, keep, has_copy):
     lock = repository / "dvc.lock"
     whole = lock.read_bytes()
@@ -62,6 +65,7 @@ def test_a_damaged_lock_file_is_mended_and_nothing_runs_again(repository, keep, 
     assert (repository / "runs").read_text() == "1\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", ["", '{"read": {"/x": [{"pid": 1', '{"read": 5}', "[]"])
 def test_a_damaged_rwlock_is_deleted(repository, content):
     (repository / ".dvc/tmp/rwlock").write_text(content)
@@ -69,6 +73,7 @@ def test_a_damaged_rwlock_is_deleted(repository, content):
     assert repro(repository)[:2] == (0, printed)
 
 
+@pytest.mark.slow
 def test_targets_and_the_exit_status_are_passed_on(repository):
     (repository / "source").write_text("y")
     assert repro(repository, "--single-item", "first")[:2] == (0, "")
@@ -78,7 +83,7 @@ def test_targets_and_the_exit_status_are_passed_on(repository):
     assert "third" in printed
 
 
-@pytest.mark.parametrize("text", ["tasks: {t: 1}", "a: &a [*a]", "tasks: {t: {}, t: {}}", "\x00"])
+@pytest.mark.parametrize("text", ["tasks: {t: 1}", pytest.param("\x00", marks=pytest.mark.slow)])
 def test_a_fault_in_params_is_one_sentence_before_dvc_starts(repository, text):
     (repository / "params.yaml").write_text(text)
     status, errors, output = repro(repository)
@@ -86,6 +91,7 @@ def test_a_fault_in_params_is_one_sentence_before_dvc_starts(repository, text):
     assert errors.startswith("repro: error: params.yaml") and errors.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_failed_run_keeps_what_finished(repository):
     changed = STAGES | {"second": STAGES["second"] | {"cmd": "false"}}
     (repository / "dvc.yaml").write_text(yaml.safe_dump({"stages": changed}))
@@ -96,6 +102,7 @@ def test_a_failed_run_keeps_what_finished(repository):
     assert (repository / "runs").read_text() == "1\n1\n"
 
 
+@pytest.mark.slow
 def test_ctrl_c_reaches_the_stage_and_dvc(repository):
     changed = STAGES | {"second": STAGES["second"] | {"cmd": "echo started; sleep 60"}}
     (repository / "dvc.yaml").write_text(yaml.safe_dump({"stages": changed}))

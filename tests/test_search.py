@@ -238,6 +238,7 @@ def test_a_journal_torn_by_a_crash_is_mended(tmp_path):
     assert [trial.value for trial in open_study(str(path), "m", "none", 3).trials] == [0.5, 0.7]
 
 
+@pytest.mark.slow
 def test_a_database_is_a_storage_too(searched, tmp_path, monkeypatch):
     monkeypatch.setenv("STUDIES", str(tmp_path / "studies.db"))
     found = searched(fake_trials.fail_or_score, tuned(trials=5), at_once=2, storage="sqlite:///$STUDIES")
@@ -302,6 +303,7 @@ open_study(sys.argv[1], "s", "none", 3)
 """
 
 
+@pytest.mark.nightly
 def test_several_processes_open_a_new_database_at_once(tmp_path):
     command = [sys.executable, "-c", OPEN, f"sqlite:///{tmp_path}/new.db"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}

@@ -109,6 +109,7 @@ def test_what_does_not_train_never_imports_keras_nor_the_kaggle_client():
     assert complaints(NEVER_KERAS, [*stages, *(f"submissions.{name}" for name in COMMANDS)]) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draws", [False, True])
 def test_programs_import_the_backend_before_keras(draws):
     if draws:
@@ -140,6 +141,7 @@ def test_a_stage_depends_on_all_code_that_it_can_load(stage):
     assert unnamed(stage) == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["ingest", "ensemble", "tune"])
 def test_what_a_stage_loads_is_among_what_it_can_load(stage):
     code = (

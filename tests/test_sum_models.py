@@ -15,6 +15,7 @@ from models.parts.sums import PriceSums
 from tests.networks import SMALL
 
 
+@pytest.mark.slow
 def test_items_share_one_network(tmp_path):
     network = models.build("fast", (28, 28, 1), 5, SMALL["fast"])
     sums = PriceSums(3, [1, 2, 3, 4, 5], range(5, 14))

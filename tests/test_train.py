@@ -98,6 +98,7 @@ def test_out_of_fold_rows_come_from_models_that_did_not_see_them(project, monkey
         assert rows == set(np.flatnonzero(folds != fold).tolist())
 
 
+@pytest.mark.nightly
 def test_folds_side_by_side_are_the_same_folds(project, monkeypatch):
     params = project({"m": member("blobs", training={"epochs": 2})})
     training_stage.train(params, "m")

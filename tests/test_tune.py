@@ -196,7 +196,7 @@ def wait_for(condition, seconds=120):
         time.sleep(0.05)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_two_commands_share_a_study_of_which_one_is_killed(project, tmp_path):
     project(training={"epochs": 4}, tune={"trials": 2, "space": SMALL, "pruner": "none"})
     first, second = start(tmp_path), start(tmp_path)

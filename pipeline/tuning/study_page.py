@@ -3,11 +3,13 @@
 import html
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import optuna
 import pandas as pd
 from optuna import visualization
+from optuna.importance import FanovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState
 
 from features.labels.intervals import bounds, with_bounds
@@ -18,11 +20,11 @@ from pipeline.tuning.study import DEFAULTS, REASON
 
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "given up": TrialState.FAIL}
 LEAST_TRIALS = 3  # complete trials from which plots are useful
-PLOTS = (
+PLOTS: tuple[Callable[[optuna.Study], Any], ...] = (
     visualization.plot_optimization_history,
     visualization.plot_intermediate_values,
     visualization.plot_parallel_coordinate,
-    visualization.plot_param_importances,
+    partial(visualization.plot_param_importances, evaluator=FanovaImportanceEvaluator(seed=0)),
 )
 NOTE = (
     "Each trial is scored on the rows of one fold. The best of many trials is best partly by luck, so its score is too "
@@ -86,8 +88,8 @@ def _plots(study: optuna.Study, complete: int) -> list[str]:
         return []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the plots are marked as experimental
-        return [_html(plot, study, first=index == 0) for index, plot in enumerate(PLOTS)]
-
-
-def _html(plot: Callable[[optuna.Study], Any], study: optuna.Study, first: bool) -> str:
-    return plot(study).to_html(full_html=False, include_plotlyjs=first)
+        # Without a name for its element, each plot gets a random one, and equal studies have different pages.
+        return [
+            plot(study).to_html(full_html=False, include_plotlyjs=index == 0, div_id=f"plot-{index}")
+            for index, plot in enumerate(PLOTS)
+        ]
