@@ -103,8 +103,8 @@ def _train(task: Ingest, form: Form) -> tuple[Rows, list[Label], Form]:
             classes, labels = class_reader.class_indices(labels, task.classes)
         else:
             classes, labels = class_reader.label_set_indicators(labels, task.classes, task.train.label_separator)
-    for doubt in class_reader.doubts(classes):
-        _warn(f"{source}: {doubt}")
+    for warning in class_reader.class_warnings(classes):
+        _warn(f"{source}: {warning}")
     if raw.form.layout == "planes":
         remark += "; colours read plane by plane"
     return Rows(raw.images, ids, labels, remark + raw.remark, columns), classes, raw.form

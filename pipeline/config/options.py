@@ -65,11 +65,11 @@ def with_values(member: Member, values: dict[str, Any]) -> Member:
     tree = json.loads(json.dumps(member.model_dump()))
     for name, value in values.items():
         block, _, key = name.partition(".")
-        tree[block][key] = decoded(value)
+        tree[block][key] = decode(value)
     return parse(type(member), tree)
 
 
-def decoded(value: Any) -> Any:
+def decode(value: Any) -> Any:
     """Return a setting's value for a member. In a study, a list is written as JSON."""
     return json.loads(value) if isinstance(value, str) and value.startswith("[") else value
 

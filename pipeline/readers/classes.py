@@ -34,7 +34,7 @@ def class_indices(labels: np.ndarray, declared: tuple[Label, ...] | None) -> tup
     if None in class_of_spelling:
         row = int(np.argmax(np.array([index is None for index in class_of_spelling])[indices]))
         label = quoted(labels[row])
-        raise ValueError(f"label {label} in row {row} (counted from 0) is not among the classes {listed(classes)}")
+        raise ValueError(f"label {label} in row {row} (counted from 0) is not among the classes {class_list(classes)}")
     return classes, np.array(class_of_spelling, np.int64)[indices]
 
 
@@ -65,7 +65,7 @@ def names_in(text: str, separator: str | None) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def doubts(classes: list[Label]) -> list[str]:
+def class_warnings(classes: list[Label]) -> list[str]:
     """Return one warning sentence for each class that may be a missing label or a second spelling."""
     texts, firsts = [str(label) for label in classes], {}
     missing = [text for text in texts if text.casefold() in _MISSING]
@@ -107,6 +107,6 @@ def classes_line(classes: list[Label], spellings: dict[str, str]) -> str:
     return f"classes: {flow}"
 
 
-def listed(classes: list[Label]) -> str:
+def class_list(classes: list[Label]) -> str:
     """Return the first classes, for a sentence."""
     return ", ".join(map(str, classes[:_MOST_LISTED])) + (", ..." if len(classes) > _MOST_LISTED else "")

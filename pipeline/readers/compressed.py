@@ -36,7 +36,7 @@ def open_decompressed(path: Path) -> Iterator[IO[bytes]]:
         OSError: the file is missing or not readable.
     """
     magic = _first_bytes(path)
-    with whole(path):
+    with decompression_of(path):
         if magic.startswith(_GZIP):
             with gzip.open(path) as stream:
                 yield io.BufferedReader(_Bounded(stream, path, path.stat().st_size))
@@ -49,7 +49,7 @@ def open_decompressed(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[None]:
+def decompression_of(path: Path) -> Iterator[None]:
     """Turn an error during the decompression of a raw file into a BadInput that names the file."""
     try:
         yield
@@ -69,7 +69,7 @@ def is_npz(path: Path) -> bool:
     """Return whether a raw file is a zip of only `.npy` members."""
     if not _first_bytes(path).startswith(_ZIP):
         return False
-    with whole(path), zipfile.ZipFile(path) as archive:
+    with decompression_of(path), zipfile.ZipFile(path) as archive:
         names = archive.namelist()
     return bool(names) and all(name.endswith(".npy") for name in names)
 

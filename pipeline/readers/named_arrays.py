@@ -33,7 +33,7 @@ def roles_of(shapes: Mapping[str, tuple[int, ...]], split: Split, labelled: bool
     return Roles(images, labels, ids)
 
 
-def listed(shapes: Mapping[str, tuple[int, ...]]) -> str:
+def shape_list(shapes: Mapping[str, tuple[int, ...]]) -> str:
     """Return the names and shapes, for a message."""
     names = [f"{key} {shape}" for key, shape in shapes.items()]
     return ", ".join(names[:_MOST_NAMES]) + (", ..." if len(names) > _MOST_NAMES else "") or "nothing"
@@ -44,7 +44,7 @@ def _images(shapes: Mapping[str, tuple[int, ...]], declared: str | None) -> str:
         return _known(shapes, declared, "images_key")
     candidates = [key for key, shape in shapes.items() if len(shape) >= 2 or len(shapes) == 1]
     if len(candidates) != 1:
-        raise ValueError(f"{len(candidates)} arrays may be the images ({listed(shapes)}); declare images_key")
+        raise ValueError(f"{len(candidates)} arrays may be the images ({shape_list(shapes)}); declare images_key")
     return candidates[0]
 
 
@@ -62,5 +62,5 @@ def _labels(shapes: Mapping[str, tuple[int, ...]], declared: str | None, labelle
 
 def _known(shapes: Mapping[str, tuple[int, ...]], key: str, setting: str) -> str:
     if key not in shapes:
-        raise ValueError(f"{setting} {quoted(key)} is not in the file, which holds {listed(shapes)}")
+        raise ValueError(f"{setting} {quoted(key)} is not in the file, which holds {shape_list(shapes)}")
     return key

@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.config.errors import quoted
 from pipeline.config.schema import Split
-from pipeline.readers.compressed import check_ratio, is_plain, open_decompressed, whole
+from pipeline.readers.compressed import check_ratio, decompression_of, is_plain, open_decompressed
 from pipeline.readers.named_arrays import roles_of
 from pipeline.storage.files import BadInput, blame
 
@@ -36,7 +36,7 @@ def read_npz(path: Path, split: Split, labelled: bool) -> tuple[np.ndarray, np.n
     Raises:
         BadInput: the file is corrupt or contains Python objects, or a key is missing or ambiguous.
     """
-    with blame(path), whole(path), zipfile.ZipFile(path) as archive:
+    with blame(path), decompression_of(path), zipfile.ZipFile(path) as archive:
         shapes = {}
         for member in archive.infolist():
             check_ratio(path, member.file_size, member.compress_size)

@@ -6,7 +6,7 @@ from typing import IO
 import numpy as np
 
 from pipeline.readers.compressed import open_decompressed
-from pipeline.readers.named_arrays import listed
+from pipeline.readers.named_arrays import shape_list
 from pipeline.readers.unpickling import MOST_ARRAYS, PickledArray, Refused, unpickled
 from pipeline.storage.files import BadInput
 
@@ -19,7 +19,7 @@ def read_pickle(path: Path) -> np.ndarray:
     """
     arrays = read_pickled_arrays(path)
     if len(arrays) != 1:
-        shapes = listed({name: array.shape for name, array in arrays.items()})
+        shapes = shape_list({name: array.shape for name, array in arrays.items()})
         raise BadInput(f"{path}: the pickle holds {len(arrays)} arrays ({shapes}), expected one")
     return next(iter(arrays.values()))
 

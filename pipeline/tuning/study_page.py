@@ -13,7 +13,7 @@ from optuna.importance import FanovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState
 
 from features.labels.intervals import bounds, with_bounds
-from pipeline.config.options import decoded
+from pipeline.config.options import decode
 from pipeline.storage.task_data import TaskData
 from pipeline.tuning.search import best_of, score_of
 from pipeline.tuning.study import DEFAULTS, REASON
@@ -50,7 +50,7 @@ def summary(study: optuna.Study, task: str) -> dict[str, Any]:
 def _trial_summary(trial: FrozenTrial | None, rows: int) -> dict[str, Any] | None:
     if trial is None:
         return None
-    options, score = {name: decoded(value) for name, value in trial.params.items()}, score_of(trial)
+    options, score = {name: decode(value) for name, value in trial.params.items()}, score_of(trial)
     return {"number": trial.number, "validation_accuracy": score, **bounds(score, rows), "options": options}
 
 
