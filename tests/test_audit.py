@@ -44,15 +44,15 @@ def digests(*names):
 
 
 def test_duplicates_within():
-    found = audit.duplicates_within(digests("a", "b", "a", "c", "b", "a"), np.array([10, 11, 12, 13, 14, 15]))
-    assert found == {"groups": 2, "rows": 5, "examples": [[10, 12, 15], [11, 14]]}
+    result = audit.duplicates_within(digests("a", "b", "a", "c", "b", "a"), np.array([10, 11, 12, 13, 14, 15]))
+    assert result == {"groups": 2, "rows": 5, "examples": [[10, 12, 15], [11, 14]]}
 
 
 def test_duplicates_across():
-    found = audit.duplicates_across(
+    result = audit.duplicates_across(
         digests("a", "b", "a"), np.array(["x", "y", "z"]), digests("c", "a", "a"), np.array([1, 2, 3])
     )
-    assert found == {
+    assert result == {
         "groups": 1,
         "train_rows": 2,
         "test_rows": 2,
@@ -61,10 +61,10 @@ def test_duplicates_across():
 
 
 def test_conflicts_show_the_labels_of_the_user():
-    found = audit.label_conflicts(
+    result = audit.label_conflicts(
         digests("a", "a", "b", "b"), np.arange(4), np.array([0, 2, 1, 1]), ["cat", "dog", "owl"]
     )
-    assert found == {"groups": 1, "rows": 2, "examples": [{"ids": [0, 1], "labels": ["cat", "owl"]}]}
+    assert result == {"groups": 1, "rows": 2, "examples": [{"ids": [0, 1], "labels": ["cat", "owl"]}]}
 
 
 def test_examples_are_few():

@@ -57,9 +57,9 @@ def test_shift_moves_without_wrapping(images):
     offsets = set()
     for before, after in zip(images, out, strict=True):
         padded = np.pad(before, ((2, 2), (2, 2), (0, 0)))
-        found = [(d, r) for d in range(5) for r in range(5) if (padded[d : d + 9, r : r + 7] == after).all()]
-        assert len(found) == 1
-        offsets.update(found)
+        corners = [(d, r) for d in range(5) for r in range(5) if (padded[d : d + 9, r : r + 7] == after).all()]
+        assert len(corners) == 1
+        offsets.update(corners)
     assert len(offsets) > 10
 
 

@@ -16,33 +16,33 @@ def _compose(n, seed=0, canvas=(12, 24), count=3, item=(4, 5), sums=SUMS):
 
 
 def test_sums_are_balanced_and_true():
-    made = _compose(900 + 4)
-    assert np.unique(made.sums, return_counts=True)[1].tolist() == [101] * 4 + [100] * 5
-    assert (PRICES[made.items].sum(axis=1) == made.sums).all()
-    assert (np.diff(made.sums) < 0).any()  # shuffled
+    composition = _compose(900 + 4)
+    assert np.unique(composition.sums, return_counts=True)[1].tolist() == [101] * 4 + [100] * 5
+    assert (PRICES[composition.items].sum(axis=1) == composition.sums).all()
+    assert (np.diff(composition.sums) < 0).any()  # shuffled
 
 
 def test_price_tuples_are_uniform_within_a_sum():
-    made = _compose(9000)
+    composition = _compose(9000)
     ways = [way for way in itertools.product(range(1, 6), repeat=3) if sum(way) == 9]
-    seen, counts = np.unique(PRICES[made.items[made.sums == 9]], axis=0, return_counts=True)
+    seen, counts = np.unique(PRICES[composition.items[composition.sums == 9]], axis=0, return_counts=True)
     assert len(seen) == len(ways) == 19
     assert counts.min() > 25 and counts.max() < 90  # 1000 / 19 = 53
 
 
 def test_items_never_overlap_and_reach_every_place():
-    made = _compose(4000)
-    image = paint(made, np.full((6, 4, 5), 255, np.uint8), (12, 24))
+    composition = _compose(4000)
+    image = paint(composition, np.full((6, 4, 5), 255, np.uint8), (12, 24))
     assert ((image > 0).sum(axis=(1, 2)) == 3 * 4 * 5).all()
-    assert made.corners.min(axis=(0, 1)).tolist() == [0, 0]
-    assert made.corners.max(axis=(0, 1)).tolist() == [8, 19]
+    assert composition.corners.min(axis=(0, 1)).tolist() == [0, 0]
+    assert composition.corners.max(axis=(0, 1)).tolist() == [8, 19]
 
 
 def test_the_pool_is_painted_where_the_corners_say():
     pool = np.arange(1, 121, dtype=np.uint8).reshape(6, 4, 5)
-    made = _compose(20)
-    images = paint(made, pool, (12, 24))
-    for image, items, corners in zip(images, made.items, made.corners, strict=True):
+    composition = _compose(20)
+    images = paint(composition, pool, (12, 24))
+    for image, items, corners in zip(images, composition.items, composition.corners, strict=True):
         for item, (top, left) in zip(items, corners, strict=True):
             assert (image[top : top + 4, left : left + 5] == pool[item]).all()
 

@@ -138,8 +138,8 @@ def test_a_changed_option_reruns_its_member_and_what_follows(repository):
 def test_members_come_and_go(repository):
     def add(params):
         entry = {**params["members"]["fashion-fast"], "normalise": "unit"}
-        taught = {"pseudo_labels": {"teacher": "fashion-second", "least_confidence": 0.1}}
-        params["members"]["fashion-second"], params["students"] = entry, {"fashion-student": entry | taught}
+        pseudo = {"pseudo_labels": {"teacher": "fashion-second", "least_confidence": 0.1}}
+        params["members"]["fashion-second"], params["students"] = entry, {"fashion-student": entry | pseudo}
 
     def remove(params):
         del params["members"]["fashion-second"], params["students"]

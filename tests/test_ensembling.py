@@ -124,8 +124,8 @@ def test_each_model_is_calibrated_by_its_own_rows_before_they_are_averaged():
     assert temperatures[0, 1] / temperatures[0, 0] == pytest.approx(4, rel=0.1)
     ensemble = Ensemble(temperatures, Blend(np.ones(1)))
     new = np.stack([probabilities[:10], calibrate(probabilities[10:20], 1 / 4)])[None]
-    each = calibrate(probabilities[:10], temperatures[0, 0]), calibrate(new[0, 1], temperatures[0, 1])
-    expected = np.sqrt(each[0] * each[1])
+    calibrated_members = calibrate(probabilities[:10], temperatures[0, 0]), calibrate(new[0, 1], temperatures[0, 1])
+    expected = np.sqrt(calibrated_members[0] * calibrated_members[1])
     test, gain = ensemble.of_models(list(new))
     assert np.allclose(test, expected / expected.sum(axis=1, keepdims=True), atol=1e-6) and gain > 0
     alone, gain = ensemble.of_models([new[0, :1]])  # one model on all rows: the mean of the temperatures
@@ -162,11 +162,11 @@ def test_rows_that_are_all_right_do_not_make_a_model_certain():
     temperature = fit_temperature(probabilities, np.zeros(110, int))
     assert 0.2 < temperature < 0.8
     logs = np.log(probabilities[0])
-    lower, found, higher = (
+    lower, at_fit, higher = (
         110 * np.log(np.exp((logs - logs[0]) / t).sum()) + np.log(t) ** 2 / 2
         for t in (0.97 * temperature, temperature, 1.03 * temperature)
     )
-    assert found < min(lower, higher)  # log-loss less the logarithm of a standard normal density
+    assert at_fit < min(lower, higher)  # log-loss less the logarithm of a standard normal density
 
 
 @pytest.mark.parametrize(

@@ -67,13 +67,13 @@ def seen(monkeypatch):
 
     batches = {}
 
-    def noted(gan, images, labels, noise):
+    def note(gan, images, labels, noise):
         batches.setdefault(gan, []).append(images)
         weights = gan.generator.trainable_variables  # a step of no length, from which their average follows
         gan.generator_step.optimizer.apply([np.zeros(weight.shape, np.float32) for weight in weights], weights)
         return 0.0, 0.0
 
-    monkeypatch.setattr(generator, "train_on", noted)
+    monkeypatch.setattr(generator, "train_on", note)
     return batches
 
 
@@ -81,20 +81,20 @@ def using(share=0.5, **changes):
     return member("blobs", training={"epochs": 1} | changes.pop("training", {}), generated_share=share, **changes)
 
 
-def made():
+def generated_files():
     return {path.name: path.read_bytes() for path in sorted(paths.generated("blobs").iterdir())}
 
 
 @pytest.mark.slow
 def test_every_fold_gets_images_labels_and_a_place_in_the_record(finished):
     sets = [f"fold-{k}_{kind}.npy" for k in range(FOLDS) for kind in ("images", "labels")]
-    assert set(made()) == {"about.json", "samples.png", *sets}
+    assert set(generated_files()) == {"about.json", "samples.png", *sets}
     images, labels = (np.load(paths.generated("blobs") / f"fold-1_{kind}.npy") for kind in ("images", "labels"))
     assert images.dtype == np.uint8
     assert images.shape == (36, 12, 12, 1)
     assert np.ptp(images) > 0
     assert labels.tolist() == [0] * 12 + [1] * 12 + [2] * 12
-    about = json.loads(made()["about.json"])
+    about = json.loads(generated_files()["about.json"])
     assert [(generated_set["images"], generated_set["epochs"]) for generated_set in about["sets"].values()] == [
         (36, 2)
     ] * FOLDS
@@ -107,7 +107,7 @@ def test_every_fold_gets_images_labels_and_a_place_in_the_record(finished):
 def test_a_model_on_all_rows_has_a_gan_on_all_rows(project, seen):
     params = project({"m": using(training={"train_on_all": True})}, split={"count": 1}, generate=SMALL)
     generate.generate(params, "blobs")
-    assert set(json.loads(made()["about.json"])["sets"]) == {"fold-0", "all"}
+    assert set(json.loads(generated_files()["about.json"])["sets"]) == {"fold-0", "all"}
     tune.tune(params, "m")
     assert "2 model(s)" in training_stage.train(params, "m")
 
@@ -188,11 +188,11 @@ def arrays():
 
 @pytest.mark.slow
 def test_a_finished_result_is_published_again_without_keras(finished, tmp_path):
-    before = made()
+    before = generated_files()
     to_two_folds({"m": using()}, generate=SMALL, ensemble={"method": "mean"})
     shutil.rmtree(paths.generated("blobs"))  # as DVC does before it runs the stage again
     assert keras_after_generating(tmp_path) == "[]"
-    assert made() == before
+    assert generated_files() == before
 
 
 @pytest.mark.slow
@@ -210,17 +210,17 @@ def test_a_finished_gan_with_a_damaged_file_is_trained_again(finished, seen, cap
 
 @pytest.mark.slow
 def test_another_key_takes_the_place_of_the_finished_result(finished, seen):
-    first = made()
+    first = generated_files()
     generate.generate(to_two_folds({"m": using()}, generate=SMALL | {"seed": 1}), "blobs")
     assert len(list(paths.resume("blobs", "generate").iterdir())) == 1
-    assert json.loads(made()["about.json"])["digest"] != json.loads(first["about.json"])["digest"]
+    assert json.loads(generated_files()["about.json"])["digest"] != json.loads(first["about.json"])["digest"]
 
 
 def test_without_a_block_there_is_a_record_and_no_keras(project, tmp_path):
     project({"m": member("blobs")})
     assert keras_after_generating(tmp_path) == "[]"
-    assert set(made()) == {"about.json"}
-    assert json.loads(made()["about.json"]) == {"digest": None, "sets": {}}
+    assert set(generated_files()) == {"about.json"}
+    assert json.loads(generated_files()["about.json"]) == {"digest": None, "sets": {}}
 
 
 def keras_after_generating(folder):
@@ -264,9 +264,9 @@ def test_a_model_takes_the_images_made_from_its_own_rows_and_no_others(finished,
 
     class Noted(batches):
         def __getitem__(self, index):
-            found = super().__getitem__(index)
-            seen.setdefault(self.seeds[1], []).append(found[0])
-            return found
+            result = super().__getitem__(index)
+            seen.setdefault(self.seeds[1], []).append(result[0])
+            return result
 
     monkeypatch.setattr(fit, "TrainingBatches", Noted)
     training_stage.train(finished, "m")
@@ -298,9 +298,9 @@ def test_only_who_uses_generated_images_follows_them(project, seen):
         keys.append({name: key_of(load_tuned("blobs", name), "blobs") for name in members})
     assert b'"generated"' in tuned[0]["m"]
     assert b'"generated"' not in tuned[0]["n"]
-    for found in (tuned, keys):
-        assert found[0]["n"] == found[1]["n"]
-        assert found[0]["m"] != found[1]["m"]
+    for result in (tuned, keys):
+        assert result[0]["n"] == result[1]["n"]
+        assert result[0]["m"] != result[1]["m"]
 
 
 def test_an_epoch_keeps_its_length_and_takes_its_share():

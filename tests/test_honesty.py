@@ -30,11 +30,11 @@ def test_a_part_is_scored_by_what_was_fitted_without_it(monkeypatch, method):
     sizes = [13, 27, 53, 107]  # no two sets of parts have as many rows
     seen = []
 
-    def noted(members, given_labels, *others):
+    def note(members, given_labels, *others):
         seen.append(len(given_labels))
         return fit_blends(members, given_labels, *others)
 
-    monkeypatch.setattr(honesty, "fit_blends", noted)
+    monkeypatch.setattr(honesty, "fit_blends", note)
     honest_ensemble(probabilities, labels, np.repeat(range(4), sizes), method, Greedy())
     expected = [200, *(200 - size for size in sizes)]
     if method == "auto":

@@ -17,6 +17,6 @@ def test_no_score_is_certain():
 def test_the_interval_is_that_of_scipy(case):
     hits, rows = case
     expected = binomtest(hits, rows).proportion_ci(0.95, method="wilson")
-    found = bounds(hits / rows, rows)
-    assert (found["low"], found["high"]) == pytest.approx((expected.low, expected.high), abs=1e-6)
-    assert 0 <= found["low"] <= hits / rows <= found["high"] <= 1
+    interval = bounds(hits / rows, rows)
+    assert (interval["low"], interval["high"]) == pytest.approx((expected.low, expected.high), abs=1e-6)
+    assert 0 <= interval["low"] <= hits / rows <= interval["high"] <= 1

@@ -38,8 +38,8 @@ def test_composed_items_are_found_again():
     composition = compose(rng, 300, np.arange(40) % 5 + 1, tuple(range(5, 14)), 3, ITEM, CANVAS)
     crops = crop_items(paint(composition, pool, CANVAS)[..., None], 3, ITEM)[..., 0]
     whole = [
-        _sorted(found) == _sorted(np.stack([_centred(pool[i]) for i in items]))
-        for found, items in zip(crops, composition.items, strict=True)
+        _sorted(crop_pixels) == _sorted(np.stack([_centred(pool[i]) for i in items]))
+        for crop_pixels, items in zip(crops, composition.items, strict=True)
     ]
     assert np.mean(whole) > 0.97  # narrow neighbours that touch can be cut in more than one place
 
@@ -147,10 +147,10 @@ def rectangles(draw):
 def test_wild_images_never_fail_and_no_pixel_is_made_up(images, count, size):
     crops = crop_items(images, count, size)
     assert crops.shape == (len(images), count, *size, images.shape[3]) and crops.dtype == np.uint8
-    for image, found in zip(images, crops, strict=True):
+    for image, crop_pixels in zip(images, crops, strict=True):
         for channel in range(image.shape[2]):
             shown = np.bincount(image[..., channel].ravel(), minlength=256)[1:]
-            cropped = np.bincount(found[..., channel].ravel(), minlength=256)[1:]
+            cropped = np.bincount(crop_pixels[..., channel].ravel(), minlength=256)[1:]
             assert (cropped <= shown).all()
 
 
@@ -160,8 +160,8 @@ def test_boxes_frame_the_items_that_are_cut_out(images, count, size):
     crops, boxes = crop_items(images, count, size), locate_items(images, count, size)
     assert boxes.shape == (len(images), count, 4)
     assert (boxes >= 0).all() and (boxes[..., 2:] <= images.shape[1:3]).all()
-    for found, framed in zip(crops.reshape(-1, *crops.shape[2:]), boxes.reshape(-1, 4), strict=True):
-        rows, columns = np.nonzero(found.any(axis=2))
+    for crop_pixels, framed in zip(crops.reshape(-1, *crops.shape[2:]), boxes.reshape(-1, 4), strict=True):
+        rows, columns = np.nonzero(crop_pixels.any(axis=2))
         sides = (np.ptp(rows) + 1, np.ptp(columns) + 1) if len(rows) else (0, 0)
         assert tuple(framed[2:] - framed[:2]) == sides
 

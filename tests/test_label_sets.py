@@ -17,19 +17,19 @@ SETS = np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0], [1, 1, 1]], np.uint8)
 
 
 def test_accuracy_of_the_report():
-    chosen = np.array([[1, 0, 0], [0, 0, 0], [1, 1, 0], [1, 1, 1]], bool)  # part of it, nothing, too much, all
-    assert set_hits(chosen, SETS).tolist() == [True, False, False, True]
-    scores = set_scores(chosen, SETS)
+    prediction = np.array([[1, 0, 0], [0, 0, 0], [1, 1, 0], [1, 1, 1]], bool)  # part of it, nothing, too much, all
+    assert set_hits(prediction, SETS).tolist() == [True, False, False, True]
+    scores = set_scores(prediction, SETS)
     assert scores["accuracy"] == 0.5
     assert scores["micro_f1"] == pytest.approx(2 * 5 / (6 + 6))
     assert scores["macro_f1"] == pytest.approx(np.mean([4 / 5, 1, 2 / 3]))
 
 
 def test_figures_of_perfect_probabilities():
-    found = report(SETS.astype(np.float32) * 0.8 + 0.1, SETS)
-    assert found["micro_f1"] == found["f1"] == found["mean_average_precision"] == found["roc_auc"] == 1
-    assert found["accuracy"] == 0.75  # no label at all is not counted as right
-    assert found["log_loss"] == pytest.approx(-np.log(0.9))
+    figures = report(SETS.astype(np.float32) * 0.8 + 0.1, SETS)
+    assert figures["micro_f1"] == figures["f1"] == figures["mean_average_precision"] == figures["roc_auc"] == 1
+    assert figures["accuracy"] == 0.75  # no label at all is not counted as right
+    assert figures["log_loss"] == pytest.approx(-np.log(0.9))
 
 
 def test_targets_and_probabilities():
@@ -42,12 +42,12 @@ def test_targets_and_probabilities():
 
 
 def test_binary_rows_and_back():
-    each = np.random.default_rng(0).random((2, 5, 3), dtype=np.float32)
-    both = as_binary(each)
+    member_probabilities = np.random.default_rng(0).random((2, 5, 3), dtype=np.float32)
+    both = as_binary(member_probabilities)
     assert both.shape == (2, 15, 2) and np.allclose(both.sum(axis=-1), 1)
-    assert np.array_equal(from_binary(both[1], 3), each[1])
+    assert np.array_equal(from_binary(both[1], 3), member_probabilities[1])
     assert log_loss(both[0], SETS[[0, 1, 2, 3, 0]].reshape(-1)) == pytest.approx(
-        log_loss(each[0], SETS[[0, 1, 2, 3, 0]])
+        log_loss(member_probabilities[0], SETS[[0, 1, 2, 3, 0]])
     )
 
 
@@ -58,11 +58,11 @@ def test_thresholds_have_the_best_f1_of_all(rows):
     y = y[:, None]
 
     def f1(threshold):
-        chosen = p >= threshold
-        return 2 * (chosen & y).sum() / max(1, chosen.sum() + y.sum())
+        prediction = p >= threshold
+        return 2 * (prediction & y).sum() / max(1, prediction.sum() + y.sum())
 
-    found = fit_thresholds(p, y)[0]
-    assert f1(found) == pytest.approx(max(f1(t) for t in np.arange(-1, 18) / 16))
+    best_threshold = fit_thresholds(p, y)[0]
+    assert f1(best_threshold) == pytest.approx(max(f1(t) for t in np.arange(-1, 18) / 16))
 
 
 def test_a_label_without_rows_is_chosen_for_none_of_them():

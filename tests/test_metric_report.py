@@ -39,12 +39,12 @@ def test_log_loss_and_accuracy_of_known_rows():
 
 def test_report_of_known_rows():
     probabilities = np.array([[0.9, 0.1, 0.0], [0.8, 0.2, 0.0], [0.3, 0.7, 0.0], [0.2, 0.2, 0.6]])
-    found = report(probabilities, np.array([0, 1, 1, 2]))
-    assert found["accuracy"] == 0.75
-    assert found["precision"] == pytest.approx((0.5 + 1 + 1) / 3)
-    assert found["recall"] == pytest.approx((1 + 0.5 + 1) / 3)
-    assert found["f1"] == pytest.approx((2 / 3 + 2 / 3 + 1) / 3)
-    assert found["roc_auc"] == pytest.approx((1 + 0.875 + 1) / 3)
+    figures = report(probabilities, np.array([0, 1, 1, 2]))
+    assert figures["accuracy"] == 0.75
+    assert figures["precision"] == pytest.approx((0.5 + 1 + 1) / 3)
+    assert figures["recall"] == pytest.approx((1 + 0.5 + 1) / 3)
+    assert figures["f1"] == pytest.approx((2 / 3 + 2 / 3 + 1) / 3)
+    assert figures["roc_auc"] == pytest.approx((1 + 0.875 + 1) / 3)
 
 
 def test_a_class_that_does_not_occur_is_left_out_and_one_that_is_only_predicted_counts_nothing():
@@ -67,19 +67,19 @@ def test_the_same_of_label_sets():
 @given(SEEDS)
 def test_classes_as_scikit_learn_has_them(seed):
     probabilities, labels = random_case(seed)
-    found, chosen = report(probabilities, labels), probabilities.argmax(axis=1)
-    assert found["accuracy"] == pytest.approx(reference.accuracy_score(labels, chosen))
+    figures, decision = report(probabilities, labels), probabilities.argmax(axis=1)
+    assert figures["accuracy"] == pytest.approx(reference.accuracy_score(labels, decision))
     if probabilities[np.arange(len(labels)), labels].min() > LEAST_PROBABILITY:  # where neither clips
         classes = np.arange(probabilities.shape[1])
-        assert found["log_loss"] == pytest.approx(reference.log_loss(labels, probabilities, labels=classes))
+        assert figures["log_loss"] == pytest.approx(reference.log_loss(labels, probabilities, labels=classes))
     for name, function in (("precision", reference.precision_score), ("recall", reference.recall_score)):
-        assert found[name] == pytest.approx(function(labels, chosen, average="macro", zero_division=0))
-    assert found["f1"] == pytest.approx(reference.f1_score(labels, chosen, average="macro", zero_division=0))
+        assert figures[name] == pytest.approx(function(labels, decision, average="macro", zero_division=0))
+    assert figures["f1"] == pytest.approx(reference.f1_score(labels, decision, average="macro", zero_division=0))
     if len(np.unique(labels)) < probabilities.shape[1]:
-        assert found["roc_auc"] is None
+        assert figures["roc_auc"] is None
     else:
         areas = [_area(probabilities[:, label], labels == label) for label in range(probabilities.shape[1])]
-        assert found["roc_auc"] == pytest.approx(np.mean(areas))
+        assert figures["roc_auc"] == pytest.approx(np.mean(areas))
 
 
 def _area(scores, true):
@@ -90,21 +90,21 @@ def _area(scores, true):
 @given(SEEDS)
 def test_label_sets_as_scikit_learn_has_them(seed):
     probabilities, labels = random_sets(seed)
-    found, chosen = report(probabilities, labels), (probabilities >= 0.5).astype(np.uint8)
+    figures, decision = report(probabilities, labels), (probabilities >= 0.5).astype(np.uint8)
     each_label = [
         reference.f1_score(true, mine, zero_division=0)
-        for true, mine in zip(labels.T, chosen.T, strict=True)
+        for true, mine in zip(labels.T, decision.T, strict=True)
         if true.any() or mine.any()
     ]
     macro_f1 = np.mean(each_label) if each_label else 0.0
-    micro_f1 = reference.f1_score(labels.ravel(), chosen.ravel(), zero_division=0)
-    assert (found["f1"], found["micro_f1"]) == pytest.approx((macro_f1, micro_f1))
-    assert set_scores(chosen, labels)["macro_f1"] == pytest.approx(macro_f1)
+    micro_f1 = reference.f1_score(labels.ravel(), decision.ravel(), zero_division=0)
+    assert (figures["f1"], figures["micro_f1"]) == pytest.approx((macro_f1, micro_f1))
+    assert set_scores(decision, labels)["macro_f1"] == pytest.approx(macro_f1)
     precisions = [
         reference.average_precision_score(true, scores)
         for true, scores in zip(labels.T, probabilities.T, strict=True)
         if true.any()
     ]
-    assert found["mean_average_precision"] == pytest.approx(np.mean(precisions) if precisions else 0.0)
-    right = [mine.any() and not (mine > true).any() for mine, true in zip(chosen, labels, strict=True)]
-    assert found["accuracy"] == np.mean(right) and hits(probabilities, labels).tolist() == right
+    assert figures["mean_average_precision"] == pytest.approx(np.mean(precisions) if precisions else 0.0)
+    right = [mine.any() and not (mine > true).any() for mine, true in zip(decision, labels, strict=True)]
+    assert figures["accuracy"] == np.mean(right) and hits(probabilities, labels).tolist() == right

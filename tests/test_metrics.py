@@ -103,9 +103,9 @@ def average_precision(scores, true):
     """Return the sum over thresholds of precision times the step in recall."""
     total, before = 0.0, 0.0
     for cut in np.unique(scores)[::-1]:
-        chosen = scores >= cut
-        recall = true[chosen].sum() / true.sum()
-        total += true[chosen].mean() * (recall - before)
+        is_positive = scores >= cut
+        recall = true[is_positive].sum() / true.sum()
+        total += true[is_positive].mean() * (recall - before)
         before = recall
     return total
 

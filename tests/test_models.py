@@ -88,10 +88,10 @@ def test_contract(architecture, options, tmp_path):
 def test_dirac_kernels_pass_the_first_channels_on(filters):
     images = keras.Input((6, 7, 3))
     network = keras.Model(images, convolution(images, filters, initializer=dirac))
-    seen = np.random.default_rng(0).random((2, 6, 7, 3), dtype=np.float32)
-    found = ops.convert_to_numpy(network(seen))
-    assert np.allclose(found[..., :3], seen[..., :filters], atol=1e-6)
-    assert (found[..., 3:].std(axis=(0, 1, 2)) > 0.01).all()
+    pixels = np.random.default_rng(0).random((2, 6, 7, 3), dtype=np.float32)
+    result = ops.convert_to_numpy(network(pixels))
+    assert np.allclose(result[..., :3], pixels[..., :filters], atol=1e-6)
+    assert (result[..., 3:].std(axis=(0, 1, 2)) > 0.01).all()
 
 
 @pytest.mark.parametrize("backend", ["jax", "tensorflow"])
@@ -99,11 +99,11 @@ def test_dirac_kernels_pass_the_first_channels_on(filters):
 def test_halving_keeps_the_greatest_of_four_pixels(monkeypatch, backend, sides):
     monkeypatch.setattr("keras.backend.backend", lambda: backend)
     images = keras.Input((*sides, 3))
-    seen = np.random.default_rng(0).normal(size=(2, *sides, 3)).astype("float32")
-    found = ops.convert_to_numpy(keras.Model(images, halve(images))(seen))
+    pixels = np.random.default_rng(0).normal(size=(2, *sides, 3)).astype("float32")
+    result = ops.convert_to_numpy(keras.Model(images, halve(images))(pixels))
     rows, columns = sides[0] // 2, sides[1] // 2
-    expected = seen[:, : 2 * rows, : 2 * columns].reshape(2, rows, 2, columns, 2, 3).max(axis=(2, 4))
-    assert np.array_equal(found, expected)
+    expected = pixels[:, : 2 * rows, : 2 * columns].reshape(2, rows, 2, columns, 2, 3).max(axis=(2, 4))
+    assert np.array_equal(result, expected)
 
 
 def test_every_architecture_keeps_the_contract():
@@ -113,8 +113,8 @@ def test_every_architecture_keeps_the_contract():
 @pytest.mark.parametrize(("report", "architecture", "image_shape", "outputs", "options", "count", "within"), PUBLISHED)
 def test_parameter_counts_are_the_published_ones(report, architecture, image_shape, outputs, options, count, within):
     with without_weights():  # which would take half a gigabyte
-        found = models.build(architecture, image_shape, outputs, options).count_params()
-    assert abs(found - count) <= within * count, report
+        result = models.build(architecture, image_shape, outputs, options).count_params()
+    assert abs(result - count) <= within * count, report
 
 
 @pytest.mark.nightly

@@ -73,8 +73,8 @@ def test_from_raw_files_to_a_graded_submission(bars, tmp_path):
     graded = json.loads(paths.score("bars").read_text())
     assert graded["all"]["score"] == graded["sets"]["accuracy"] > 0.8
     assert graded["sets"]["macro_f1"] > 0.8 and set(graded["members"]) == {"m", "n"}
-    made = pd.read_csv(paths.submission("bars"))
-    assert made["Tags"].notna().all() and made["Tags"].str.contains(";").any()
+    output = pd.read_csv(paths.submission("bars"))
+    assert output["Tags"].notna().all() and output["Tags"].str.contains(";").any()
     assert "mean average precision" in (paths.SUMMARY.parent / "comparison.md").read_text()
 
 
@@ -90,9 +90,9 @@ def test_the_honest_score_is_by_the_thresholds_of_the_submission(bars, tmp_path)
         test = Predictions(np.arange(ROWS, ROWS + TEST_ROWS), np.full((TEST_ROWS, 3), 0.4), classes)
         save_predictions(paths.predictions("bars", name) / "test.npz", test)
     ensemble.ensemble(bars, "bars")
-    made = json.loads((paths.ensemble("bars") / "ensemble.json").read_text())
-    assert made["honest_score"] == made["optimistic_score"] == made["sets"]["accuracy"] == 1
-    assert made["best_member"]["score"] == 1
+    output = json.loads((paths.ensemble("bars") / "ensemble.json").read_text())
+    assert output["honest_score"] == output["optimistic_score"] == output["sets"]["accuracy"] == 1
+    assert output["best_member"]["score"] == 1
 
 
 def test_images_without_labels_are_legal(bars, tmp_path):

@@ -23,10 +23,10 @@ def test_schedules_start_peak_and_end_where_they_say():
 def test_weight_decay_spares_biases(name):
     dense = keras.layers.Dense(2, bias_initializer="ones")
     model = keras.Sequential([keras.Input((3,)), dense])
-    made = optimiser(name, 0.1, weight_decay=0.5)
-    made.build(model.trainable_variables)
+    instance = optimiser(name, 0.1, weight_decay=0.5)
+    instance.build(model.trainable_variables)
     before = ops.convert_to_numpy(dense.kernel)
-    made.apply([ops.zeros(v.shape) for v in model.trainable_variables], model.trainable_variables)
+    instance.apply([ops.zeros(v.shape) for v in model.trainable_variables], model.trainable_variables)
     assert np.abs(ops.convert_to_numpy(dense.kernel)).sum() < np.abs(before).sum()
     assert np.allclose(ops.convert_to_numpy(dense.bias), 1)
 
@@ -34,14 +34,14 @@ def test_weight_decay_spares_biases(name):
 def test_muon_moves_a_convolution_as_far_in_every_direction():
     convolution = keras.layers.Conv2D(24, 3)
     convolution.build((None, 9, 9, 16))
-    made = optimiser("muon", 0.1)
-    made.build(convolution.trainable_variables)
+    instance = optimiser("muon", 0.1)
+    instance.build(convolution.trainable_variables)
     before = ops.convert_to_numpy(convolution.kernel)
     gradients = [
         np.random.default_rng(0).normal(size=v.shape).astype("float32") for v in convolution.trainable_variables
     ]
     gradients[0][..., 0] *= 1000  # plain gradients would move little but this filter
-    made.apply(gradients, convolution.trainable_variables)
+    instance.apply(gradients, convolution.trainable_variables)
     moved = (ops.convert_to_numpy(convolution.kernel) - before).reshape(-1, 24)
     lengths = np.linalg.svd(moved, compute_uv=False) / (0.1 * 0.2 * np.sqrt(len(moved)))
     assert lengths.max() < 1.3
@@ -55,12 +55,12 @@ def test_muon_makes_a_matrix_nearly_orthogonal_in_bfloat16(monkeypatch):
     usual = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        found = optimiser("muon", 0.1).zeropower_via_newtonschulz5(matrix, 5)
+        result = optimiser("muon", 0.1).zeropower_via_newtonschulz5(matrix, 5)
     finally:
         keras.config.set_dtype_policy(usual)
-    lengths = np.linalg.svd(ops.convert_to_numpy(found), compute_uv=False)
+    lengths = np.linalg.svd(ops.convert_to_numpy(result), compute_uv=False)
     assert 0.6 < lengths.min() < lengths.max() < 1.3
-    assert keras.backend.standardize_dtype(found.dtype) == "float32"
-    assert np.array_equal(ops.convert_to_numpy(found), ops.convert_to_numpy(ops.cast(found, "bfloat16"))), (
+    assert keras.backend.standardize_dtype(result.dtype) == "float32"
+    assert np.array_equal(ops.convert_to_numpy(result), ops.convert_to_numpy(ops.cast(result, "bfloat16"))), (
         "not taken in it"
     )

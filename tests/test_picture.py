@@ -70,9 +70,9 @@ def inside(project, monkeypatch):
 def test_the_way_from_images_to_probabilities_of_sums(name):
     predict.predict(load_params(paths.PARAMS), name)
     for part in ("oof", "test"):
-        found = load_predictions(paths.predictions("sums", name) / f"{part}.npz")
-        assert found.classes == [2, 3, 4]
-        assert np.allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
+        member_predictions = load_predictions(paths.predictions("sums", name) / f"{part}.npz")
+        assert member_predictions.classes == [2, 3, 4]
+        assert np.allclose(member_predictions.probabilities.sum(axis=1), 1, atol=1e-5)
 
 
 def test_located_items_are_framed_where_they_are():

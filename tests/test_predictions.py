@@ -106,8 +106,8 @@ def test_rows_and_columns_are_those_of_the_task(tmp_path, ids, classes, expected
 def test_the_models_of_a_member_come_in_the_order_of_their_folds(tmp_path):
     shares = np.linspace(0, 1, 12)
     for fold, share in enumerate(shares):
-        found = Predictions(IDS[::-1], np.tile([share, 1 - share], (3, 1)), ["a", "b"])
-        save_predictions(tmp_path / fold_test(fold), found)
+        fold_predictions = Predictions(IDS[::-1], np.tile([share, 1 - share], (3, 1)), ["a", "b"])
+        save_predictions(tmp_path / fold_test(fold), fold_predictions)
     save_predictions(tmp_path / "test.npz", Predictions(IDS, EVEN, ["a", "b"]))
     models = load_test_models(tmp_path, IDS, ["a", "b"], label_sets=False)
     assert models[:, 0, 0] == pytest.approx(shares, abs=1e-6)

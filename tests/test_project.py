@@ -55,8 +55,8 @@ def test_the_lock_file_has_one_version_within_the_bounds_of_each_dependency(pyth
     lines = (ROOT / "requirements.lock").read_text().splitlines()
     locked = [Requirement(line) for line in lines if line and not line.startswith("#")]
     here = {lock.name.lower(): lock for lock in locked if not lock.marker or lock.marker.evaluate(environment)}
-    wanted = PROJECT["dependencies"] + [line for lines in PROJECT["optional-dependencies"].values() for line in lines]
-    for requirement in map(Requirement, wanted):
+    packages = PROJECT["dependencies"] + [line for lines in PROJECT["optional-dependencies"].values() for line in lines]
+    for requirement in map(Requirement, packages):
         (exact,) = here[requirement.name.lower()].specifier
         assert exact.operator == "=="
         assert Version(exact.version) in requirement.specifier, requirement

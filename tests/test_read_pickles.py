@@ -39,9 +39,9 @@ ARRAYS = hnp.arrays(
 @given(array=ARRAYS, protocol=st.integers(0, 5), fortran=st.booleans(), packing=st.sampled_from(sorted(PACKINGS)))
 def test_pickles_of_every_protocol_come_back(folder, array, protocol, fortran, packing):
     array = np.asfortranarray(array) if fortran else array
-    found = read_pickle(write(folder / "any.pkl", PACKINGS[packing](pickle.dumps(array, protocol))))
-    assert found.dtype == array.dtype
-    np.testing.assert_array_equal(found, array)
+    result = read_pickle(write(folder / "any.pkl", PACKINGS[packing](pickle.dumps(array, protocol))))
+    assert result.dtype == array.dtype
+    np.testing.assert_array_equal(result, array)
 
 
 @pytest.mark.parametrize("protocol", range(1, 6))
@@ -50,10 +50,10 @@ def test_large_pixels_are_held_once(tmp_path, protocol):
     array[:, :50, :50] = np.random.default_rng(0).integers(0, 256, (50, 50))
     path = write(tmp_path / "large.pkl", pickle.dumps(array, protocol))
     tracemalloc.start()
-    found = read_pickle(path)
+    result = read_pickle(path)
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    np.testing.assert_array_equal(found, array)
+    np.testing.assert_array_equal(result, array)
     assert peak_bytes < 1.6 * array.nbytes
 
 
@@ -91,7 +91,7 @@ def test_a_pickle_that_would_run_a_command_does_not(tmp_path, protocol):
 
 
 @pytest.mark.parametrize(
-    ("thing", "found"),
+    ("thing", "result"),
     [
         ({"images": 1}, "a dict"),
         ([[[[np.zeros((2, 2))]]]], "a list without arrays"),
@@ -105,8 +105,8 @@ def test_a_pickle_that_would_run_a_command_does_not(tmp_path, protocol):
     ],
 )
 @pytest.mark.parametrize("protocol", [2, 5])
-def test_a_pickle_of_anything_else_is_named(tmp_path, thing, found, protocol):
-    with pytest.raises(BadInput, match=rf"other\.pkl: the pickle holds .*{found}"):
+def test_a_pickle_of_anything_else_is_named(tmp_path, thing, result, protocol):
+    with pytest.raises(BadInput, match=rf"other\.pkl: the pickle holds .*{result}"):
         read(write(tmp_path / "other.pkl", pickle.dumps(thing, protocol)))
 
 
@@ -132,11 +132,11 @@ def test_a_pickle_with_a_wrong_byte_is_read_or_refused(folder, protocol, place, 
     data[int(place * len(data))] = value
     path = write(folder / "wrong.pkl", bytes(data))
     try:
-        found = read_pickle(path)
+        result = read_pickle(path)
     except BadInput as error:
         assert str(error).startswith(str(path)) and "\n" not in str(error)
     else:
-        assert found.dtype.kind in "biuf"
+        assert result.dtype.kind in "biuf"
 
 
 def test_a_pickle_that_lies_about_its_shape_is_an_error(tmp_path):

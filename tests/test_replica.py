@@ -124,8 +124,8 @@ def _command(key: str) -> subprocess.CompletedProcess:
 @pytest.mark.slow
 def test_the_command_names_an_unknown_key_and_form():
     Path("params.yaml").write_text("tasks: {}\nmembers: {}\nreplicas: {a: {form: fashion, train_rows: 10}}\n")
-    made, unknown = _command("a"), _command("b")
-    assert made.returncode == 0 and made.stdout.startswith("replica a: 10 training and 360 test images")
+    known_output, unknown = _command("a"), _command("b")
+    assert known_output.returncode == 0 and known_output.stdout.startswith("replica a: 10 training and 360 test images")
     assert unknown.returncode == 1 and "has no entry 'b'; it has a" in unknown.stderr
     Path("params.yaml").write_text("tasks: {}\nmembers: {}\nreplicas: {a: {form: cubes}}\n")
     form = _command("a")

@@ -149,8 +149,8 @@ def test_questions_name_columns_and_rows_that_are_there():
         assert set(entry.get("show", ())) <= set(tree["columns"]), name
         rows = results.read(entry.get("file", name))
         for column, values in entry.get("where", {}).items():
-            wanted = {str(value) for value in (values if isinstance(values, list) else [values])}
-            assert wanted <= set(rows[column]), (name, column, wanted - set(rows[column]))
+            expected_values = {str(value) for value in (values if isinstance(values, list) else [values])}
+            assert expected_values <= set(rows[column]), (name, column, expected_values - set(rows[column]))
 
 
 @pytest.mark.slow

@@ -57,19 +57,19 @@ def _in_empty_folder(tmp_path, monkeypatch):
 
 
 def test_public_and_private_rows_are_scored_apart():
-    made, result = _score("Id,Label,Usage\n3,5,Public\n2,7,Private\n1,5,Private\n0,5,Private\n")
+    output, result = _score("Id,Label,Usage\n3,5,Public\n2,7,Private\n1,5,Private\n0,5,Private\n")
     assert result["metric"] == "accuracy"
     assert result["public"] == {"score": 1.0, "low": pytest.approx(0.2065, abs=1e-4), "high": 1.0, "rows": 1}
     assert result["private"]["score"] == pytest.approx(2 / 3) and result["private"]["rows"] == 3
     interval = binomtest(2, 3).proportion_ci(method="wilson")
     assert (result["private"]["low"], result["private"]["high"]) == pytest.approx((interval.low, interval.high))
     assert result["all"]["score"] == 0.75 and result["all"]["rows"] == 4
-    assert made == "public 1.0000 (0.2065 to 1.0000) on 1 rows, private 0.6667 (0.2077 to 0.9385) on 3 rows"
+    assert output == "public 1.0000 (0.2065 to 1.0000) on 1 rows, private 0.6667 (0.2077 to 0.9385) on 3 rows"
 
 
 def test_every_member_is_scored_by_itself_on_the_rows_that_count():
     _, result = _score("Id,Label,Usage\n3,5,Public\n2,7,Ignored\n1,6,Private\n0,5,Private\n")
-    assert {name: (found["score"], found["rows"]) for name, found in result["members"].items()} == {
+    assert {name: (member["score"], member["rows"]) for name, member in result["members"].items()} == {
         "good": (1.0, 3),
         "bad": (pytest.approx(1 / 3), 3),
     }
@@ -77,10 +77,10 @@ def test_every_member_is_scored_by_itself_on_the_rows_that_count():
 
 
 def test_without_usage_all_is_private_and_said_so():
-    made, result = _score("Id,Label\n0,5\n1,6\n2,5\n3,6\n")
+    output, result = _score("Id,Label\n0,5\n1,6\n2,5\n3,6\n")
     assert result["public"] == {"score": None, "low": None, "high": None, "rows": 0}
     assert result["private"] == result["all"] and result["private"]["score"] == 0.5
-    assert "no column Usage, so all rows are private" in made
+    assert "no column Usage, so all rows are private" in output
 
 
 def test_ignored_rows_count_nowhere():
@@ -89,9 +89,9 @@ def test_ignored_rows_count_nowhere():
 
 
 def test_without_a_solution_the_answers_are_unknown():
-    made, result = _score(None)
+    output, result = _score(None)
     assert result == {"metric": "accuracy", "answers": "unknown"}
-    assert made == "no answers at raw/solution.csv, so no score"
+    assert output == "no answers at raw/solution.csv, so no score"
 
 
 @pytest.mark.parametrize(
@@ -124,8 +124,8 @@ def test_a_submission_with_an_id_twice_is_refused():
     ],
 )
 def test_a_replica_of_the_published_images_has_a_place_among_the_published_results(replica, expected):
-    made, result = _score("Id,Label\n0,5\n1,6\n2,5\n3,6\n", folder="data/replica/r", r=replica)
-    assert made.endswith(f"; {expected}") and f"place {result['place_among_published']} " in expected
+    output, result = _score("Id,Label\n0,5\n1,6\n2,5\n3,6\n", folder="data/replica/r", r=replica)
+    assert output.endswith(f"; {expected}") and f"place {result['place_among_published']} " in expected
 
 
 @pytest.mark.parametrize(
@@ -137,8 +137,8 @@ def test_a_replica_of_the_published_images_has_a_place_among_the_published_resul
     ],
 )
 def test_other_images_or_other_pools_have_no_place(replica):
-    made, result = _score("Id,Label\n0,5\n1,6\n2,5\n3,6\n", folder="data/replica/r", r=replica)
-    assert "place" not in made and "place_among_published" not in result
+    output, result = _score("Id,Label\n0,5\n1,6\n2,5\n3,6\n", folder="data/replica/r", r=replica)
+    assert "place" not in output and "place_among_published" not in result
     raw, _ = _score(
         "Id,Label\n0,5\n1,6\n2,5\n3,6\n", folder="data/raw/t", r=Replica(form="fashion", source="fashion-mnist")
     )
@@ -149,9 +149,9 @@ def test_other_images_under_the_name_have_no_place_and_one_line_says_so():
     Path("data/replica/r").mkdir(parents=True)
     Path("data/replica/r/source.json").write_text('{"source": "fashion-mnist", "is_original": false}')
     replica = Replica(form="fashion", source="fashion-mnist")
-    made, result = _score("Id,Label\n0,5\n1,6\n2,5\n3,6\n", folder="data/replica/r", r=replica)
-    assert "; place" not in made and "place_among_published" not in result
-    assert "no published score is shown, because the images differ" in made
+    output, result = _score("Id,Label\n0,5\n1,6\n2,5\n3,6\n", folder="data/replica/r", r=replica)
+    assert "; place" not in output and "place_among_published" not in result
+    assert "no published score is shown, because the images differ" in output
 
 
 def test_of_equal_scores_the_earlier_goes_first():
@@ -225,11 +225,11 @@ def test_without_answers_only_kaggle_can_grade(capsys):
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
 def test_the_paired_test_is_exact_and_symmetric(rows):
     first, second = np.array(rows).T
-    found, turned = compare(first, second), compare(second, first)
-    b, c = found.only_first, found.only_second
+    comparison, other_way = compare(first, second), compare(second, first)
+    b, c = comparison.only_first, comparison.only_second
     tail = sum(math.comb(b + c, k) for k in range(min(b, c) + 1)) / 2 ** (b + c)
-    assert found.p_value == pytest.approx(min(1.0, 2 * tail)) == pytest.approx(turned.p_value)
-    assert found.difference == pytest.approx(first.mean() - second.mean())
+    assert comparison.p_value == pytest.approx(min(1.0, 2 * tail)) == pytest.approx(other_way.p_value)
+    assert comparison.difference == pytest.approx(first.mean() - second.mean())
 
 
 def test_the_paired_test_wants_the_same_rows():

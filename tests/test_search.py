@@ -90,21 +90,21 @@ def searched(tmp_path):
     """Return a function that searches with fake trials, and the path of the journal."""
 
     def run(function, member=MEMBER, name="m", at_once=1, storage=str(tmp_path / "m.journal")):
-        found = open_study(storage, name, member.tune.pruner, 3)
+        finished_study = open_study(storage, name, member.tune.pruner, 3)
         space = space_of(member, fake_trials)
         handles = [workers.start({}) for _ in range(at_once)]
         try:
-            search.run_search(Search(found, storage, member, space, function, "m"), handles)
+            search.run_search(Search(finished_study, storage, member, space, function, "m"), handles)
         finally:
             for worker in handles:
                 workers.stop(worker)
-        return found
+        return finished_study
 
     return run
 
 
-def states(found):
-    return [trial.state for trial in found.trials]
+def states(finished_study):
+    return [trial.state for trial in finished_study.trials]
 
 
 def tuned(**limits):
@@ -112,16 +112,16 @@ def tuned(**limits):
 
 
 def test_the_defaults_are_the_first_trial_and_more_trials_go_on(searched, capsys):
-    found = searched(fake_trials.score)
-    assert len(found.trials) == 6
-    assert found.trials[0].params["training.learning_rate"] == MEMBER.training.learning_rate
-    assert [DEFAULTS in trial.user_attrs for trial in found.trials] == [True, *[False] * 5]
+    finished_study = searched(fake_trials.score)
+    assert len(finished_study.trials) == 6
+    assert finished_study.trials[0].params["training.learning_rate"] == MEMBER.training.learning_rate
+    assert [DEFAULTS in trial.user_attrs for trial in finished_study.trials] == [True, *[False] * 5]
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 6
     assert re.fullmatch(
         r"m  trial 5: .* in \d+s \| best 0\.\d{4} \(trial \d\) \| 6/6 done, \d pruned \| 0s left", lines[-1]
     )
-    first = [trial.params for trial in found.trials]
+    first = [trial.params for trial in finished_study.trials]
     again = searched(fake_trials.score, tuned(trials=8))
     assert [trial.params for trial in again.trials][:6] == first
     assert len(again.trials) == 8
@@ -131,10 +131,10 @@ def test_the_defaults_are_the_first_trial_and_more_trials_go_on(searched, capsys
 
 
 def test_trials_that_fail_are_recorded_and_the_study_goes_on(searched):
-    found = searched(fake_trials.fail_or_score)
-    assert [found.trials[number].state for number in (1, 2, 3)] == [TrialState.PRUNED] * 3
-    assert len(found.trials) == 6
-    reasons = [found.trials[number].user_attrs[REASON] for number in (1, 2, 3)]
+    finished_study = searched(fake_trials.fail_or_score)
+    assert [finished_study.trials[number].state for number in (1, 2, 3)] == [TrialState.PRUNED] * 3
+    assert len(finished_study.trials) == 6
+    reasons = [finished_study.trials[number].user_attrs[REASON] for number in (1, 2, 3)]
     assert reasons == [
         "MemoryError: no room for 3 GiB",
         "resnet cannot be built for images of shape (4, 4, 1)",
@@ -145,33 +145,33 @@ def test_trials_that_fail_are_recorded_and_the_study_goes_on(searched):
 @pytest.mark.slow
 @pytest.mark.parametrize("pruner", ["median", "hyperband"])
 def test_trials_that_lag_behind_are_pruned(searched, pruner):
-    found = searched(fake_trials.score, tuned(trials=25, pruner=pruner))
-    assert states(found).count(TrialState.PRUNED) >= 2
-    assert best_of(found).value > 0.97
+    finished_study = searched(fake_trials.score, tuned(trials=25, pruner=pruner))
+    assert states(finished_study).count(TrialState.PRUNED) >= 2
+    assert best_of(finished_study).value > 0.97
 
 
 def test_a_limit_of_seconds_ends_a_search(searched):
-    found = searched(fake_trials.score_slowly, tuned(seconds=2, pruner="none"))
-    spent = [trial.duration.total_seconds() for trial in ended_trials(found)]
+    finished_study = searched(fake_trials.score_slowly, tuned(seconds=2, pruner="none"))
+    spent = [trial.duration.total_seconds() for trial in ended_trials(finished_study)]
     assert sum(spent[:-1]) < 2 <= sum(spent)
-    assert set(states(found)) == {TrialState.COMPLETE}
+    assert set(states(finished_study)) == {TrialState.COMPLETE}
 
 
 @pytest.mark.slow
 def test_workers_side_by_side_keep_the_budget(searched):
-    found = searched(fake_trials.score_slowly, tuned(trials=7), at_once=3)
-    assert len(found.trials) == 7
-    assert len({json.dumps(trial.params) for trial in found.trials}) == 7
+    finished_study = searched(fake_trials.score_slowly, tuned(trials=7), at_once=3)
+    assert len(finished_study.trials) == 7
+    assert len({json.dumps(trial.params) for trial in finished_study.trials}) == 7
 
 
 def run_one_more(path, ready):
     """Search in a process of its own, from the moment that all are ready."""
-    found = open_study(path, "m", "none", 3)
+    finished_study = open_study(path, "m", "none", 3)
     handles = [workers.start({})]
     ready.wait()
     member = tuned(trials=12, pruner="none")
     search.run_search(
-        Search(found, path, member, space_of(member, fake_trials), fake_trials.score_slowly, "m"), handles
+        Search(finished_study, path, member, space_of(member, fake_trials), fake_trials.score_slowly, "m"), handles
     )
     workers.stop(handles[0])
 
@@ -203,34 +203,34 @@ def test_processes_share_a_study_and_survive_a_kill(tmp_path):
 
 @pytest.mark.slow
 def test_a_trial_of_another_machine_is_given_up_when_it_falls_silent(tmp_path, monkeypatch):
-    found = open_study(str(tmp_path / "m.journal"), "m", "none", 3)
-    trial = found.ask()
+    finished_study = open_study(str(tmp_path / "m.journal"), "m", "none", 3)
+    trial = finished_study.ask()
     trial.set_user_attr(OWNER, {"host": "elsewhere", "pid": os.getpid(), "started": 0})
     clock, signs = [0.0], {}
     monkeypatch.setattr(study.time, "monotonic", lambda: clock[0])
-    assert study.give_up_dead_trials(found, signs) == []
+    assert study.give_up_dead_trials(finished_study, signs) == []
     clock[0] = study.SILENT_SECONDS
-    study.attach(found, 0, study.BEAT, 1)
-    assert study.give_up_dead_trials(found, signs) == []
+    study.attach(finished_study, 0, study.BEAT, 1)
+    assert study.give_up_dead_trials(finished_study, signs) == []
     clock[0] += study.SILENT_SECONDS
-    assert study.give_up_dead_trials(found, signs) == []
+    assert study.give_up_dead_trials(finished_study, signs) == []
     clock[0] += 1
-    assert study.give_up_dead_trials(found, signs) == [0]
-    assert counted_trials(found) == []
+    assert study.give_up_dead_trials(finished_study, signs) == [0]
+    assert counted_trials(finished_study) == []
 
 
 def test_a_reused_process_number_is_not_the_owner(tmp_path):
-    found = open_study(str(tmp_path / "m.journal"), "m", "none", 3)
+    finished_study = open_study(str(tmp_path / "m.journal"), "m", "none", 3)
     mine = study._this_process()
-    found.ask().set_user_attr(OWNER, mine)
-    found.ask().set_user_attr(OWNER, {**mine, "started": mine["started"] - 60})
-    assert study.give_up_dead_trials(found, {}) == [1]
+    finished_study.ask().set_user_attr(OWNER, mine)
+    finished_study.ask().set_user_attr(OWNER, {**mine, "started": mine["started"] - 60})
+    assert study.give_up_dead_trials(finished_study, {}) == [1]
 
 
 def test_a_journal_torn_by_a_crash_is_mended(tmp_path):
     path = tmp_path / "m.journal"
-    found = open_study(str(path), "m", "none", 3)
-    found.tell(found.ask(), 0.5)
+    finished_study = open_study(str(path), "m", "none", 3)
+    finished_study.tell(finished_study.ask(), 0.5)
     with path.open("a") as file:
         file.write('{"op_code": 4, "wor')
     again = open_study(str(path), "m", "none", 3)
@@ -241,10 +241,10 @@ def test_a_journal_torn_by_a_crash_is_mended(tmp_path):
 @pytest.mark.slow
 def test_a_database_is_a_storage_too(searched, tmp_path, monkeypatch):
     monkeypatch.setenv("STUDIES", str(tmp_path / "studies.db"))
-    found = searched(fake_trials.fail_or_score, tuned(trials=5), at_once=2, storage="sqlite:///$STUDIES")
+    finished_study = searched(fake_trials.fail_or_score, tuned(trials=5), at_once=2, storage="sqlite:///$STUDIES")
     assert (tmp_path / "studies.db").exists()
-    assert [found.trials[number].state for number in (1, 2, 3)] == [TrialState.PRUNED] * 3
-    assert len(found.trials) == 5
+    assert [finished_study.trials[number].state for number in (1, 2, 3)] == [TrialState.PRUNED] * 3
+    assert len(finished_study.trials) == 5
 
 
 def test_a_password_is_not_told(monkeypatch):
@@ -271,9 +271,9 @@ def test_a_gpu_has_one_trial_at_a_time(monkeypatch, gpus, jobs, expected):
 def test_jobs_share_the_threads_of_a_cpu(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
-    made = workers.environments(3)
-    assert made == [{"TF_NUM_INTRAOP_THREADS": "2", "OMP_NUM_THREADS": "2"}] * 3
-    worker = workers.start(made[0])
+    worker_environments = workers.environments(3)
+    assert worker_environments == [{"TF_NUM_INTRAOP_THREADS": "2", "OMP_NUM_THREADS": "2"}] * 3
+    worker = workers.start(worker_environments[0])
     workers.submit(worker, fake_trials.environment, "TF_NUM_INTRAOP_THREADS")
     assert workers.result(worker) == "2"
     workers.stop(worker)

@@ -34,8 +34,8 @@ ITEMS = {"items": {"count": 1, "size_pixels": [12, 12], "prices": [0, 1, 2]}}
 
 def student(share=0.5, least_confidence=0.0, **changes):
     training = {"epochs": 1} | changes.pop("training", {})
-    taught = {"teacher": "m", "share": share, "least_confidence": least_confidence}
-    return member("blobs", training=training, pseudo_labels=taught, **changes)
+    settings = {"teacher": "m", "share": share, "least_confidence": least_confidence}
+    return member("blobs", training=training, pseudo_labels=settings, **changes)
 
 
 def with_teacher(students, **changes):
@@ -74,16 +74,16 @@ def soft(sure, rows=TESTS):
 @pytest.fixture
 def seen(monkeypatch):
     """Return the batches (images, targets) that each fold's model learns from."""
-    found, batches = {}, fit.TrainingBatches
+    batches_by_fold, batches = {}, fit.TrainingBatches
 
     class Noted(batches):
         def __getitem__(self, index):
             batch = super().__getitem__(index)
-            found.setdefault(self.seeds[1], []).append(batch)
+            batches_by_fold.setdefault(self.seeds[1], []).append(batch)
             return batch
 
     monkeypatch.setattr(fit, "TrainingBatches", Noted)
-    return found
+    return batches_by_fold
 
 
 def run_all(params, name):
@@ -107,11 +107,11 @@ def once(tmp_path_factory):
     write_blobs(folder / "raw", test_rows=TESTS)
     with contextlib.chdir(folder):
         params = with_teacher({"students": {"s": student(share=0.9)}})
-        held = paths.images("blobs") / "test_images.npy"
-        held.rename("held.npy")
+        test_images = paths.images("blobs") / "test_images.npy"
+        test_images.rename("held.npy")
         tune.tune(params, "m")
         training_stage.train(params, "m")
-        Path("held.npy").rename(held)
+        Path("held.npy").rename(test_images)
         predict.predict(params, "m")
         run_all(params, "s")
     return folder
@@ -202,22 +202,22 @@ def test_only_a_student_follows_its_teacher(project):
             tune.tune(params, name)
         tuned.append({name: paths.tuning("blobs", name).read_bytes() for name in ("m", "s")})
         keys.append({name: key_of(load_tuned("blobs", name), "blobs") for name in ("m", "s")})
-    for found in (tuned, keys):
-        assert found[0]["m"] == found[1]["m"]
-        assert found[0]["s"] != found[1]["s"]
+    for options in (tuned, keys):
+        assert options[0]["m"] == options[1]["m"]
+        assert options[0]["s"] != options[1]["s"]
 
 
 @pytest.mark.parametrize("kind", ["images", "items"])
 def test_a_student_sees_test_images_as_its_network_does(project, kind):
     project(prepare=ITEMS)
     save_taught([soft(0.9)] * FOLDS)
-    member, rows = taught(input=kind), np.flatnonzero(TaskData("blobs").folds != 1)
+    member, rows = student_of(input=kind), np.flatnonzero(TaskData("blobs").folds != 1)
     extra = load_pseudo(member, member.pseudo_labels, rows)
     assert (extra.images == np.load(paths.images("blobs") / f"test_{kind}.npy")).all()
     assert extra.usable.tolist() == list(range(TESTS))
 
 
-def taught(least_confidence=0.8, **changes):
+def student_of(least_confidence=0.8, **changes):
     return Member(
         task="blobs",
         architecture="fast",
@@ -233,7 +233,7 @@ def test_of_a_label_set_the_least_certain_label_counts(project, seen):
     probabilities = np.tile(np.float32([0.9, 0.1, 0.85]), (TESTS, 1))
     probabilities[3] = [0.9, 0.1, 0.7]
     save_taught([probabilities])
-    member, rows = taught(), np.flatnonzero(TaskData("blobs").folds != 0)
+    member, rows = student_of(), np.flatnonzero(TaskData("blobs").folds != 0)
     assert load_pseudo(member, member.pseudo_labels, rows).usable.tolist() == [row for row in range(TESTS) if row != 3]
     tune.tune(params, "s")
     training_stage.train(params, "s")
@@ -257,39 +257,48 @@ def test_what_does_not_fit_is_refused_by_name(project):
         tune.tune(params, "s")
 
 
-def told(**changes):
+def teacher_clause(**changes):
     return {"students": {"s": student() | changes}}
 
 
 @pytest.mark.parametrize(
     ("others", "sentence"),
     [
-        (told(pseudo_labels={"teacher": "n"}), r"students\.s\.pseudo_labels\.teacher: 'n' is none of .*; these are m"),
         (
-            told(pseudo_labels={"teacher": "s"}),
+            teacher_clause(pseudo_labels={"teacher": "n"}),
+            r"students\.s\.pseudo_labels\.teacher: 'n' is none of .*; these are m",
+        ),
+        (
+            teacher_clause(pseudo_labels={"teacher": "s"}),
             r"students\.s\.pseudo_labels\.teacher: 's' is none of the entries of mem",
         ),
         (
-            told(pseudo_labels={"teacher": "m", "share": 1}),
+            teacher_clause(pseudo_labels={"teacher": "m", "share": 1}),
             r"students\.s\.pseudo_labels\.share: 1, expected less than 1",
         ),
         (
-            told(pseudo_labels={"teacher": "m", "share": 0.0}),
+            teacher_clause(pseudo_labels={"teacher": "m", "share": 0.0}),
             r"pseudo_labels\.share: 0\.0, expected more than 0",
         ),
-        (told(pseudo_labels={"teacher": "m", "least_confidence": 2}), r"least_confidence: 2, expected at most 1"),
         (
-            told(pseudo_labels={"teacher": "m", "hard": True}),
+            teacher_clause(pseudo_labels={"teacher": "m", "least_confidence": 2}),
+            r"least_confidence: 2, expected at most 1",
+        ),
+        (
+            teacher_clause(pseudo_labels={"teacher": "m", "hard": True}),
             r"s\.pseudo_labels\.hard: unknown key; legal are teacher,",
         ),
-        (told(pseudo_labels=None), r"students\.s\.pseudo_labels: missing key, expected in every such entry"),
-        (told(tune={"trials": 3}), r"students\.s\.tune: a student is not tuned; expected the options in its entry"),
+        (teacher_clause(pseudo_labels=None), r"students\.s\.pseudo_labels: missing key, expected in every such entry"),
         (
-            told(task="other"),
+            teacher_clause(tune={"trials": 3}),
+            r"students\.s\.tune: a student is not tuned; expected the options in its entry",
+        ),
+        (
+            teacher_clause(task="other"),
             r"students\.s\.pseudo_labels\.teacher: 'm' is none of .* for task other .*; these are none",
         ),
-        (told(architecture="cnm"), r"students\.s\.architecture: 'cnm' is not one of"),
-        (told(preset="report-z"), r"students\.s\.preset: 'report-z' is unknown"),
+        (teacher_clause(architecture="cnm"), r"students\.s\.architecture: 'cnm' is not one of"),
+        (teacher_clause(preset="report-z"), r"students\.s\.preset: 'report-z' is unknown"),
         ({"students": {"m": student()}}, r"students\.m: another name is expected, as members has an entry of this one"),
         ({"students": {"generate": student()}}, r"generate: another name is expected"),
         (
@@ -298,7 +307,7 @@ def told(**changes):
         ),
         ({"members": {"m": student()}}, r"members\.m\.pseudo_labels: expected in an entry of students, not of members"),
         (
-            told() | {"members": {"m": member("blobs", training={"train_on_all": True})}},
+            teacher_clause() | {"members": {"m": member("blobs", training={"train_on_all": True})}},
             r"students\.s\.pseudo_labels\.teacher: 'm' is none .* without train_on_all; these are none",
         ),
     ],

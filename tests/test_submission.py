@@ -45,9 +45,9 @@ def _in_empty_folder(tmp_path, monkeypatch):
 
 def test_names_and_order_are_the_samples_and_labels_their_own():
     _write("Id,Label\n2,5\n0,5\n1,5\n", [0, 1, 2], [5, 9, 13], [13, 5, 9])
-    made = submission(_params(), "t")
+    table = submission(_params(), "t")
     assert SUBMISSION.read_bytes() == b"Id,Label\n2,9\n0,13\n1,5\n"
-    assert made.startswith("3 rows, label, checked")
+    assert table.startswith("3 rows, label, checked")
 
 
 def test_text_ids_keep_their_zeros_and_labels_may_be_words():

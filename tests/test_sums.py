@@ -25,35 +25,37 @@ from models.parts.sums import PriceSums
 def test_sums_equal_enumeration(places, count, prices, sums):
     first = int(places > count)  # kinds before the first item's
     logits = np.random.default_rng(0).normal(size=(4, places, first + len(prices))).astype("float32")
-    found = ops.convert_to_numpy(PriceSums(count, prices, list(sums))(logits))
-    each = softmax(logits, axis=2)
+    result = ops.convert_to_numpy(PriceSums(count, prices, list(sums))(logits))
+    kind_probabilities = softmax(logits, axis=2)
     expected = np.zeros((4, len(list(sums))))
     for kinds in itertools.product(range(first + len(prices)), repeat=places):
         items = [kind - first for kind in kinds if kind >= first]
         total = sum(prices[item] for item in items)
         if len(items) == count and total in sums:
-            expected[:, list(sums).index(total)] += np.prod([each[:, i, kind] for i, kind in enumerate(kinds)], axis=0)
-    assert np.allclose(found, np.log(expected), atol=1e-4)
-    assert np.allclose(softmax(found, axis=1), expected / expected.sum(1, keepdims=True), atol=1e-5)
+            expected[:, list(sums).index(total)] += np.prod(
+                [kind_probabilities[:, i, kind] for i, kind in enumerate(kinds)], axis=0
+            )
+    assert np.allclose(result, np.log(expected), atol=1e-4)
+    assert np.allclose(softmax(result, axis=1), expected / expected.sum(1, keepdims=True), atol=1e-5)
 
 
 def counted_sums(logits, prices, count):
     """Return the probabilities of sums (places * dearest + 1,) of exactly `count` items, cell by cell in float64."""
-    held = np.zeros((count + 1, len(logits) * max(prices) + 1))
-    held[0, 0] = 1
+    distribution = np.zeros((count + 1, len(logits) * max(prices) + 1))
+    distribution[0, 0] = 1
     for nothing, *chances in softmax(logits.astype("float64"), axis=1):
-        after = nothing * held
+        after = nothing * distribution
         for price, chance in zip(prices, chances, strict=True):
-            after[1:, price:] += chance * held[:-1, : held.shape[1] - price]
-        held = after
-    return held[count]
+            after[1:, price:] += chance * distribution[:-1, : distribution.shape[1] - price]
+        distribution = after
+    return distribution[count]
 
 
 def test_sums_of_a_large_grid_keep_what_is_all_but_impossible():
     rng, prices = np.random.default_rng(0), [1, 2, 3, 4, 5]
     logits = rng.normal(size=(2, 105, 6)).astype("float32") + np.array([25, 0, 0, 0, 0, 0], "float32")
-    found = ops.convert_to_numpy(PriceSums(3, prices, range(5, 14))(logits))
-    for cells, logs in zip(logits, found, strict=True):
+    result = ops.convert_to_numpy(PriceSums(3, prices, range(5, 14))(logits))
+    for cells, logs in zip(logits, result, strict=True):
         expected = counted_sums(cells, prices, 3)[5:14]
         assert np.allclose(logs, np.log(expected), rtol=1e-5)
         assert expected.max() < 1e-20
@@ -69,31 +71,31 @@ class Offset(keras.Layer):
         return logits + self.offset
 
 
-def gradient(logits, count, prices, sums, wanted):
+def gradient(logits, count, prices, sums, label):
     """Return the gradient of the cross-entropy of one image's sum by its logits (places, kinds)."""
     inputs = keras.Input(logits.shape, dtype="float32")
     offset = Offset(dtype="float32")
     model = keras.Model(inputs, PriceSums(count, prices, sums)(offset(inputs)))
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.SGD(1.0), loss, run_eagerly=True)
-    model.fit(logits[None], np.eye(len(sums), dtype="float32")[[sums.index(wanted)]], verbose=0)
+    model.fit(logits[None], np.eye(len(sums), dtype="float32")[[sums.index(label)]], verbose=0)
     return -ops.convert_to_numpy(offset.offset)
 
 
 def test_the_gradient_of_sums_is_that_of_differences():
     logits = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
-    count, prices, sums, wanted = 2, [1, 2, 4], [3, 4, 5, 6], 4
+    count, prices, sums, label = 2, [1, 2, 4], [3, 4, 5, 6], 4
 
     def cross_entropy(moved):
         chances = counted_sums(moved, prices, count)
-        return np.log(chances[sums].sum()) - np.log(chances[wanted])
+        return np.log(chances[sums].sum()) - np.log(chances[label])
 
-    found = gradient(logits, count, prices, sums, wanted)
+    result = gradient(logits, count, prices, sums, label)
     for place in np.ndindex(logits.shape):
         step = np.zeros(logits.shape)
         step[place] = 1e-4
         slope = (cross_entropy(logits + step) - cross_entropy(logits - step)) / 2e-4
-        assert found[place] == pytest.approx(slope, abs=1e-4)
+        assert result[place] == pytest.approx(slope, abs=1e-4)
 
 
 EXTREMES = {
@@ -110,9 +112,9 @@ def test_extreme_logits_leave_sums_and_gradients_finite(shape, extreme):
     prices, sums = [1, 2, 3, 4, 5], [5, 6, 9, 13]
     logits = EXTREMES[extreme](shape).astype("float32")
     assert np.isfinite(ops.convert_to_numpy(PriceSums(3, prices, sums)(logits[None]))).all()
-    found = gradient(logits, 3, prices, sums, 9)
-    assert np.isfinite(found).all()
-    assert found.any()  # even what is all but impossible can be unlearnt
+    result = gradient(logits, 3, prices, sums, 9)
+    assert np.isfinite(result).all()
+    assert result.any()  # even what is all but impossible can be unlearnt
 
 
 @pytest.mark.parametrize(

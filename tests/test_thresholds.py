@@ -18,5 +18,5 @@ from features.labels.thresholds import fit_thresholds
     ],
 )
 def test_the_threshold_of_a_label(probabilities, labels, threshold):
-    found = fit_thresholds(np.array(probabilities)[:, None], np.array(labels)[:, None])
-    assert found.tolist() == pytest.approx([threshold])
+    cuts = fit_thresholds(np.array(probabilities)[:, None], np.array(labels)[:, None])
+    assert cuts.tolist() == pytest.approx([threshold])

@@ -378,10 +378,10 @@ def test_one_fold_and_train_on_all_reach_a_submission(project):
     assert len(load_predictions(paths.predictions("blobs", "m") / "oof.npz").ids) == 15
     for run in (ensemble.ensemble, submission.submission, score.score):
         run(params, "blobs")
-    made = json.loads((paths.ensemble("blobs") / "ensemble.json").read_text())
-    assert made["best_member"]["name"] in members
-    assert made["gain_over_best_member"]["low"] <= made["gain_over_best_member"]["high"]
-    assert set(made["error_correlation"]) == set(members)
+    ensemble_json = json.loads((paths.ensemble("blobs") / "ensemble.json").read_text())
+    assert ensemble_json["best_member"]["name"] in members
+    assert ensemble_json["gain_over_best_member"]["low"] <= ensemble_json["gain_over_best_member"]["high"]
+    assert set(ensemble_json["error_correlation"]) == set(members)
     audit = paths.images("blobs") / "audit.json"
     audit.write_text(json.dumps(json.loads(audit.read_text()) | {"warnings": ["half of them are black"]}))
     report.report(params)
@@ -400,8 +400,8 @@ def test_a_removed_member_leaves_the_ensemble(project):
     ensemble.ensemble(params, "blobs")
     params = project({"n": members["n"]})
     ensemble.ensemble(params, "blobs")
-    made = json.loads((paths.ensemble("blobs") / "ensemble.json").read_text())
-    assert made["weights"] == {"n": 1.0}
+    ensemble_json = json.loads((paths.ensemble("blobs") / "ensemble.json").read_text())
+    assert ensemble_json["weights"] == {"n": 1.0}
 
 
 def test_predictions_of_other_rows_are_refused_by_name(project):

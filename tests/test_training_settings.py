@@ -31,10 +31,10 @@ def gradients(shape, count=3):
 def moved(name, steps, name_of_variable="kernel", **options):
     """Return where an optimiser takes a variable of ones by gradients."""
     variable = keras.Variable(np.ones(steps[0].shape, "float32"), name=name_of_variable)
-    made = optimiser(name, RATE, **options)
-    made.build([variable])
+    instance = optimiser(name, RATE, **options)
+    instance.build([variable])
     for gradient in steps:
-        made.apply([ops.convert_to_tensor(gradient)], [variable])
+        instance.apply([ops.convert_to_tensor(gradient)], [variable])
     return ops.convert_to_numpy(variable)
 
 
@@ -98,8 +98,8 @@ def muon():
 )
 def test_an_optimiser_moves_a_matrix_as_calculated_by_hand(name, update, decay):
     steps = gradients((4, 3))
-    found = moved(name, steps, momentum=MOMENTUM, weight_decay=decay)
-    assert found == pytest.approx(by_hand(update(), steps, decay), abs=1e-4)
+    result = moved(name, steps, momentum=MOMENTUM, weight_decay=decay)
+    assert result == pytest.approx(by_hand(update(), steps, decay), abs=1e-4)
     untouched = moved(name, steps, "bias", momentum=MOMENTUM, weight_decay=decay)
     assert untouched == pytest.approx(by_hand(update(), steps), abs=1e-4)
 
@@ -115,8 +115,8 @@ def test_sgd_without_momentum_follows_the_gradient():
 def test_muon_moves_a_convolution_as_calculated_by_hand(monkeypatch, shape, on_a_cpu, decay):
     monkeypatch.setattr("models.parts.optimisers.is_tensorflow_on_a_cpu", lambda: on_a_cpu)
     steps = gradients(shape)
-    found = moved("muon", steps, momentum=MOMENTUM, weight_decay=decay)
-    assert found == pytest.approx(by_hand(muon(), steps, decay), abs=2e-4)
+    result = moved("muon", steps, momentum=MOMENTUM, weight_decay=decay)
+    assert result == pytest.approx(by_hand(muon(), steps, decay), abs=2e-4)
 
 
 @pytest.mark.parametrize("rank", [2, 8])
@@ -126,17 +126,17 @@ def test_muon_loses_no_small_direction_of_a_gradient(rank):
     left, right = (np.linalg.qr(rng.normal(size=(rows, rank)))[0] for rows in (36, 8))
     gradient = ((left * 10.0 ** -np.linspace(0, 2, rank)) @ right.T).reshape(3, 3, 4 * 1, 8)
     gradient = np.concatenate([gradient, gradient], axis=2).astype("float32")  # eight channels, which Muon takes
-    found = moved("muon", [gradient])
-    assert found == pytest.approx(by_hand(muon(), [gradient]), abs=2e-4)
+    result = moved("muon", [gradient])
+    assert result == pytest.approx(by_hand(muon(), [gradient]), abs=2e-4)
 
 
 def test_schedules_count_steps():
-    made = optimiser("sgd", schedule("inverse_time", 1.0, 100, decay=0.5), momentum=0.0)
+    instance = optimiser("sgd", schedule("inverse_time", 1.0, 100, decay=0.5), momentum=0.0)
     variable = keras.Variable(np.zeros(1, "float32"))
-    made.build([variable])
+    instance.build([variable])
     places = []
     for _ in range(3):
-        made.apply([ops.ones(1)], [variable])
+        instance.apply([ops.ones(1)], [variable])
         places.append(float(variable[0]))
     assert places == pytest.approx([-1.0, -1 - 1 / 1.5, -1 - 1 / 1.5 - 1 / 2])
 
@@ -201,8 +201,9 @@ class Weights(keras.callbacks.Callback):
         self.judged.append(self.now())
 
 
+@pytest.mark.slow
 def test_the_average_of_the_weights_goes_on_over_epochs_and_leaves_the_training_alone():
-    found = {}
+    result = {}
     for ema_momentum in (0.0, 0.7):
         keras.utils.set_random_seed(0)
         training = Training(optimiser="sgd", ema_momentum=ema_momentum, schedule="constant", learning_rate=0.01)
@@ -210,10 +211,10 @@ def test_the_average_of_the_weights_goes_on_over_epochs_and_leaves_the_training_
         weights, batches = Weights(), batches_of(32, 8)
         swap = [SwapEMAWeights(trainer.trainable_variables)] if ema_momentum else []
         fit(trainer, batches, [SeedEpoch(batches), *swap, weights], epochs=3)
-        found[ema_momentum] = weights
-    averaged = found[0.7]
+        result[ema_momentum] = weights
+    averaged = result[0.7]
     for place in range(len(averaged.steps[0])):
-        for step, plain in zip(averaged.steps, found[0.0].steps, strict=True):
+        for step, plain in zip(averaged.steps, result[0.0].steps, strict=True):
             assert np.allclose(step[place], plain[place], atol=1e-5)
         average = averaged.steps[0][place]
         for count, step in enumerate(averaged.steps):
@@ -268,6 +269,7 @@ def test_an_epoch_has_every_row_and_fills_its_last_batch(monkeypatch):
     assert (batches.order != first).any()
 
 
+@pytest.mark.slow
 def test_a_schedule_counts_the_steps_that_float16_leaves_out():
     usual = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")

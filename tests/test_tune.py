@@ -51,7 +51,7 @@ def project(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def faked(monkeypatch):
+def fake_runs(monkeypatch):
     """Let the trials train nothing, and Keras alone."""
     monkeypatch.setattr(tune, "_describe", fake_trials.describe)
     monkeypatch.setattr(tune, "_run_trial", fake_trials.score)
@@ -73,30 +73,32 @@ def test_without_trials_the_entry_is_passed_on(project):
 
 
 @pytest.mark.slow
-def test_the_best_trial_is_handed_on_and_more_trials_go_on(project, faked):
+def test_the_best_trial_is_handed_on_and_more_trials_go_on(project, fake_runs):
     params = project(tune={"trials": 5, "space": SMALL})
     summary_line = tune.tune(params, "m")
-    made, tuned = study_json(), load_tuned("blobs", "m")
-    assert made["trials"]["complete"] + made["trials"]["pruned"] == 5
-    assert made["defaults"]["options"]["training.learning_rate"] == 5e-3
-    assert made["best"]["validation_accuracy"] == made["defaults"]["validation_accuracy"] == 1.0  # the first of equals
-    assert with_bounds(1.0, **bounds(1.0, made["validation_rows"])) in summary_line
+    study_summary, tuned = study_json(), load_tuned("blobs", "m")
+    assert study_summary["trials"]["complete"] + study_summary["trials"]["pruned"] == 5
+    assert study_summary["defaults"]["options"]["training.learning_rate"] == 5e-3
+    assert (
+        study_summary["best"]["validation_accuracy"] == study_summary["defaults"]["validation_accuracy"] == 1.0
+    )  # the first of equals
+    assert with_bounds(1.0, **bounds(1.0, study_summary["validation_rows"])) in summary_line
     assert tuned == params.members["m"].model_copy(update={"tune": Tune()})  # the defaults, as the entry has them
-    chosen = paths.tuning("blobs", "m").read_bytes()
+    options_before = paths.tuning("blobs", "m").read_bytes()
     tune.tune(project(tune={"trials": 7, "jobs": 2, "space": SMALL}), "m")
-    assert study_json()["study"] == made["study"]
+    assert study_json()["study"] == study_summary["study"]
     assert sum(study_json()["trials"].values()) == 7
-    assert paths.tuning("blobs", "m").read_bytes() == chosen  # so that nothing is trained again
+    assert paths.tuning("blobs", "m").read_bytes() == options_before  # so that nothing is trained again
 
 
 @pytest.mark.slow
-def test_options_better_than_the_defaults_are_handed_on(project, faked):
+def test_options_better_than_the_defaults_are_handed_on(project, fake_runs):
     space = SMALL | {"training": {"label_smoothing": None, "weight_decay": None}}
     tune.tune(project(training={"learning_rate": 0.02}, tune={"trials": 5, "space": space}), "m")
-    made, tuned = study_json(), load_tuned("blobs", "m")
-    assert made["best"]["validation_accuracy"] > made["defaults"]["validation_accuracy"]
-    assert tuned.training.learning_rate == made["best"]["options"]["training.learning_rate"] < 0.02
-    assert tuned.options["filters"] == made["best"]["options"]["options.filters"]
+    study_summary, tuned = study_json(), load_tuned("blobs", "m")
+    assert study_summary["best"]["validation_accuracy"] > study_summary["defaults"]["validation_accuracy"]
+    assert tuned.training.learning_rate == study_summary["best"]["options"]["training.learning_rate"] < 0.02
+    assert tuned.options["filters"] == study_summary["best"]["options"]["options.filters"]
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -119,7 +121,7 @@ def test_every_architecture_has_a_space_of_its_own(architecture):
         {"tune": {"trials": 3, "space": SMALL}, "training": {"epochs": 3}},
     ],
 )
-def test_another_space_or_entry_starts_another_study(project, faked, changes):
+def test_another_space_or_entry_starts_another_study(project, fake_runs, changes):
     tune.tune(project(tune={"trials": 3, "space": SMALL}), "m")
     before = study_json()
     tune.tune(project(**changes), "m")
@@ -129,7 +131,7 @@ def test_another_space_or_entry_starts_another_study(project, faked, changes):
 
 
 @pytest.mark.slow
-def test_a_person_finds_tables_and_plots(project, faked):
+def test_a_person_finds_tables_and_plots(project, fake_runs):
     tune.tune(project(tune={"trials": 8, "space": SMALL}), "m")
     page = (paths.study("blobs", "m") / "study.html").read_text()
     for text in ("Optimization History", "Parallel Coordinate", "Hyperparameter Importances", "Intermediate Values"):
@@ -138,7 +140,7 @@ def test_a_person_finds_tables_and_plots(project, faked):
         assert text in page
 
 
-def test_a_study_without_a_score_is_one_sentence(project, faked, monkeypatch):
+def test_a_study_without_a_score_is_one_sentence(project, fake_runs, monkeypatch):
     monkeypatch.setattr(tune, "_run_trial", fake_trials.raise_error)
     sentence = r"members\.m\.tune: no trial came to its end; the first: the loss is nan in epoch 1"
     with pytest.raises(BadInput, match=sentence):
@@ -233,7 +235,7 @@ stage.run("tune", tune.tune)
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_in_one_line_and_the_next_run_goes_on(project, faked, tmp_path):
+def test_ctrl_c_ends_in_one_line_and_the_next_run_goes_on(project, fake_runs, tmp_path):
     params = project(tune={"trials": 2, "space": SMALL, "pruner": "none"})
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     command, session = [sys.executable, "-c", ENDLESS, "m"], {"start_new_session": True, "preexec_fn": hear_ctrl_c}
