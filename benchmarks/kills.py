@@ -41,11 +41,11 @@ STAGE_LINE = re.compile(r"^Running stage '([^']+)'", re.MULTILINE)
 EPOCH_LINE = re.compile(r"^(\S.*?) +epoch +(\d+)/\d+ .*?\| ([\d.]+) s", re.MULTILINE)
 
 
-def start(project: Path) -> subprocess.Popen:
-    """Start `repro` in a session of its own, with its output at the end of `log`."""
+def start(project: Path, target: str = "") -> subprocess.Popen:
+    """Start `repro` of a target, or of all stages, in a session of its own, with its output at the end of `log`."""
     with (project.parent / "log").open("a") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "pipeline", "repro"],
+            [sys.executable, "-m", "pipeline", "repro", *target.split()],
             cwd=project,
             env=tiny_project.environment(),
             stdout=log,
@@ -60,14 +60,14 @@ def stages_so_far(project: Path, since: int = 0) -> list[str]:
     return STAGE_LINE.findall((project.parent / "log").read_bytes()[since:].decode(errors="replace"))
 
 
-def undisturbed_run(folder: Path) -> dict:
+def undisturbed_run(folder: Path, target: str = "") -> dict:
     """Return the seconds of each stage and the final contents of a run without kills. They are saved in `folder`."""
     file = folder / "undisturbed.json"
     if not file.exists():
         project = folder / "undisturbed" / "project"
         shutil.rmtree(project.parent, ignore_errors=True)
         tiny_project.make(project, EPOCHS)
-        process, begun = start(project), {}
+        process, begun = start(project, target), {}
         while process.poll() is None:
             for stage in stages_so_far(project):
                 begun.setdefault(stage, time.monotonic())
@@ -80,18 +80,22 @@ def undisturbed_run(folder: Path) -> dict:
     return json.loads(file.read_text())
 
 
-def run_killed_round(folder: Path, number: int, reference: dict, draw: random.Random, budget: int) -> list[dict]:
-    """Return a row for each kill of a round. The last row also has the faults of the whole round."""
+def run_killed_round(
+    folder: Path, number: int, reference: dict, draw: random.Random, plan: list[str], target: str = ""
+) -> list[dict]:
+    """Return a row for each kill of a round. The last row also has the faults of the whole round.
+
+    `plan` has a stage for each kill, in the order of the stages.
+    """
     project = folder / f"round-{number}" / "project"
     shutil.rmtree(project.parent, ignore_errors=True)
     tiny_project.make(project, EPOCHS)
-    plan = [stage for stage in reference["seconds"] for _ in range(KILLS_A_STAGE)]
-    rows: list[dict] = []
+    plan, rows = list(plan), []
     while True:
         log = project.parent / "log"
         since = log.stat().st_size if log.exists() else 0
-        process, kill = start(project), None
-        if plan and len(rows) < budget:
+        process, kill = start(project, target), None
+        if plan:
             kill = kill_in_next_stage(project, process, since, plan, reference["seconds"], draw)
         if kill is None:
             break
@@ -185,10 +189,11 @@ def wrong_at_the_end(project: Path, status: int, reference: dict, rows: list[dic
     training_kills = [row for row in rows if row["stage"].partition("@")[0] in ("generate", "train", "train-student")]
     if len(again) > len(training_kills) and rows[-1]["epoch_seconds_again"] > SAVE_SECONDS * len(training_kills):
         wrong.append(f"{len(again)} epochs were repeated in {len(training_kills)} kills")
-    study = json.loads((project / "artifacts/tiny/studies/tiny-tuned/study.json").read_text())
-    rows[-1]["trials_again"] = study["trials"]["given up"]
-    if study["trials"]["given up"] > sum(row["stage"] == "tune@tiny-tuned" for row in rows):
-        wrong.append(f"{study['trials']['given up']} trials were repeated")
+    study = project / "artifacts/tiny/studies/tiny-tuned/study.json"
+    trials = json.loads(study.read_text())["trials"]["given up"] if study.exists() else 0
+    rows[-1]["trials_again"] = trials
+    if trials > sum(row["stage"] == "tune@tiny-tuned" for row in rows):
+        wrong.append(f"{trials} trials were repeated")
     return wrong
 
 
@@ -219,7 +224,9 @@ def main() -> None:
     while len(rows) < arguments.kills:
         number = rows[-1]["round"] + 1 if rows else 0
         draw = random.Random(f"{arguments.seed} {number}")
-        new = run_killed_round(folder, number, reference, draw, arguments.kills - len(rows))
+        plan = [stage for stage in reference["seconds"] for _ in range(KILLS_A_STAGE)]
+        some = sorted(draw.sample(range(len(plan)), min(len(plan), arguments.kills - len(rows))))
+        new = run_killed_round(folder, number, reference, draw, [plan[index] for index in some])
         with log.open("a") as file:
             file.writelines(f"{json.dumps(row)}\n" for row in new)
         rows += new

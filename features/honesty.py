@@ -82,6 +82,9 @@ def honest_ensemble(
         method: one of METHODS, or `auto`: the one with the best honest score, and at a tie the lowest log-loss.
         greedy: settings of the method `greedy`.
         metric: of the task. It fits the weights, unless log-loss fits them better (`Metric.has_log_loss_weights`).
+
+    Raises:
+        ValueError: too few rows, or, for stacking, too few of all classes but one.
     """
     _, folds = np.unique(folds, return_inverse=True)
     if labels.ndim == 1:
@@ -143,6 +146,7 @@ def _fit_all(
 
     def fit(without: LeftOut) -> _Fit:
         fit_rows = ~np.isin(parts, list(without))
+        _check_enough(labels[fit_rows], len(labels), methods)
         temperatures = fit_temperatures(probabilities, labels, folds, fit_rows)
         members = calibrate_rows(probabilities, temperatures, folds)
         blends = fit_blends(members[:, fit_rows], labels[fit_rows], methods, greedy, loss)
@@ -154,6 +158,17 @@ def _fit_all(
     with threadpool_limits(1):  # one thread for each fit, because several fits run in parallel
         fits = joblib.Parallel(n_jobs=THREADS, prefer="threads")(joblib.delayed(fit)(without) for without in left_out)
     return dict(zip(left_out, fits, strict=True))
+
+
+def _check_enough(labels: np.ndarray, rows: int, methods: Sequence[str]) -> None:
+    """Raise ValueError if `labels`, which are left after some of the `rows` are left out, are too few for a method."""
+    if not len(labels):
+        raise ValueError(f"{rows} row(s), expected more, as some are left out for an honest score")
+    if "stacking" in methods and len(np.unique(labels)) == 1:
+        raise ValueError(
+            f"{rows} rows; when some are left out for an honest score, the others are of one class, but the method "
+            "stacking, also in auto, expects two; choose mean, greedy or convex"
+        )
 
 
 def _assemble(fits: dict[LeftOut, _Fit], parts: np.ndarray, method: str) -> np.ndarray:

@@ -1,5 +1,7 @@
 """A fixed sample of `benchmarks/failing_writes.py`: a stage whose n-th write fails, for a few n."""
 
+import random
+
 import pytest
 
 from benchmarks import tiny_project
@@ -34,4 +36,15 @@ def test_a_stage_whose_write_fails_ends_in_one_sentence_and_the_next_run_is_whol
         assert row["path"], "nothing failed"
         assert row["wrong"] == [], row
         assert row["status"] == (0 if kind == "SHORT" else 1)
+    stage.end()
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("command", tiny_project.STAGES[len(FAULTS) :])
+def test_a_later_stage_whose_write_fails_ends_in_one_sentence_too(folder, command):
+    stage = Stage(folder, command)
+    calls = stage.prepare()
+    row = stage.fault(random.Random(command).randint(1, calls), "EIO")
+    assert row["path"], "nothing failed"
+    assert row["wrong"] == [], row
     stage.end()

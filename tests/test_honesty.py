@@ -106,3 +106,20 @@ def test_errors_of_copies_correlate_and_those_of_strangers_do_not():
     assert abs(matrix[0][2]) < 0.05
     assert matrix[3] == [None] * 4
     assert error_correlation(wrong[:1]) == [[1]]
+
+
+@pytest.mark.parametrize("rows", range(1, 7))
+@pytest.mark.parametrize("method", ["auto", "mean", "greedy", "convex", "stacking"])
+def test_few_held_out_rows_have_finite_probabilities_or_are_refused_in_a_sentence(rows, method):
+    rng = np.random.default_rng(rows)
+    probabilities = rng.dirichlet(np.ones(3), (2, rows)).astype(np.float32)
+    labels = np.arange(rows) % 3
+    try:
+        honest = honest_ensemble(probabilities, labels, np.zeros(rows, int), method, Greedy(5, 2))
+    except ValueError as error:
+        assert str(error).startswith(f"{rows} row") and "expect" in str(error)
+        assert rows == 1 or method in ("auto", "stacking")
+    else:
+        assert rows > 1
+        assert np.isfinite(honest.probabilities).all()
+        assert np.allclose(honest.probabilities.sum(axis=1), 1, atol=1e-5)
