@@ -249,6 +249,8 @@ def load_params(path: Path) -> Params:
     Raises:
         BadInput: an entry is not legal. The message names the line, the key, the value and the legal values.
     """
+    if path.exists() and not path.is_file():
+        raise BadInput(f"{path}: a folder or a device, expected a file")  # reading a pipe would never end
     with path.open("rb") as file:
         data = file.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
