@@ -31,11 +31,12 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "5": lambda whole: b"5\n",
     "other header": lambda whole: b"name,value\na,1\nb,2\n",
 }
+TRAINING = ["tune tiny-tuned", "train tiny-generated", "predict tiny-generated"]
 READERS = {  # the stages that read a folder's files, and their keys
     "data/replica/tiny": ["ingest tiny", "score tiny"],
     "artifacts/tiny/arrays": ["prepare tiny"],
-    "artifacts/tiny/images": ["split tiny", "ensemble tiny", "train tiny-generated", "predict tiny-generated"],
-    "artifacts/tiny/folds.csv": ["ensemble tiny", "train tiny-generated"],
+    "artifacts/tiny/images": ["split tiny", "ensemble tiny", *TRAINING],
+    "artifacts/tiny/folds.csv": ["ensemble tiny", *TRAINING],
     "artifacts/entries/tasks/tiny": ["ensemble tiny", "score tiny", "generate tiny"],
     "artifacts/tiny/generated": ["train tiny-generated"],
     "artifacts/tiny/tuning/tiny-generated.json": ["train tiny-generated", "predict tiny-generated"],

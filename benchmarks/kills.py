@@ -129,8 +129,10 @@ def kill_in_next_stage(
     else:
         return None
     stage, name, target = plan.pop(0), draw.choice(SIGNALS), draw.choice(TARGETS)
-    after = draw.random() * seconds[stage]
-    time.sleep(after)
+    begun, delay = time.monotonic(), draw.random() * seconds[stage]
+    while time.monotonic() < begun + delay and process.poll() is None and stages_so_far(project, since)[-1] == stage:
+        time.sleep(0.02)  # until the stage's end, if this run is faster than the undisturbed one
+    after = time.monotonic() - begun
     at = (stages_so_far(project, since) or [stage])[-1]
     if process.poll() is not None or not send(process.pid, getattr(signal, name), target):
         plan.insert(0, stage)

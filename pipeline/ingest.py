@@ -138,6 +138,8 @@ def _check_spellings(key: str, task: Ingest, classes: list[Label], sample: Sampl
     cells, separator = sample.table[form.columns[0]].tolist(), None if form.kind == LABEL else form.separator
     spellings, is_one_value = class_reader.sample_spellings(classes, cells, separator)
     if not spellings:
+        if stranger := class_reader.stranger(classes, cells, separator):
+            _warn(f"{path}: no label is a class of {source}, for example {quoted(stranger)}")
         return
     (label, spelling), line = next(iter(spellings.items())), class_reader.classes_line(classes, spellings)
     sentence = f"{path}: {quoted(spelling)} is {quoted(label)} of {source} in another spelling"

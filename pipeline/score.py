@@ -121,7 +121,7 @@ def rivals(params: Params, key: str) -> list[Result]:
 def has_other_images(params: Params, key: str) -> bool:
     """Return whether a task is a replica whose images differ from the published images with its source's name."""
     path = Path(task_of(params, key).ingest.folder, paths.REPLICA_SOURCE)
-    return path.exists() and not load_json(path).get("is_original", False)
+    return path.exists() and not load_json(path, dict).get("is_original", False)
 
 
 def summary(graded: dict, answers: Answers) -> str:

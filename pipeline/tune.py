@@ -16,6 +16,7 @@ from pipeline.storage import paths
 from pipeline.storage.checkpoint import digest, training_files
 from pipeline.storage.extra_digests import extra_digests
 from pipeline.storage.files import BadInput, blame, save_json, writing
+from pipeline.storage.task_data import TaskData
 
 if TYPE_CHECKING:
     import optuna
@@ -60,6 +61,7 @@ def _run_search(member: Member, key: str) -> "optuna.Study":
     from pipeline.tuning.search import Search, best_of, is_spent, run_search
     from pipeline.tuning.study import REASON, counted_trials, open_study
 
+    _check_data(member)
     limits, storage = member.tune, member.tune.storage or str(paths.journal(member.task, key))
     name = f"{key}-{_key(member)}"
     with blame(f"{paths.PARAMS}: members.{key}"):
@@ -76,6 +78,16 @@ def _run_search(member: Member, key: str) -> "optuna.Study":
         reasons = [trial.user_attrs.get(REASON, trial.state.name.lower()) for trial in counted_trials(study)]
         raise BadInput(f"{paths.PARAMS}: members.{key}.tune: no trial came to its end; the first: {reasons[0]}")
     return study
+
+
+def _check_data(member: Member) -> None:
+    """Raise BadInput if the task's data is damaged: else each trial would be recorded as one that failed."""
+    data = TaskData(member.task)
+    images, labels = data.images("train", member.input), data.labels
+    if not data.classes or len(images) != len(labels):
+        raise BadInput(f"{data.folder}: {len(images)} images and {len(labels)} labels, expected equal numbers")
+    if len(data.folds) != len(labels):
+        raise BadInput(f"{paths.folds(member.task)}: {len(data.folds)} rows, expected {len(labels)}; run stage split")
 
 
 def _key(member: Member) -> str:

@@ -409,6 +409,13 @@ def test_one_repeated_value_in_another_spelling_is_warned_of(capsys):
     assert "warning: raw/sample.csv: '0' is '0.0' of raw/train.csv in another spelling" in capsys.readouterr().err
 
 
+def test_a_sample_without_a_class_is_warned_of(capsys):
+    labelled_csvs(["0", "1"] * 3, ["no", "yes", "no"])
+    ingest(params(), "t")
+    sentence = "ingest: warning: raw/sample.csv: no label is a class of raw/train.csv, for example 'no'\n"
+    assert capsys.readouterr().err == sentence
+
+
 def test_a_long_line_to_write_is_printed_whole(capsys):
     names = [f"class number {number}" for number in range(30)]
     np.savez("raw/train.npz", x=np.zeros((60, 4, 4), np.uint8), y=names * 2)

@@ -170,6 +170,7 @@ def test_damage_in_any_compression_names_the_file(tmp_path, method, name):
         b"{'descr': " + b"(" * 500 + b"}",
         b"{'descr': 5, 'fortran_order': False, 'shape': (2, 2)}",
         b"{'descr': '|u1', 'fortran_order': False, 'shape': (-1, 2)}",
+        b"{'descr': '|u1', 'fortran_order': False, 'shape': (True, 2)}",
         b"{'descr': '|O', 'fortran_order': False, 'shape': (2, 2)}",
         b"{'descr': '|u1', 'fortran_order': False, 'shape': (99999999999999999999, 2)}",
         b"\xff\xfe\x00 not Python",

@@ -154,6 +154,13 @@ def test_other_images_under_the_name_have_no_place_and_one_line_says_so():
     assert "no published score is shown, because the images differ" in output
 
 
+def test_a_damaged_source_of_a_replica_is_one_sentence():
+    Path("data/replica/r").mkdir(parents=True)
+    Path("data/replica/r/source.json").write_text("[]")
+    with pytest.raises(BadInput, match=r"source\.json: not JSON as expected"):
+        _score("Id,Label\n0,5\n1,6\n2,5\n3,6\n", folder="data/replica/r", r=Replica(form="fashion", source="digits"))
+
+
 def test_of_equal_scores_the_earlier_goes_first():
     results = published_results("price_sum", "fashion-mnist", "shared")
     assert [place(score, results) for score in (0.98, 0.979, 0.97, 0.965, 0.9, 0.5)] == [1, 2, 2, 3, 3, 5]

@@ -148,6 +148,17 @@ def test_a_study_without_a_score_is_one_sentence(project, fake_runs, monkeypatch
     assert not paths.tuning("blobs", "m").exists()
 
 
+@pytest.mark.parametrize("name", ["about.json", "train_images.npy", "train_labels.npy", "folds.csv"])
+def test_damaged_data_is_one_sentence_and_no_trial_of_the_study(project, name):
+    params = project(tune={"trials": 2, "space": SMALL})
+    path = paths.images("blobs") / name if name != "folds.csv" else paths.folds("blobs")
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 2 // 3])
+    with pytest.raises(BadInput, match=name):
+        tune.tune(params, "m")
+    assert not paths.journal("blobs", "m").exists()
+
+
 def test_a_bad_space_is_one_sentence(project):
     with pytest.raises(
         BadInput, match=r"params\.yaml, line \d+: members\.m\.tune\.space\.options\.width: unknown key; legal are"

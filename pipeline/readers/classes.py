@@ -94,6 +94,14 @@ def sample_spellings(classes: list[Label], cells: list[str], separator: str | No
     return others, len(names) == 1
 
 
+def stranger(classes: list[Label], cells: list[str], separator: str | None) -> str | None:
+    """Return one of a sample submission's labels if there are several and none of them is a class."""
+    names = {name for cell in cells for name in names_in(cell, separator)}
+    if len(names) < 2 or _are_probabilities(names) or names & {str(label) for label in classes}:
+        return None
+    return min(names)
+
+
 def _are_probabilities(names: set[str]) -> bool:
     numbers = [float(name) for name in names if re.fullmatch(r"[0-9.]+(e-?[0-9]+)?", name) and name.count(".") < 2]
     return len(numbers) == len(names) and max(numbers) <= 1 and any(0 < number < 1 for number in numbers)

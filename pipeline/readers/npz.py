@@ -68,6 +68,6 @@ def _header(path: Path, stream: IO[bytes]) -> tuple[int, ...]:
         raise BadInput(f"{path}: no header of a numpy array ({type(error).__name__}: {error})") from error
     if dtype.kind not in "biufSU":
         raise BadInput(f"{path}: an array of dtype {dtype} (Python objects, or no numbers), expected numbers or texts")
-    if not all(0 <= size <= sys.maxsize for size in shape):
+    if not all(type(size) is int and 0 <= size <= sys.maxsize for size in shape):
         raise BadInput(f"{path}: an array of shape {quoted(shape)}, expected sizes that fit in memory")
     return shape
