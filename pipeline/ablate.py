@@ -21,6 +21,7 @@ from pipeline.running.stage import member_of, one_sentence
 from pipeline.running.usage import parser_of
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput, blame, writing
+from pipeline.training.callbacks import VALIDATION
 from pipeline.training.fold import FoldJob, train_fold
 from pipeline.training.fold_jobs import fold_jobs, key_of, summary_of
 from pipeline.training.network import size_of
@@ -74,7 +75,8 @@ def _metrics(key: str, title: str, member: Member) -> dict[str, Any]:
         print(f"{error}", flush=True)
         return {}
     summary = summary_of(job)
-    return {title: summary[name] for name, title in COLUMNS.items()}
+    own = {name: name.replace(VALIDATION, "validation ") for name in summary if name.startswith(VALIDATION)}
+    return {title: summary[name] for name, title in (own | COLUMNS).items()}
 
 
 def _job(member: Member, key: str, title: str, folder: Path) -> FoldJob:

@@ -10,10 +10,13 @@ from pipeline.storage import paths
 from pipeline.storage.checkpoint import digest, keep_only
 from pipeline.storage.files import blame, save_json, writing
 from pipeline.storage.saved_models import copy_canonical
+from pipeline.storage.task_data import TaskData
+from pipeline.storage.task_metric import load_metric
 from pipeline.storage.tuned_options import load_tuned
 from pipeline.training.batches import batch_size_for, steps_per_epoch
 from pipeline.training.fold import train_fold
 from pipeline.training.fold_jobs import fold_jobs, job_on_all_rows, key_of, summary_of
+from pipeline.training.monitor import metric_column
 from pipeline.training.network import size_of
 
 
@@ -48,8 +51,10 @@ def train(params: Params, key: str) -> str:
     with writing(paths.times(task, key)) as part:
         save_json(part, {"seconds_per_epoch": seconds})
     keep_only(folder)
-    accuracies = [row["val_accuracy"] for row in runs if "val_accuracy" in row]
-    return f"{len(jobs)} model(s) of {size['parameters']:,} parameters, validation accuracy {np.mean(accuracies):.4f}"
+    metric = load_metric(TaskData(task))
+    scores = [row[metric_column(metric)] for row in runs if metric_column(metric) in row]
+    parameters = f"{len(jobs)} model(s) of {size['parameters']:,} parameters"
+    return f"{parameters}, validation {metric.name} {np.mean(scores):.4f}"
 
 
 def _print_batch_size(key: str, rows: int) -> None:

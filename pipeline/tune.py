@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from features.labels.intervals import with_bounds
 from pipeline.config.options import with_values
 from pipeline.config.schema import Member, Params
 from pipeline.running import workers
@@ -17,6 +16,8 @@ from pipeline.storage.checkpoint import digest, training_files
 from pipeline.storage.extra_digests import extra_digests
 from pipeline.storage.files import BadInput, blame, save_json, writing
 from pipeline.storage.task_data import TaskData
+from pipeline.storage.task_metric import load_metric
+from pipeline.training.monitor import metric_values, training_values
 
 if TYPE_CHECKING:
     import optuna
@@ -31,7 +32,7 @@ def tune(params: Params, key: str) -> str:
     if not (member.tune.trials or member.tune.seconds):
         _save(member, key, {"trials": {}})
         return f"the options of its entry{_teacher_clause(member)}"
-    from pipeline.tuning.study_page import page, summary
+    from pipeline.tuning.study_page import page, score_text, summary
 
     study = _run_search(member, key)
     study_summary = summary(study, member.task)
@@ -43,9 +44,9 @@ def tune(params: Params, key: str) -> str:
     with FileLock(lock):  # several processes may search at once and end together
         _save(tuned_member, key, study_summary, page(study, key, study_summary))
     counts = ", ".join(f"{count} {state}" for state, count in study_summary["trials"].items())
-    against = f", the defaults {defaults['validation_accuracy']:.4f}" if defaults else ""
-    score = with_bounds(best["validation_accuracy"], best["low"], best["high"])
-    return f"trials: {counts}; trial {best['number']} is best with validation accuracy {score}{against}"
+    against = f", the defaults {defaults['validation_score']:.4f}" if defaults else ""
+    score = f"{study_summary['metric']} {score_text(best)}"
+    return f"trials: {counts}; trial {best['number']} is best with validation {score}{against}"
 
 
 def _teacher_clause(member: Member) -> str:
@@ -62,10 +63,11 @@ def _run_search(member: Member, key: str) -> "optuna.Study":
     from pipeline.tuning.study import REASON, counted_trials, open_study
 
     _check_data(member)
+    metric = load_metric(TaskData(member.task))
     limits, storage = member.tune, member.tune.storage or str(paths.journal(member.task, key))
     name = f"{key}-{_key(member)}"
     with blame(f"{paths.PARAMS}: members.{key}"):
-        study = open_study(storage, name, limits.pruner, member.training.epochs)
+        study = open_study(storage, name, limits.pruner, member.training.epochs, metric.higher_is_better)
     environments = workers.environments(limits.jobs)
     if not is_spent(study, limits, len(environments)) or not best_of(study):
         pool = [workers.start(environment) for environment in environments]
@@ -94,8 +96,10 @@ def _key(member: Member) -> str:
     """Return a hash of everything that a trial's score depends on: data, fold, the entry, its space and code."""
     from pipeline.tuning.space import COMMON
 
-    values = member.model_dump() | {"tune": member.tune.space} | extra_digests(member)
-    return digest([values, COMMON], training_files(member.architecture, member.task))
+    values = training_values(member) | {"tune": member.tune.space} | extra_digests(member)
+    metric = metric_values(member)
+    others = [] if metric[0] == "accuracy" else [metric]  # so that older studies by accuracy continue
+    return digest([values, COMMON, *others], training_files(member.architecture, member.task))
 
 
 def _space(worker: workers.Worker, member: Member, key: str) -> "Space":

@@ -80,7 +80,7 @@ def test_the_best_trial_is_handed_on_and_more_trials_go_on(project, fake_runs):
     assert study_summary["trials"]["complete"] + study_summary["trials"]["pruned"] == 5
     assert study_summary["defaults"]["options"]["training.learning_rate"] == 5e-3
     assert (
-        study_summary["best"]["validation_accuracy"] == study_summary["defaults"]["validation_accuracy"] == 1.0
+        study_summary["best"]["validation_score"] == study_summary["defaults"]["validation_score"] == 1.0
     )  # the first of equals
     assert with_bounds(1.0, **bounds(1.0, study_summary["validation_rows"])) in summary_line
     assert tuned == params.members["m"].model_copy(update={"tune": Tune()})  # the defaults, as the entry has them
@@ -96,7 +96,7 @@ def test_options_better_than_the_defaults_are_handed_on(project, fake_runs):
     space = SMALL | {"training": {"label_smoothing": None, "weight_decay": None}}
     tune.tune(project(training={"learning_rate": 0.02}, tune={"trials": 5, "space": space}), "m")
     study_summary, tuned = study_json(), load_tuned("blobs", "m")
-    assert study_summary["best"]["validation_accuracy"] > study_summary["defaults"]["validation_accuracy"]
+    assert study_summary["best"]["validation_score"] > study_summary["defaults"]["validation_score"]
     assert tuned.training.learning_rate == study_summary["best"]["options"]["training.learning_rate"] < 0.02
     assert tuned.options["filters"] == study_summary["best"]["options"]["options.filters"]
 

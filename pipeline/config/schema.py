@@ -160,8 +160,8 @@ class Training(Block):
     weight_decay: Decay = 0.0
     label_smoothing: ShareBelowOne = 0.0
     ema_momentum: ShareBelowOne = Field(0.0, description="0: no exponential moving average of the weights")
-    monitor: Literal["val_loss", "val_accuracy", "none"] = Field(
-        "val_loss", description="the metric whose best epoch is kept; none: keep the last epoch"
+    monitor: Literal["metric", "val_loss", "val_accuracy", "none"] = Field(
+        "metric", description="the figure whose best epoch is kept; metric: the task's; none: keep the last epoch"
     )
     early_stopping_patience_epochs: SomeEpochs = Field(0, description="0: no early stopping")
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16", "auto"] = Field(

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from features.labels.metrics.losses import log_loss
+from features.labels.metrics.metric import Metric
 from features.labels.metrics.shares import accuracy
 from features.labels.targets import probabilities
 from models.parts import batch_norm
@@ -21,13 +22,15 @@ from pipeline.storage.checkpoint import save_state
 from pipeline.storage.files import BadInput
 from pipeline.training.batches import TrainingBatches
 from pipeline.training.joined_images import Images
+from pipeline.training.monitor import Monitor, best_epoch, metric_column
 from pipeline.training.network import predict_logits
 from pipeline.training.seeding import Purpose, stream
 from pipeline.training.variables import copies, reseed, set_variables
 
 SAVE_SECONDS = 10  # least time between two saves: for a large network on a GPU, a save takes half an epoch's time
 STATISTICS_ROWS = 2_000  # for batch normalisation: for 60 000 rows this is a hundredth of an epoch's work
-ROW = ("epoch", "learning_rate", "loss", "accuracy", "seconds", "val_loss", "val_accuracy")  # columns of the history
+ROW = ("epoch", "learning_rate", "loss", "accuracy", "seconds")  # columns of the history, before those of validation
+VALIDATION = "val_"  # how the names of the others start
 
 
 class SeedEpoch(keras.callbacks.Callback):
@@ -127,17 +130,22 @@ class BatchNormStatistics(Swap):
 
 
 class Validation(keras.callbacks.Callback):
-    """Adds `val_loss` and `val_accuracy` to the logs. `val_loss` is the log-loss, whatever the training loss is."""
+    """Adds `val_loss`, `val_accuracy` and the task's metric to the logs.
 
-    def __init__(self, images: Images, labels: np.ndarray, rows: np.ndarray) -> None:
+    `val_loss` is the log-loss, whatever the training loss is. The metric's decisions are fitted to the same rows.
+    """
+
+    def __init__(self, images: Images, labels: np.ndarray, rows: np.ndarray, metric: Metric) -> None:
         super().__init__()
-        self.images, self.labels, self.rows = images, labels[rows], rows
+        self.images, self.labels, self.rows, self.metric = images, labels[rows], rows, metric
 
     def on_epoch_end(self, epoch: int, logs: dict) -> None:
         """Validate the model on the rows."""
         logits = predict_logits(self.model, self.images, self.rows)
         predictions = probabilities(logits, multi_label=self.labels.ndim == 2)
         logs |= {"val_loss": log_loss(predictions, self.labels), "val_accuracy": accuracy(predictions, self.labels)}
+        if metric_column(self.metric) not in logs:
+            logs[metric_column(self.metric)] = self.metric.best(predictions, self.labels)
 
 
 class Replay(keras.callbacks.Callback):
@@ -176,13 +184,14 @@ class Replay(keras.callbacks.Callback):
 class BestWeights(keras.callbacks.Callback):
     """Appends each epoch's row to the history, and copies the weights of the best epoch by `monitor`."""
 
-    def __init__(self, monitor: str, history: list[dict], weights: list[np.ndarray] | None) -> None:
+    def __init__(self, monitor: Monitor, history: list[dict], weights: list[np.ndarray] | None) -> None:
         super().__init__()
         self.monitor, self.history, self.weights = monitor, history, weights
 
     def on_epoch_end(self, epoch: int, logs: dict) -> None:
         """Append the row, and copy the weights if the epoch is better than all before."""
-        self.history.append({name: logs[name] for name in ROW if name in logs})
+        names = [name for name in (*ROW, *logs) if name in ROW or name.startswith(VALIDATION)]
+        self.history.append({name: logs[name] for name in names if name in logs})
         if best_epoch(self.history, self.monitor) == epoch:
             self.weights = copies(self.model.weights)
 
@@ -229,14 +238,3 @@ class ShowProgress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Print a line."""
         self.progress.epoch_done(self.best.history[-1], best_epoch(self.best.history, self.best.monitor) == epoch)
-
-
-def best_epoch(history: list[dict], monitor: str) -> int:
-    """Return the index of the epoch with the best value of `monitor`, the first of equals.
-
-    Without validation it is the last epoch.
-    """
-    if monitor not in history[-1]:
-        return len(history) - 1
-    values = np.array([row[monitor] for row in history])
-    return int(values.argmax() if monitor.endswith("accuracy") else np.nan_to_num(values, nan=np.inf).argmin())

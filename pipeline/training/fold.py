@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from keras.callbacks import Callback, LambdaCallback, LearningRateScheduler
 
+from features.labels.metrics.metric import Metric
 from features.labels.targets import one_hot
 from models.parts import batch_norm
 from models.parts.compiling import dtype_policy
@@ -18,6 +19,7 @@ from pipeline.storage.checkpoint import deleting_damage, load_state
 from pipeline.storage.files import reading, writing
 from pipeline.storage.saved_models import check_whole
 from pipeline.storage.task_data import TaskData
+from pipeline.storage.task_metric import load_metric
 from pipeline.training.batches import TrainingBatches, batch_size_for
 from pipeline.training.callbacks import (
     Backup,
@@ -33,6 +35,7 @@ from pipeline.training.callbacks import (
 from pipeline.training.epoch import fit
 from pipeline.training.generated_images import load_generated
 from pipeline.training.joined_images import Extra, Images, JoinedImages
+from pipeline.training.monitor import monitor_of
 from pipeline.training.network import build_model
 from pipeline.training.phases import Phase, compile_trainer, phases, watchers
 from pipeline.training.pseudo_labels import load_pseudo
@@ -62,6 +65,7 @@ class FoldData:
     labels: np.ndarray  # of the real images: class indices (n,) or label sets (n, labels)
     targets: np.ndarray  # float32 (real + extra, classes)
     extras: list[Extra]
+    metric: Metric
 
 
 def _data(job: FoldJob) -> FoldData:
@@ -75,7 +79,7 @@ def _data(job: FoldJob) -> FoldData:
         extras.append(load_pseudo(member, member.pseudo_labels, job.training_rows))
     for extra in extras:
         images, targets = JoinedImages(images, extra.images), np.concatenate([targets, extra.targets])
-    return FoldData(images, labels, targets, extras)
+    return FoldData(images, labels, targets, extras, load_metric(data))
 
 
 def is_finished(job: FoldJob) -> bool:
@@ -125,7 +129,7 @@ def train_fold(job: FoldJob, report: Callable[[dict], None] | None = None) -> No
     history, groups = load_state(state) or ([], {})
     if history:
         model.set_weights(groups["weights"])
-    best = BestWeights(training.monitor, history, groups.get("best"))
+    best = BestWeights(monitor_of(job.member), history, groups.get("best"))
     saving = LambdaCallback(on_epoch_end=lambda *_: report(history[-1])) if report else Backup(state, best)
     with Progress(job.title, job.epochs, len(batches)) as progress:
         saving_callbacks = [best, saving, ShowProgress(progress, best)]
@@ -161,8 +165,8 @@ def _train_phase(
         epoch_callbacks.append(BatchNormStatistics(trainer, batches))
     watcher_callbacks = []
     if len(job.validation_rows):
-        epoch_callbacks.append(Validation(data.images, data.labels, job.validation_rows))
-        watcher_callbacks = watchers(training, is_last=phase.stop_epoch == job.epochs)
+        epoch_callbacks.append(Validation(data.images, data.labels, job.validation_rows, data.metric))
+        watcher_callbacks = watchers(training, monitor_of(job.member), is_last=phase.stop_epoch == job.epochs)
     replay = Replay(watcher_callbacks, history[phase.start_epoch :])
     if not replay.stops(trainer):
         callbacks = [*epoch_callbacks, *watcher_callbacks, replay, *saving_callbacks]

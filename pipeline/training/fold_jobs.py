@@ -10,15 +10,16 @@ from pipeline.storage.checkpoint import digest, training_files
 from pipeline.storage.extra_digests import extra_digests
 from pipeline.storage.task_data import TaskData
 from pipeline.training.batches import batch_size_for
-from pipeline.training.callbacks import best_epoch
+from pipeline.training.callbacks import VALIDATION
 from pipeline.training.fold import FoldJob, load_history
+from pipeline.training.monitor import best_epoch, monitor_of, training_values
 
 ALL_ROWS = "all"
 
 
 def key_of(member: Member, task: str) -> str:
     """Return a hash of everything that the models depend on: data, folds, options, code and library."""
-    values = {k: v for k, v in member.model_dump().items() if k != "tune"} | extra_digests(member)
+    values = {k: v for k, v in training_values(member).items() if k != "tune"} | extra_digests(member)
     return digest([values, keras.__version__, keras.backend.backend()], training_files(member.architecture, task))
 
 
@@ -50,7 +51,7 @@ def job_on_all_rows(member: Member, key: str, folder: Path, done: list[FoldJob])
     training, histories = member.training, [load_history(job.folder) for job in done]
     epochs, rates = training.epochs, tuple[float, ...]()
     if training.schedule not in ("one_cycle", "cosine"):
-        epochs = round(np.mean([best_epoch(history, training.monitor) + 1 for history in histories]))
+        epochs = round(np.mean([best_epoch(history, monitor_of(member)) + 1 for history in histories]))
     if training.schedule == "plateau":
         rates_by_epoch = [
             [history[epoch]["learning_rate"] for history in histories if epoch < len(history)]
@@ -74,8 +75,9 @@ def job_on_all_rows(member: Member, key: str, folder: Path, done: list[FoldJob])
 def summary_of(job: FoldJob) -> dict:
     """Return a finished job's number of epochs, the metrics of its best epoch, and the median seconds per epoch."""
     history = load_history(job.folder)
-    best = history[best_epoch(history, job.member.training.monitor)]
-    figures = {name: float(best[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy") if name in best}
+    best = history[best_epoch(history, monitor_of(job.member))]
+    names = ["loss", "accuracy", *(name for name in best if name.startswith(VALIDATION))]
+    figures = {name: float(best[name]) for name in names}
     seconds = float(np.median([row["seconds"] for row in history]))
     return {
         "name": job.folder.name,

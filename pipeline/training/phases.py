@@ -9,6 +9,7 @@ from models.parts.compiling import jit_compile
 from models.parts.freezing import freeze
 from models.parts.optimisers import optimiser, schedule
 from pipeline.config.schema import Training
+from pipeline.training.monitor import Monitor
 
 
 @dataclass(frozen=True)
@@ -72,21 +73,20 @@ def _subset_accuracy(targets: keras.KerasTensor, logits: keras.KerasTensor) -> k
     return ops.cast(ops.any(predicted, axis=-1) & ops.all(~predicted | (targets > 0.5), axis=-1), "float32")
 
 
-def watchers(training: Training, is_last: bool) -> list[keras.callbacks.Callback]:
+def watchers(training: Training, monitor: Monitor, is_last: bool) -> list[keras.callbacks.Callback]:
     """Return Keras's callbacks that follow the validation: plateau and, in the last phase, early stopping."""
-    mode = "max" if training.monitor.endswith("accuracy") else "min"
     callbacks = []
     if training.early_stopping_patience_epochs and is_last:
         patience = training.early_stopping_patience_epochs
-        callbacks.append(keras.callbacks.EarlyStopping(training.monitor, patience=patience, mode=mode))
+        callbacks.append(keras.callbacks.EarlyStopping(monitor.column, patience=patience, mode=monitor.mode))
     if training.schedule == "plateau":
         callbacks.append(
             keras.callbacks.ReduceLROnPlateau(
-                training.monitor,
+                monitor.column,
                 factor=training.plateau_factor,
                 patience=training.plateau_patience_epochs,
                 min_lr=training.minimum_learning_rate,
-                mode=mode,
+                mode=monitor.mode,
             )
         )
     return callbacks

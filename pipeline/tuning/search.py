@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import optuna
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 from tqdm import tqdm
 
@@ -28,7 +29,6 @@ from pipeline.tuning.study import (
     give_up_dead_trials,
 )
 
-SCORE = "val_accuracy"
 POLL_SECONDS = 1.0
 
 
@@ -102,9 +102,10 @@ def ended_trials(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def best_of(study: optuna.Study) -> FrozenTrial | None:
-    """Return the trial with the highest score, the first of equals, or None if no trial is complete."""
+    """Return the trial with the best score, the first of equals, or None if no trial is complete."""
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return max(complete, key=score_of, default=None)
+    sign = 1 if study.direction == StudyDirection.MAXIMIZE else -1
+    return max(complete, key=lambda trial: sign * score_of(trial), default=None)
 
 
 def score_of(trial: FrozenTrial) -> float:

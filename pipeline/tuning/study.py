@@ -22,6 +22,7 @@ from optuna.exceptions import DuplicatedStudyError, StorageInternalError, Update
 from optuna.samplers import TPESampler
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from pipeline.storage.files import BadInput
@@ -40,7 +41,7 @@ ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-def open_study(storage: str, name: str, pruner: str, epochs: int) -> optuna.Study:
+def open_study(storage: str, name: str, pruner: str, epochs: int, higher_is_better: bool = True) -> optuna.Study:
     """Return the study with that name. Create it if there is none.
 
     Args:
@@ -48,18 +49,20 @@ def open_study(storage: str, name: str, pruner: str, epochs: int) -> optuna.Stud
         name: the study's name.
         pruner: median, hyperband or none.
         epochs: the number of epochs of a trial that is not pruned.
+        higher_is_better: whether the best trial has the highest score.
 
     Raises:
         BadInput: the storage cannot be opened. The message hides a URL, which may contain a password.
     """
     location = os.path.expandvars(storage)
+    direction = StudyDirection.MAXIMIZE if higher_is_better else StudyDirection.MINIMIZE
 
     def create() -> optuna.Study:
         backend = location if "://" in location else _journal(Path(location))
         return optuna.create_study(
             storage=backend,
             study_name=name,
-            direction="maximize",
+            direction=direction,
             pruner=pruner_of(pruner, epochs),
             load_if_exists=True,
         )

@@ -13,8 +13,10 @@ from optuna.importance import FanovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState
 
 from features.labels.intervals import bounds, with_bounds
+from features.labels.metrics.metric import Metric
 from pipeline.config.options import decode
 from pipeline.storage.task_data import TaskData
+from pipeline.storage.task_metric import load_metric
 from pipeline.tuning.search import best_of, score_of
 from pipeline.tuning.study import DEFAULTS, REASON
 
@@ -28,7 +30,7 @@ PLOTS: tuple[Callable[[optuna.Study], Any], ...] = (
 )
 NOTE = (
     "Each trial is scored on the rows of one fold. The best of many trials is best partly by luck, so its score is too "
-    "high. The honest score of its options is the out-of-fold accuracy after train and predict."
+    "good. The honest score of its options is the out-of-fold score after train and predict."
 )
 
 
@@ -36,29 +38,38 @@ def summary(study: optuna.Study, task: str) -> dict[str, Any]:
     """Return the best trial, the trial with the defaults, the number of trials by state, and reasons of failures."""
     trials = study.get_trials(deepcopy=False)
     defaults = [t for t in trials if DEFAULTS in t.user_attrs and t.state == TrialState.COMPLETE]
-    rows = int((TaskData(task).folds == 0).sum())
+    data = TaskData(task)
+    metric, rows = load_metric(data), int((data.folds == 0).sum())
     return {
         "study": study.study_name,
+        "metric": metric.name,
         "trials": {name: sum(trial.state == state for trial in trials) for name, state in STATES.items()},
         "validation_rows": rows,
-        "best": _trial_summary(best_of(study), rows),
-        "defaults": _trial_summary(defaults[0] if defaults else None, rows),
+        "best": _trial_summary(best_of(study), metric, rows),
+        "defaults": _trial_summary(defaults[0] if defaults else None, metric, rows),
         "reasons": {str(trial.number): trial.user_attrs[REASON] for trial in trials if REASON in trial.user_attrs},
     }
 
 
-def _trial_summary(trial: FrozenTrial | None, rows: int) -> dict[str, Any] | None:
+def _trial_summary(trial: FrozenTrial | None, metric: Metric, rows: int) -> dict[str, Any] | None:
     if trial is None:
         return None
     options, score = {name: decode(value) for name, value in trial.params.items()}, score_of(trial)
-    return {"number": trial.number, "validation_accuracy": score, **bounds(score, rows), "options": options}
+    interval = bounds(score, rows) if metric.hits is not None else {}
+    return {"number": trial.number, "validation_score": score, **interval, "options": options}
+
+
+def score_text(trial_summary: dict[str, Any]) -> str:
+    """Return the validation score of a trial, with its interval if the metric is a share of rows."""
+    score = trial_summary["validation_score"]
+    return with_bounds(score, trial_summary["low"], trial_summary["high"]) if "low" in trial_summary else f"{score:.4f}"
 
 
 def page(study: optuna.Study, title: str, study_summary: dict[str, Any]) -> str:
     """Return a self-contained HTML page: the best options next to the defaults, and plots of the search."""
     best, defaults = study_summary["best"], study_summary["defaults"] or {"options": {}}
     columns = {"best": best, "defaults": defaults}
-    rows = {"validation accuracy": {name: _score(trial) for name, trial in columns.items()}}
+    rows = {f"validation {study_summary['metric']}": {name: _score(trial) for name, trial in columns.items()}}
     rows |= {key: {name: trial["options"].get(key) for name, trial in columns.items()} for key in best["options"]}
     tables = [pd.DataFrame(rows).T.to_html(na_rep="")]
     if study_summary["reasons"]:
@@ -78,9 +89,7 @@ def page(study: optuna.Study, title: str, study_summary: dict[str, Any]) -> str:
 
 
 def _score(trial: dict[str, Any]) -> str:
-    if "validation_accuracy" not in trial:
-        return ""
-    return with_bounds(trial["validation_accuracy"], trial["low"], trial["high"])
+    return score_text(trial) if "validation_score" in trial else ""
 
 
 def _plots(study: optuna.Study, complete: int) -> list[str]:

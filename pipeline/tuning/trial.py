@@ -11,9 +11,10 @@ import optuna
 from pipeline.config.schema import Member
 from pipeline.running.backend import keras  # before the modules that import Keras directly
 from pipeline.storage.task_data import TaskData
-from pipeline.training.callbacks import best_epoch
+from pipeline.storage.task_metric import load_metric
 from pipeline.training.fold import FoldJob, train_fold
-from pipeline.tuning.search import SCORE, TrialJob
+from pipeline.training.monitor import best_epoch, metric_column, monitor_of
+from pipeline.tuning.search import TrialJob
 from pipeline.tuning.space import Space, space_of
 from pipeline.tuning.study import open_study
 
@@ -26,13 +27,15 @@ def describe(member: Member) -> Space:
 
 
 def run_trial(job: TrialJob) -> float | None:
-    """Return the validation accuracy of the epoch that `train` would keep, or None if the study pruned the trial."""
-    study = open_study(job.storage, job.study, job.pruner, job.member.training.epochs)
+    """Return the validation score of the epoch that `train` would keep, or None if the study pruned the trial."""
+    metric = load_metric(TaskData(job.member.task))
+    study = open_study(job.storage, job.study, job.pruner, job.member.training.epochs, metric.higher_is_better)
+    score = metric_column(metric)
     trial, history = optuna.trial.Trial(study, job.trial_id), []
 
     def report(row: dict) -> None:
         history.append(row)
-        trial.report(row[SCORE], row["epoch"])
+        trial.report(row[score], row["epoch"])
         if trial.should_prune():
             raise optuna.TrialPruned
 
@@ -42,7 +45,7 @@ def run_trial(job: TrialJob) -> float | None:
             train_fold(_fold_job(job), report)
     except optuna.TrialPruned:
         return None
-    return float(history[best_epoch(history, job.member.training.monitor)][SCORE])
+    return float(history[best_epoch(history, monitor_of(job.member))][score])
 
 
 def _fold_job(job: TrialJob) -> FoldJob:

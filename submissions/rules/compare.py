@@ -9,7 +9,7 @@ from features.labels.metrics.metric import Metric
 from features.labels.uncertainty import resampled_gains
 
 SIGNIFICANT = 0.05
-RESAMPLES = 1000
+RESAMPLES = 500
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Metrics that judge an order: of rows by their probability, or of the classes that are named for a row."""
 
 import numpy as np
-from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+from scipy.stats import rankdata
+from sklearn.metrics import average_precision_score, roc_curve
 
 KNEE = 0.4  # true positive rate of alaska2 below which its weight is 2, and above it 1
 LOW_WEIGHT, HIGH_WEIGHT = 2.0, 1.0
@@ -17,6 +18,9 @@ def roc_auc(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Return the mean area under the ROC curves, one class against the rest, of the classes that some rows have and
     some have not.
 
+    The area is the share of pairs in which the positive row has the higher rank (Mann and Whitney, 1947). It equals
+    scikit-learn's `roc_auc_score`, which takes ten times longer on few rows, so that a bootstrap takes seconds.
+
     Args:
         probabilities: (n, classes).
         labels: class indices (n,), or indicators (n, classes).
@@ -25,9 +29,10 @@ def roc_auc(probabilities: np.ndarray, labels: np.ndarray) -> float:
     defined = true.any(axis=0) & ~true.all(axis=0)
     if not defined.any():
         return UNKNOWN_AREA
-    if probabilities.shape[1] == 2 and labels.ndim == 1:
-        return float(roc_auc_score(true[:, 1], probabilities[:, 1]))
-    return float(roc_auc_score(true[:, defined], probabilities[:, defined], average="macro"))
+    true, ranks = true[:, defined], rankdata(probabilities[:, defined], axis=0)
+    positives = true.sum(axis=0)
+    wins = np.where(true, ranks, 0).sum(axis=0) - positives * (positives + 1) / 2
+    return float((wins / positives / (len(true) - positives)).mean())
 
 
 def weighted_roc_auc(probabilities: np.ndarray, labels: np.ndarray) -> float:

@@ -1,0 +1,68 @@
+"""The figure of the history that decides which epoch is kept and which trial is best."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from features.labels.metrics.metric import Metric
+from pipeline.config.schema import Member
+from pipeline.storage.task_data import TaskData
+from pipeline.storage.task_metric import load_metric
+
+COLUMNS = {"accuracy": "val_accuracy", "log_loss": "val_loss"}  # metrics that each history has anyway
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """A column of the history."""
+
+    column: str
+    higher_is_better: bool
+
+    @property
+    def mode(self) -> str:
+        """Return the mode of Keras's callbacks."""
+        return "max" if self.higher_is_better else "min"
+
+
+def metric_column(metric: Metric) -> str:
+    """Return the column of the history with the task's metric on the validation rows."""
+    return COLUMNS.get(metric.name, f"val_{metric.name}")
+
+
+def monitor_of(member: Member) -> Monitor:
+    """Return what decides which of a member's epochs is kept: the task's metric, or what its entry names."""
+    if member.training.monitor != "metric":
+        return Monitor(member.training.monitor, member.training.monitor == "val_accuracy")
+    metric = load_metric(TaskData(member.task))
+    return Monitor(metric_column(metric), metric.higher_is_better)
+
+
+def training_values(member: Member) -> dict[str, Any]:
+    """Return the member's values that change its models: with the column that is monitored, and the metric behind it.
+
+    So a new metric trains nothing again if the epochs are chosen by another figure.
+    """
+    values, column = member.model_dump(), monitor_of(member).column
+    values["training"]["monitor"] = column
+    if member.training.monitor == "metric" and column not in COLUMNS.values():
+        values["metric"] = metric_values(member)
+    return values
+
+
+def metric_values(member: Member) -> list[Any]:
+    """Return what identifies the metric of a member's task."""
+    metric = load_metric(TaskData(member.task))
+    return [metric.name, metric.k, metric.positive]
+
+
+def best_epoch(history: list[dict], monitor: Monitor) -> int:
+    """Return the index of the epoch with the best value of the monitor, the first of equals.
+
+    Without validation it is the last epoch.
+    """
+    if monitor.column not in history[-1]:
+        return len(history) - 1
+    values = np.array([row[monitor.column] for row in history])
+    return int(values.argmax() if monitor.higher_is_better else np.nan_to_num(values, nan=np.inf).argmin())

@@ -1,0 +1,101 @@
+"""The figure that decides which epoch is kept: the task's metric, or what the entry names."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline import ensemble, ingest, predict, prepare, report, roster, score, split, submission, train, tune
+from pipeline.config.schema import Member, load_params
+from pipeline.storage import paths
+from pipeline.training.monitor import Monitor, best_epoch, monitor_of, training_values
+from submissions import build
+from tests.projects import member, task, write_blobs, write_params, write_task
+
+HISTORY = [{"epoch": 1, "val_loss": 0.5, "val_roc_auc": 0.8}, {"epoch": 2, "val_loss": 0.7, "val_roc_auc": 0.9}]
+
+
+@pytest.fixture(autouse=True)
+def _in_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def a_member(**training) -> Member:
+    return Member(task="t", architecture="fast", training=training)
+
+
+def test_the_best_epoch_is_by_the_direction_of_the_figure():
+    assert best_epoch(HISTORY, Monitor("val_loss", False)) == 0
+    assert best_epoch(HISTORY, Monitor("val_roc_auc", True)) == 1
+    assert best_epoch(HISTORY, Monitor("none", False)) == 1
+
+
+@pytest.mark.parametrize(
+    ("metric", "monitor", "expected"),
+    [
+        ("accuracy", "metric", Monitor("val_accuracy", True)),
+        ("log_loss", "metric", Monitor("val_loss", False)),
+        ("quadratic_kappa", "metric", Monitor("val_quadratic_kappa", True)),
+        ("roc_auc", "val_loss", Monitor("val_loss", False)),
+        ("roc_auc", "none", Monitor("none", False)),
+    ],
+)
+def test_the_metric_of_the_task_is_the_default(metric, monitor, expected):
+    write_task("t", [0, 1, 2], metric=metric)
+    assert monitor_of(a_member(monitor=monitor)) == expected
+
+
+def test_a_new_metric_trains_again_only_what_it_chooses():
+    values = {}
+    for metric in ("accuracy", "roc_auc", "map_at_k"):
+        write_task("t", [0, 1, 2], metric=metric)
+        for monitor in ("metric", "val_accuracy", "val_loss"):
+            values[metric, monitor] = json.dumps(training_values(a_member(monitor=monitor)))
+    assert values["accuracy", "metric"] == values["accuracy", "val_accuracy"]
+    for monitor in ("val_accuracy", "val_loss"):
+        assert len({values[metric, monitor] for metric in ("accuracy", "roc_auc", "map_at_k")}) == 1
+    assert len({values[metric, "metric"] for metric in ("accuracy", "roc_auc", "map_at_k")}) == 3
+
+
+@pytest.mark.slow
+def test_the_metric_drives_every_stage():
+    write_blobs(Path("raw"), classes=2)
+    sample = pd.read_csv("raw/sample.csv")
+    sample.assign(Label=0.5).to_csv("raw/sample.csv", index=False)
+    entry = task("raw", metric="roc_auc", ensemble={"method": "convex"}, split={"count": 2})
+    write_params(
+        Path(), {"blobs": entry}, {name: member("blobs", training={"seed": seed}) for seed, name in enumerate("mn")}
+    )
+    params = load_params(paths.PARAMS)
+    roster.roster(params)
+    assert "submission: probability of 1" in ingest.ingest(params, "blobs")
+    prepare.prepare(params, "blobs")
+    split.split(params, "blobs")
+    for name in params.members:
+        for stage in (tune.tune, train.train, predict.predict):
+            line = stage(params, name)
+        history = pd.read_csv(paths.models("blobs", name) / "fold-0.csv")
+        run = json.loads((paths.models("blobs", name) / "run.json").read_text())["runs"][0]
+        assert run["best_epoch"] == history["val_roc_auc"].idxmax() + 1
+        assert "out-of-fold rows with roc_auc" in line
+    assert "honest out-of-fold roc_auc" in ensemble.ensemble(params, "blobs")
+    submission.submission(params, "blobs")
+    made = pd.read_csv(paths.submission("blobs"))
+    assert made["Label"].between(0, 1).all() and made["Label"].nunique() > 2
+    assert score.score(params, "blobs").startswith("roc_auc public ")
+    graded = json.loads(paths.score("blobs").read_text())
+    answers = pd.read_csv("raw/solution.csv").set_index("Id")["Label"]
+    shares = made.set_index("Id")["Label"]
+    pairs = [
+        (shares[a] > shares[b]) + (shares[a] == shares[b]) / 2
+        for a in answers.index[answers == 1]
+        for b in answers.index[answers == 0]
+    ]
+    assert graded["metric"] == "roc_auc" and graded["all"]["score"] == pytest.approx(np.mean(pairs), abs=1e-6)
+    report.report(params)
+    summary = pd.read_csv(paths.SUMMARY.with_suffix(".csv"))
+    assert set(summary["metric"]) == {"roc_auc"} and summary["out-of-fold score"].notna().all()
+    build.main(["blobs", "--member", "m", "--out", "alone.csv"])
+    assert pd.read_csv("alone.csv")["Id"].tolist() == made["Id"].tolist()
