@@ -149,8 +149,10 @@ def _digest(folder: Path) -> str:
 
 
 def _look_for_near_copies(params: Params, key: str) -> bool:
-    is_on, shape = task_of(params, key).split.near_copies, load_array(paths.arrays(key) / "train_images.npy").shape
-    return min(shape[1:3]) >= NEAR_COPIES_FROM_PIXELS if is_on is None else is_on
+    task, shape = task_of(params, key), load_array(paths.arrays(key) / "train_images.npy").shape
+    if task.split.near_copies is not None:
+        return task.split.near_copies
+    return min(shape[1:3]) >= NEAR_COPIES_FROM_PIXELS and task.prepare.items is None
 
 
 def _near_copies(arrays: Path, folder: Path) -> dict[str, Any]:

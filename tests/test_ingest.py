@@ -232,7 +232,7 @@ def test_labels_whose_ids_are_not_the_images(ids, complaint):
 def test_a_label_count_unlike_the_image_count():
     pixel_csv("test.csv", TEST)
     np.savez("raw/train.npz", x=TRAIN, y=LABELS[:5])
-    refused(r"raw/train\.npz: 5 labels for the 6 images", "train.npz")
+    refused(r"raw/train\.npz: 5 labels for its 6 images", "train.npz")
 
 
 def test_images_without_labels():

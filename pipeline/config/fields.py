@@ -70,6 +70,15 @@ def _rising(value: tuple[float, float]) -> tuple[float, float]:
     return value
 
 
+def _pattern(value: Any) -> Any:
+    names = re.findall(r"\{([^{}]*)\}", value) if isinstance(value, str) else []
+    if not names or len(set(names)) < len(names) or not all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_ ]*", n) for n in names):
+        raise ValueError(f"{quoted(value)} is not a pattern with different names in braces, such as {{label}}.*")
+    if re.search(r"(\}|\*)(\{|\*)", value):
+        raise ValueError(f"{quoted(value)}: expected a text such as / or . between two names or stars")
+    return value
+
+
 def _image(value: Any) -> Any:
     if isinstance(value, list) and len(value) not in (2, 3):
         raise ValueError(f"{quoted(value)} is not [height, width] or [height, width, channels]")
@@ -104,4 +113,7 @@ SomeClasses = Annotated[
     BeforeValidator(_some_classes, json_schema_input_type=list[Label] | Label),
     Field(min_length=1, max_length=MOST_CLASSES),
 ]
+LabelColumns = Annotated[tuple[Text, ...], BeforeValidator(_tuple), Field(min_length=2, max_length=MOST_CLASSES)]
+GroupColumns = Annotated[Text | tuple[Text, ...], BeforeValidator(_tuple, json_schema_input_type=str | list[str])]
+Pattern = Annotated[str, BeforeValidator(_pattern), Field(max_length=1024)]
 Column = Annotated[int | str, BeforeValidator(_column)]

@@ -14,6 +14,7 @@ from pipeline.config.fields import (
     Block,
     Decay,
     Epochs,
+    GroupColumns,
     Label,
     Name,
     Prices,
@@ -82,7 +83,7 @@ class Folds(Block):
         None, description="a column of the label file with numbers or dates: the latest rows validate; needs count 1"
     )
     near_copies: bool | None = Field(
-        None, description="keep near-copies of an image in one fold; null: for images of 64x64 and larger"
+        None, description="keep near-copies of an image in one fold; null: for images of 64x64 and larger without items"
     )
     seed: Seed = 0
 
@@ -93,6 +94,22 @@ class Folds(Block):
         return self
 
 
+class AnswerGroup(Block):
+    """Several images with one answer, such as the slices of a patient."""
+
+    column: GroupColumns = Field(
+        description="of the label files or of path_pattern; or a list of columns, whose values are joined by _"
+    )
+    by: Literal["mean", "max"] = Field(
+        "mean", description="of the images' probabilities; max: of the last class, if there are two"
+    )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that name an answer together."""
+        return (self.column,) if isinstance(self.column, str) else self.column
+
+
 class Predict(Block):
     """Test-time augmentation: the views whose probabilities are averaged."""
 
@@ -100,6 +117,7 @@ class Predict(Block):
     shift_pixels: int = Field(
         0, ge=0, le=4096, description="add each view moved up-left and down-right by this many pixels"
     )
+    group: AnswerGroup | None = Field(None, description="the images that have one answer together")
 
 
 class Ensemble(Block):

@@ -76,6 +76,17 @@ def _declared(table: Table, column: int | str | None, setting: str) -> int | Non
     return column % table.width
 
 
+def position_of(table: Table, name: str, setting: str) -> int:
+    """Return the position of a declared column.
+
+    Raises:
+        ValueError: the table has no such column.
+    """
+    position = _declared(table, name, setting)
+    assert position is not None
+    return position
+
+
 def _positions(table: Table, names: tuple[str, ...]) -> list[int]:
     return [position for position, name in enumerate(table.names or ()) if name.lower() in names]
 

@@ -7,13 +7,15 @@ from features.images.layouts import as_images, colour_layout
 from pipeline.config.schema import Split
 from pipeline.readers import products
 from pipeline.readers.array_images import array_images, joined, with_limits
+from pipeline.readers.coco import read_coco
 from pipeline.readers.compressed import is_npz, open_decompressed
-from pipeline.readers.csv_labels import LabelTable, read_labels
+from pipeline.readers.csv_labels import read_labels, read_rows
 from pipeline.readers.csv_pixels import read_csv_pixels
 from pipeline.readers.folders import natural, read_folder
 from pipeline.readers.foreign import HEAD_BYTES, refuse_foreign
 from pipeline.readers.idx import is_idx, read_idx
 from pipeline.readers.json_records import is_json, read_json_records
+from pipeline.readers.label_table import LabelTable
 from pipeline.readers.named_arrays import roles_of
 from pipeline.readers.npz import read_npy, read_npz
 from pipeline.readers.pickles import read_pickle, read_pickled_arrays
@@ -75,12 +77,23 @@ def _read_one(path: Path, split: Split, form: Form, labelled: bool) -> Raw:
         )
 
 
-def read_label_file(path: Path, split: Split) -> LabelTable:
-    """Return the rows of a CSV, or of a pickle or npy file of only labels."""
+def read_label_file(
+    path: Path, split: Split, sample_columns: tuple[str, ...] = (), labelled: bool = True
+) -> LabelTable:
+    """Return the rows of a CSV or of COCO's JSON, or of a pickle or npy file of only labels.
+
+    Args:
+        path: the file.
+        split: the settings of its split.
+        sample_columns: the names of the sample submission's columns, which are the roles of columns of equal names.
+        labelled: whether it has labels; if not, it describes test images.
+    """
     kind = _kind(path)
+    if kind == "json":
+        return read_coco(path, split.label_separator is not None)
     read = {"npy": read_npy, "pickle": read_pickle, "idx": read_idx}.get(kind)
     if read is None:
-        return read_labels(path, split)
+        return read_labels(path, split, sample_columns) if labelled else read_rows(path, split, sample_columns)
     with blame(path):
         return LabelTable(None, tidy(read(path)))
 

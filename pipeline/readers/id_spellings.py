@@ -6,6 +6,7 @@ lower case, in the Unicode form (macOS separates accents from letters) and in le
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import reduce
@@ -60,6 +61,34 @@ def match_ids(expected: np.ndarray, ids: np.ndarray) -> Match:
         if is_bijection and place.keys() == set(expected_texts):
             return Match(np.array([place[text] for text in expected_texts], np.int64), spelling)
     raise ValueError(_failure(*sides))
+
+
+def match_most(expected: np.ndarray, ids: np.ndarray) -> Match:
+    """Return the position of each of `expected` (n,) in `ids` (m,), or -1, in the spelling in which most ids match.
+
+    Raises:
+        ValueError: an id occurs twice.
+    """
+    sides = [[str(value) for value in side.tolist()] for side in (expected, ids)]
+    for texts, values in zip(sides, (expected, ids), strict=True):
+        check_unique(values, texts)
+    best = Match(np.full(len(expected), -1), AS_WRITTEN)
+    for spelling, changes in _SPELLINGS.items():
+        expected_texts, texts = (_changed(side, changes) for side in sides)
+        place = _unique_places(texts)
+        known = _unique_places(expected_texts)
+        rows = np.array([place.get(text, -1) if text in known else -1 for text in expected_texts], np.int64)
+        if (rows >= 0).sum() > (best.rows >= 0).sum():
+            best = Match(rows, spelling)
+        if (best.rows >= 0).all():
+            break
+    return best
+
+
+def _unique_places(texts: list[str]) -> dict[str, int]:
+    """Return the position of each text that occurs once."""
+    counts = Counter(texts)
+    return {text: row for row, text in enumerate(texts) if counts[text] == 1}
 
 
 def check_unique(values: np.ndarray, texts: Iterable[str] | None = None) -> None:

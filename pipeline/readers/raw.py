@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
+import pandas as pd
 
 from features.images.fitting import Fit
 from features.images.layouts import Layout
@@ -76,6 +77,7 @@ class Raw:
     files: tuple[str, ...] | None = None  # for a folder of images: n paths relative to it
     label_column: str | None = None  # the file's own name of its labels, if it has labels
     form: Form = Form()  # with what was inferred of these rows, with which those of another split must be read
+    columns: pd.DataFrame | None = None  # n texts a column: what else the file says of its images
     remark: str = ""  # for the stage's last line
 
 

@@ -9,6 +9,7 @@ from pipeline.config.errors import quoted
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput, align, reading
 
+ANSWER = "answer id"  # the column that names the answer of an image, where several images have one answer
 _ROW_ID = "row id"
 
 
@@ -17,19 +18,33 @@ def save_columns(path: Path, ids: np.ndarray, columns: pd.DataFrame) -> None:
     columns.set_axis(pd.Index(ids, name=_ROW_ID)).to_csv(path, lineterminator="\n")
 
 
+def load_answers(task: str, split: str, ids: np.ndarray) -> np.ndarray | None:
+    """Return the id (n,) text of the answer to which each row belongs, or None if each row has its own."""
+    path = _path(task, split)
+    return load_column(task, split, ANSWER, ids) if path.exists() and ANSWER in _header(path) else None
+
+
 def load_column(task: str, split: str, name: str, ids: np.ndarray) -> np.ndarray:
     """Return a column (n,) of texts that `ingest` kept for `train` or `test`, in the order of `ids`.
 
     Raises:
         BadInput: the raw files have no such column.
     """
-    path = paths.arrays(task) / f"{split}_columns.csv"
+    path = _path(task, split)
     if not path.exists():
         raise BadInput(f"{path}: missing, so no column {quoted(name)} of {split}; ingest keeps those of a label file")
-    with reading(path, "a CSV of columns"):
-        header = pd.read_csv(path, nrows=0).columns.tolist()
-    if name not in header[1:]:
-        raise BadInput(f"{path}: no column {quoted(name)}; the columns are {', '.join(map(quoted, header[1:6]))}")
+    header = _header(path)
+    if name not in header:
+        raise BadInput(f"{path}: no column {quoted(name)}; the columns are {', '.join(map(quoted, header[:6]))}")
     with reading(path, "a CSV of columns"):
         table = pd.read_csv(path, usecols=[_ROW_ID, name], dtype=str, keep_default_na=False)
         return table[name].to_numpy(object)[align(ids.astype(str), table[_ROW_ID].to_numpy(str))]
+
+
+def _path(task: str, split: str) -> Path:
+    return paths.arrays(task) / f"{split}_columns.csv"
+
+
+def _header(path: Path) -> list[str]:
+    with reading(path, "a CSV of columns"):
+        return pd.read_csv(path, nrows=0).columns.tolist()[1:]
