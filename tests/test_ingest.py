@@ -94,7 +94,7 @@ def command(*limits):
     """Run the stage as a user does."""
     return subprocess.run(
         [sys.executable, "-m", "pipeline.ingest", "t"],
-        env={"PYTHONPATH": str(ROOT)},
+        env={"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},  # a file size limit would cut compiled code
         capture_output=True,
         text=True,
         preexec_fn=lambda: [resource.setrlimit(*limit) for limit in limits],

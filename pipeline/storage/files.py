@@ -2,6 +2,7 @@
 
 import json
 import lzma
+import math
 import os
 import pickle
 import shutil
@@ -10,7 +11,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -132,6 +133,7 @@ def save_chunks(path: Path, shape: tuple[int, ...], dtype: np.dtype, parts: Iter
         header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
         start, rows = file.tell(), 0
+        _reserve(file, start + math.prod(shape) * dtype.itemsize)
         for part in parts:
             file.write(np.ascontiguousarray(part, dtype).data)
             rows += len(part)
@@ -139,6 +141,14 @@ def save_chunks(path: Path, shape: tuple[int, ...], dtype: np.dtype, parts: Iter
             file.seek(0)
             np.lib.format.write_array_header_1_0(file, header | {"shape": (rows, *shape[1:])})
             assert file.tell() == start
+            file.truncate(start + math.prod((rows, *shape[1:])) * dtype.itemsize)
+
+
+def _reserve(file: BinaryIO, size_bytes: int) -> None:
+    """Let the file system set blocks aside: writing takes a third of the time, and a full disk is noticed at once."""
+    if hasattr(os, "posix_fallocate"):  # not on macOS
+        file.flush()
+        os.posix_fallocate(file.fileno(), 0, size_bytes)
 
 
 def link(source: Path, path: Path) -> None:
