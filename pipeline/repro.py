@@ -31,6 +31,7 @@ from pipeline.config.schema import load_params
 from pipeline.running.stage import one_sentence
 from pipeline.running.start import imports_done
 from pipeline.running.usage import answer
+from pipeline.storage.files import writing
 from pipeline.storage.paths import PARAMS
 
 LOCK_FILE = Path("dvc.lock")
@@ -45,9 +46,9 @@ def repro(arguments: list[str]) -> int:
     """
     with one_sentence("repro"):
         load_params(PARAMS)
+        for sentence in repair_dvc_files():
+            print(f"repro: {sentence}", file=sys.stderr, flush=True)
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    for sentence in repair_dvc_files():
-        print(f"repro: {sentence}", file=sys.stderr, flush=True)
     imports_done()
     status = dvc.cli.main(["repro", *arguments])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # DVC has ended; the copy takes no time
@@ -79,31 +80,36 @@ def _repair_rwlock(path: Path) -> str:
 
 def _repair_lock(copy: Path) -> str:
     """Replace a damaged `dvc.lock` by its copy, or update the copy from a sound one."""
-    content = LOCK_FILE.read_bytes() if LOCK_FILE.exists() else None
-    if content is None or (copy.exists() and content == copy.read_bytes()):
+    if not LOCK_FILE.exists():
         return ""
-    if _is_sound(LOCK_FILE, COMPILED_LOCKFILE_SCHEMA, lambda text: parse_yaml(text, LOCK_FILE)):
+    content = LOCK_FILE.read_bytes()
+    if content and copy.exists() and content == copy.read_bytes():
+        return ""
+    if _is_sound_lock(LOCK_FILE):
         _replace(copy, content)
         return ""
-    if copy.exists():
+    if copy.exists() and _is_sound_lock(copy):
         _replace(LOCK_FILE, copy.read_bytes())
         return f"{LOCK_FILE} was damaged, as by a kill, and is again as the last run left it"
     LOCK_FILE.unlink()
     return f"{LOCK_FILE} was damaged, as by a kill, and has been deleted; finished stages are taken from DVC's cache"
 
 
+def _is_sound_lock(path: Path) -> bool:
+    return _is_sound(path, COMPILED_LOCKFILE_SCHEMA, lambda text: parse_yaml(text, path))
+
+
 def _is_sound(path: Path, schema: Callable[[Any], Any], parse: Callable[[str], Any]) -> bool:
     try:
         schema(parse(path.read_text(encoding="utf-8")))
-    except (ValueError, ParseError, Invalid):
+    except (ValueError, ParseError, Invalid, RecursionError):
         return False
     return True
 
 
 def _replace(path: Path, content: bytes) -> None:
-    part = path.with_name(f"{path.name}.part")
-    part.write_bytes(content)
-    part.replace(path)
+    with writing(path) as part:
+        part.write_bytes(content)
 
 
 def _short_path(path: Path) -> Path:

@@ -50,27 +50,41 @@ def repro(root, *arguments):
 
 
 @pytest.mark.parametrize(
-    ("keep", "has_copy"),
-    [(0, True), pytest.param(40, True, marks=pytest.mark.nightly), pytest.param(0, False, marks=pytest.mark.slow)],
+    ("keep", "copy"),
+    [
+        (0, "sound"),
+        pytest.param(40, "sound", marks=pytest.mark.nightly),
+        pytest.param(0, "absent", marks=pytest.mark.slow),
+        pytest.param(0, "empty", marks=pytest.mark.slow),
+    ],
 )
-def test_a_damaged_lock_file_is_mended_and_nothing_runs_again(repository, keep, has_copy):
+def test_a_damaged_lock_file_is_mended_and_nothing_runs_again(repository, keep, copy):
     lock = repository / "dvc.lock"
     whole = lock.read_bytes()
     lock.write_bytes(whole[:keep])
-    if not has_copy:
+    if copy == "absent":
         (repository / ".dvc/tmp/dvc.lock.copy").unlink()
+    elif copy == "empty":
+        (repository / ".dvc/tmp/dvc.lock.copy").write_bytes(b"")
     status, printed, _ = repro(repository)
-    assert (status, printed) == (0, MENDED if has_copy else DELETED)
+    assert (status, printed) == (0, MENDED if copy == "sound" else DELETED)
     assert yaml.safe_load(lock.read_bytes()) == yaml.safe_load(whole)
     assert (repository / "runs").read_text() == "1\n"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("content", ["", '{"read": {"/x": [{"pid": 1', '{"read": 5}', "[]"])
+@pytest.mark.parametrize("content", ["", '{"read": {"/x": [{"pid": 1', '{"read": 5}', "[" * 100_000])
 def test_a_damaged_rwlock_is_deleted(repository, content):
     (repository / ".dvc/tmp/rwlock").write_text(content)
     printed = "repro: .dvc/tmp/rwlock was damaged, as by a kill, and has been deleted\n"
     assert repro(repository)[:2] == (0, printed)
+
+
+@pytest.mark.slow
+def test_a_folder_in_place_of_the_lock_file_is_one_sentence(repository):
+    (repository / "dvc.lock").unlink()
+    (repository / "dvc.lock").mkdir()
+    assert repro(repository) == (1, "repro: error: dvc.lock: is a directory\n", "")
 
 
 @pytest.mark.slow
