@@ -86,6 +86,8 @@ def metric_of(name: str, classes: int, label_sets: bool, positive: Sequence[int]
     if metric.k is not None:
         k = min(k or DEFAULT_K, classes)
         return replace(metric, fit_decision=partial(fitting.ranked, k), k=k)
+    if name == "micro_f1" and not label_sets:  # it equals accuracy
+        return replace(metric, hits=shares.label_hits, has_log_loss_weights=True)
     return replace(metric, positive=tuple(positive) if "binary" in metric.kinds and not label_sets else ())
 
 
