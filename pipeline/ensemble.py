@@ -16,6 +16,7 @@ from features.labels.parts import scoring_parts
 from features.labels.uncertainty import paired_gain, score_with_interval
 from pipeline.running.stage import Params, run, task_of
 from pipeline.storage import paths
+from pipeline.storage.answers import answers_of_test, out_of_fold_answers
 from pipeline.storage.files import BadInput, blame, save_json, writing
 from pipeline.storage.predictions import (
     Predictions,
@@ -32,11 +33,13 @@ def ensemble(params: Params, key: str) -> str:
     """Write the ensemble's weights, temperatures and scores, `oof.npz` and `test.npz`."""
     options, members, data = task_of(params, key).ensemble, load_roster(key), TaskData(key)
     rows = np.flatnonzero(data.folds >= 0)
-    ids, labels, folds = data.train_ids[rows], data.labels[rows], data.folds[rows]
+    answers, test_ids = out_of_fold_answers(data, rows), answers_of_test(data).ids
+    rows = rows[answers.firsts]
+    ids, labels, folds = answers.ids, data.labels[rows], data.folds[rows]
     classes, label_sets, metric = data.classes, data.has_label_sets, load_metric(data)
     oof = np.stack([_out_of_fold(key, member, ids, classes, folds, label_sets) for member in members])
     folders = [paths.predictions(key, member) for member in members]
-    tests = [load_test_models(folder, data.test_ids, classes, label_sets) for folder in folders]
+    tests = [load_test_models(folder, test_ids, classes, label_sets) for folder in folders]
     with blame(f"{paths.folds(key)}, whose held-out rows the ensemble is fitted on"):
         greedy = Greedy(options.rounds, options.bags, options.seed)
         honest = honest_ensemble(oof, labels, folds, options.method, greedy, metric)
@@ -46,7 +49,7 @@ def ensemble(params: Params, key: str) -> str:
     with writing(paths.ensemble(key)) as part:
         part.mkdir()
         save_predictions(part / "oof.npz", Predictions(ids, honest.probabilities, classes, folds))
-        save_predictions(part / "test.npz", Predictions(data.test_ids, test, classes))
+        save_predictions(part / "test.npz", Predictions(test_ids, test, classes))
         save_json(part / "ensemble.json", summary)
     return _summary_line(summary)
 

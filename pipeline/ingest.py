@@ -9,7 +9,7 @@ import numpy as np
 
 from features.labels.metrics.metric import Metric
 from pipeline.config.errors import SENTENCE_CHARACTERS, quoted
-from pipeline.config.schema import Ingest, Label, Params
+from pipeline.config.schema import Ingest, Label, Params, Task
 from pipeline.readers import classes as class_reader
 from pipeline.readers.raw import Form, Images
 from pipeline.readers.rows import Rows, read_test_rows, read_training_rows, warn
@@ -34,7 +34,7 @@ def ingest(params: Params, key: str) -> str:
     task, sample = entry.ingest, read_sample(entry)
     with writing(paths.arrays(key)) as part:
         part.mkdir()
-        train, classes, form = read_training_rows(task, _declared_form(task), sample, entry.predict.group)
+        train, classes, form = read_training_rows(task, _declared_form(entry), sample, entry.predict.group)
         label_sets = train.labels is not None and train.labels.ndim == 2
         submission, metric = submission_form(key, entry, sample, classes, label_sets)
         _check_spellings(key, task, classes, sample, submission)
@@ -55,7 +55,8 @@ def ingest(params: Params, key: str) -> str:
     return f"{counts}, submission: {submission.line()}{remark}{test.remark}{test_remark}"
 
 
-def _declared_form(task: Ingest) -> Form:
+def _declared_form(entry: Task) -> Form:
+    task = entry.ingest
     return Form(
         task.image,
         task.pixel_scale,
@@ -64,6 +65,7 @@ def _declared_form(task: Ingest) -> Form:
         fit=None if task.image is None else task.resize,
         limits=(task.limits,) if isinstance(task.limits, tuple) else task.limits,
         skips_damaged=task.damaged == "skip",
+        all_pictures=entry.predict.group is not None,
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from features.labels.answers import combine
 from features.labels.intervals import with_bounds
 from features.labels.metrics.metric import Metric
 from features.labels.metrics.report import report
@@ -13,6 +14,7 @@ from features.labels.uncertainty import score_with_interval
 from pipeline.config.schema import Member, Params, Predict
 from pipeline.running.stage import member_of, run, task_of
 from pipeline.storage import paths
+from pipeline.storage.answers import answers_of_test, out_of_fold_answers
 from pipeline.storage.files import save_json, writing
 from pipeline.storage.folds import check_folds
 from pipeline.storage.predictions import SOURCES, Predictions, fold_test, save_predictions
@@ -24,17 +26,25 @@ from pipeline.training.network import averaged_probabilities, load_model
 
 
 def predict(params: Params, key: str) -> str:
-    """Write `oof.npz`, `test.npz`, `metrics.json` and, for a member's students, each fold's test probabilities."""
+    """Write `oof.npz`, `test.npz`, `metrics.json` and, for a member's students, each fold's test probabilities.
+
+    With `predict.group`, a row is an answer to several images.
+    """
     data = TaskData(member_of(params, key).task)
     member, options = load_tuned(data.task, key), task_of(params, data.task).predict
     check_folds(data.task, key)
     rows, oof, tests = _probabilities(data, member, key, options)
+    answers, test = out_of_fold_answers(data, rows), answers_of_test(data)
+    if options.group is not None:
+        oof = combine(oof, answers.answer_of_row, options.group.by, data.has_label_sets)
+        tests = combine(tests, test.answer_of_row, options.group.by, data.has_label_sets)
+        rows = rows[answers.firsts]
     metrics = {"rows": len(rows), **_scores(load_metric(data), oof, data.labels[rows], data.folds[rows])}
     with writing(paths.predictions(data.task, key)) as part:
         part.mkdir()
-        out_of_fold = Predictions(data.train_ids[rows], oof, data.classes, data.folds[rows])
+        out_of_fold = Predictions(answers.ids, oof, data.classes, data.folds[rows])
         save_predictions(part / "oof.npz", out_of_fold)
-        _save_tests(part, data, member, tests)
+        _save_tests(part, data, member, test.ids, tests)
         save_json(part / "metrics.json", metrics)
     score = with_bounds(metrics["score"], metrics["low"], metrics["high"])
     return f"{len(rows)} out-of-fold rows with {metrics['metric']} {score}, {tests.shape[1]} test rows"
@@ -51,7 +61,7 @@ def _scores(metric: Metric, oof: np.ndarray, labels: np.ndarray, folds: np.ndarr
     }
 
 
-def _save_tests(part: Path, data: TaskData, member: Member, tests: np.ndarray) -> None:
+def _save_tests(part: Path, data: TaskData, member: Member, ids: np.ndarray, tests: np.ndarray) -> None:
     """Write the mean of the test probabilities, float32 (models, n, classes), and without `train_on_all` each fold's.
 
     SOURCES maps each file to the training rows of the student's model that may learn from it. For a fold's file these
@@ -62,7 +72,7 @@ def _save_tests(part: Path, data: TaskData, member: Member, tests: np.ndarray) -
     if not member.training.train_on_all:
         sets |= {fold_test(fold): (test, np.flatnonzero(folds != fold)) for fold, test in enumerate(tests)}
     for name, (probabilities, _) in sets.items():
-        save_predictions(part / name, Predictions(data.test_ids, probabilities, data.classes))
+        save_predictions(part / name, Predictions(ids, probabilities, data.classes))
     save_json(part / SOURCES, {name: data.source(rows) for name, (_, rows) in sets.items()})
 
 

@@ -58,6 +58,7 @@ def _save_task(part: Path, params: Params, key: str, members: dict[str, Member])
     _save(part, paths.roster(key), list(members))
     on_all = any(member.training.train_on_all and member.generated_share > 0 for member in members.values())
     _save(part, paths.all_rows(key), on_all)
+    _save(part, paths.answer_group(key), task.predict.group)
     _save(part, paths.near_copies(key), task.split.near_copies)
 
 

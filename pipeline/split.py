@@ -10,7 +10,7 @@ from pipeline.config.errors import quoted
 from pipeline.config.schema import Folds, Params
 from pipeline.running.stage import run, task_of
 from pipeline.storage import paths
-from pipeline.storage.columns import load_column
+from pipeline.storage.columns import load_answers, load_column
 from pipeline.storage.files import blame, writing
 from pipeline.storage.task_data import TaskData
 
@@ -41,6 +41,10 @@ def _groups(options: Folds, data: TaskData) -> tuple[np.ndarray, str]:
         groups = first_rows(load_column(data.task, "train", options.group_column, data.train_ids))
         limit = max(limit, 2 * int(np.bincount(groups).max()))  # any two groups can be joined
         remark = f"; {len(np.unique(groups))} groups of {options.group_column} stay together"
+    answers = load_answers(data.task, "train", data.train_ids)
+    if answers is not None:
+        groups, _ = join_copies(groups, first_rows(answers), len(groups))
+        limit = max(limit, 2 * int(np.bincount(groups).max()))
     groups, unused = join_copies(groups, data.groups if data.near_copies is None else data.near_copies, limit)
     return groups, remark + (f"; {len(unused)} groups of copies are too large and do not" if unused else "")
 
@@ -49,7 +53,8 @@ def _folds(options: Folds, data: TaskData, groups: np.ndarray) -> np.ndarray:
     if options.time_column is not None:
         texts = load_column(data.task, "train", options.time_column, data.train_ids)
         return assign_latest_rows(_times(texts, options.time_column), groups, options.holdout_share)
-    assign = assign_folds if options.group_column is None else assign_grouped_folds
+    has_groups = options.group_column is not None or load_answers(data.task, "train", data.train_ids) is not None
+    assign = assign_grouped_folds if has_groups else assign_folds
     return assign(data.labels, groups, options.count, options.holdout_share, options.seed)
 
 

@@ -17,7 +17,7 @@ QUICK = settings(max_examples=100)
 
 
 def read(path, labelled=False, image=None, scale=1.0, layout=None, background="white", **options):
-    form_options = {name: options.pop(name) for name in ("fit", "limits") if name in options}
+    form_options = {name: options.pop(name) for name in ("fit", "limits", "all_pictures") if name in options}
     form = Form(image, scale, layout, background, **form_options)
     raw = read_split(Path(path), Split(images=str(path), **options), form, labelled)
     return replace(raw, images=np.concatenate([part.pixels.copy() for part in raw.images.parts()]))

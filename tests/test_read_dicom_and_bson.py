@@ -78,6 +78,17 @@ def test_products_with_pictures(tmp_path):
     assert read(path).labels is None
 
 
+def test_all_pictures_of_products_are_rows_with_a_column(tmp_path):
+    products = [
+        {"_id": 7, "category_id": 1, "imgs": [picture("red"), picture("blue")]},
+        {"_id": 9, "category_id": 2, "imgs": [picture("blue")]},
+    ]
+    path = write(tmp_path / "train.bson", bson(*products))
+    raw = read(path, labelled=True, all_pictures=True)
+    assert raw.ids.tolist() == ["7_0", "7_1", "9_0"] and raw.labels.tolist() == [1, 1, 2]
+    assert raw.columns["_id"].tolist() == ["7", "7", "9"] and len(raw.images) == 3
+
+
 @pytest.mark.parametrize("end", [3, 40, -1])
 def test_a_truncated_bson_file_is_named(tmp_path, end):
     data = bson({"_id": 7, "category_id": 1, "imgs": [picture("red")]})

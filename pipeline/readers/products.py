@@ -1,8 +1,9 @@
-"""Products with pictures in a BSON file, as cdiscount's: a product is a row, shown by its first picture."""
+"""Products with pictures in a BSON file, as cdiscount's: a product is a row, or each picture is."""
 
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from pipeline.config.errors import quoted
 from pipeline.config.schema import Split
@@ -17,13 +18,15 @@ _ID_NAMES = ("_id", *ID_NAMES)
 
 
 def read_bson_products(path: Path, split: Split, form: Form, labelled: bool) -> Raw:
-    """Return the first picture, the id and the label of each product.
+    """Return the pictures, the ids and the labels of products: all pictures if the form says so, else the first ones.
+
+    With all pictures, the id of a picture is that of its product with its number, and the product's is a column.
 
     Raises:
         BadInput: the file is damaged, a product has no picture or lacks a key, or it is not clear which key is the
             label.
     """
-    ids, labels, places, more = [], [], {}, 0
+    ids, products, labels, places, more = [], [], [], {}, 0
     id_: str | None = None
     label: str | None = None
     for number, product in enumerate(read_products(path)):
@@ -31,10 +34,13 @@ def read_bson_products(path: Path, split: Split, form: Form, labelled: bool) -> 
             id_, label = _keys(path, list(product.values), split, labelled)
         if not product.pictures or id_ not in product.values or (label is not None and label not in product.values):
             raise BadInput(f"{path}: product {number} (counted from 0) has no picture, or no {id_} or {label}")
-        ids.append(product.values[id_])
-        labels.append(product.values[label] if label else None)
-        places[str(number)] = product.pictures[0]
-        more += len(product.pictures) - 1
+        pictures = product.pictures if form.all_pictures else product.pictures[:1]
+        more += len(product.pictures) - len(pictures)
+        for place, picture in enumerate(pictures):
+            products.append(str(product.values[id_]))
+            ids.append(f"{product.values[id_]}_{place}" if form.all_pictures else product.values[id_])
+            labels.append(product.values[label] if label else None)
+            places[f"{number}_{place}"] = picture
     if not places:
         raise BadInput(f"{path}: no products in it")
     images = open_images(path, tuple(places), form, places)
@@ -45,6 +51,7 @@ def read_bson_products(path: Path, split: Split, form: Form, labelled: bool) -> 
             labels=tidy(np.array(labels), "label") if label else None,
             label_column=quoted(label) if label else None,
             form=images.form,
+            columns=pd.DataFrame({str(id_): products}, dtype=object),
             remark=f"; the first picture of each product, without {more} others of {path.name}" if more else "",
         )
 

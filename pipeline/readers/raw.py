@@ -31,6 +31,7 @@ class Form:
     fit: Fit | None = None  # how image files get the size `image`; None: they must have one size
     channels: int | None = None  # of image files
     limits: Limits | Literal["robust"] | None = None  # of measured values
+    all_pictures: bool = False  # whether all pictures of a product are rows, instead of the first one
     skips_damaged: bool = False  # whether damaged image files are reported instead of refused
 
     @property

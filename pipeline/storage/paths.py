@@ -113,6 +113,11 @@ def near_copies(task: str) -> Path:
     return entry("tasks", task, "near_copies")
 
 
+def answer_group(task: str) -> Path:
+    """JSON: the block predict.group, which tells the stage ingest which images have one answer."""
+    return entry("tasks", task, "answer_group")
+
+
 def resume(task: str, member: str) -> Path:
     """State of unfinished training: outside the outs, which DVC deletes before a stage runs again."""
     return Path(".resume", task, member)
