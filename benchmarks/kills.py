@@ -186,7 +186,8 @@ def wrong_at_the_end(project: Path, status: int, reference: dict, rows: list[dic
     if names:
         wrong.append(f"other contents: {', '.join(names)}")
     for frames, error in TRACEBACK.findall(log):
-        if error != "KeyboardInterrupt" or str(project) in frames:  # else Ctrl-C came while Python itself started
+        is_before_our_code = error.startswith("KeyboardInterrupt") and str(project) not in frames
+        if not is_before_our_code:
             wrong.append(f"a traceback: {error[-300:]}")
     epochs = pd.DataFrame(EPOCH_LINE.findall(log), columns=["title", "epoch", "seconds"])
     again = epochs[epochs.duplicated(["title", "epoch"])]

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from pipeline.running.stage import one_sentence
 from pipeline.storage import paths
 from tests.kaggle_project import hear_ctrl_c
 from tests.projects import ROOT, environment, member, task, write_blobs, write_params
@@ -108,13 +109,13 @@ def test_importing_the_package_changes_nothing(slow, package):
     assert process.communicate(timeout=20) == ("", "")
 
 
-@pytest.mark.parametrize("gib", [0.2, 0.3])
-def test_too_little_address_space_is_one_sentence(tmp_path, gib):
+@pytest.mark.parametrize(("stage", "gib", "least_gib"), [("replica", 0.2, 1), ("replica", 0.3, 1), ("train", 1.5, 3)])
+def test_too_little_address_space_is_one_sentence(tmp_path, stage, gib, least_gib):
     limits = [int(gib * 2**30)] * 2
     limit = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_AS, limits)}
-    process = start("-m", "pipeline.replica", "fashion", folder=tmp_path, **limit)
-    sentence = f"the address space is limited to {gib:.2f} GiB, expected at least 1 GiB; raise `ulimit -v`"
-    assert process.communicate(timeout=20) == ("", f"replica: error: {sentence}\n")
+    process = start("-m", f"pipeline.{stage}", "fashion", folder=tmp_path, **limit)
+    sentence = f"the address space is limited to {gib:.2f} GiB, expected at least {least_gib} GiB; raise `ulimit -v`"
+    assert process.communicate(timeout=20) == ("", f"{stage}: error: {sentence}\n")
     assert process.returncode == 1
 
 
@@ -131,6 +132,18 @@ def test_a_library_without_memory_and_a_missing_one_are_one_sentence(tmp_path):
         assert printed.startswith(f"split: error: {sentence}")
         assert printed.count("\n") == 1
         assert process.returncode == 1
+
+
+class ResourceExhaustedError(Exception):
+    """Stands for TensorFlow's error of this name."""
+
+
+@pytest.mark.parametrize("error", [ResourceExhaustedError("OOM"), RuntimeError("RESOURCE_EXHAUSTED: Out of memory")])
+def test_a_full_device_is_one_sentence(capsys, error):
+    with pytest.raises(SystemExit), one_sentence("train"):
+        raise error
+    sentence = "out of memory on the device; use a smaller batch_size or a smaller network"
+    assert capsys.readouterr().err == f"train: error: {sentence}\n"
 
 
 def test_a_bug_still_shows_its_traceback(tmp_path):

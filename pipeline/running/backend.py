@@ -6,9 +6,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from pipeline.running.start import check_address_space
 from pipeline.running.usage import answer
 from pipeline.storage.paths import COMPILED
 
+LEAST_BYTES = 3 << 30  # of address space
 NVIDIA_DEVICES = ("nvidia*", "nvhost*", "nvmap", "dxg")  # device files of a GPU: on a desktop, on Jetson, under WSL
 
 
@@ -52,5 +54,6 @@ def _import_quietly() -> None:
 
 
 answer()  # before the import, which takes seconds
+check_address_space(LEAST_BYTES)  # with less, it ends in a different error each time
 _import_quietly()
 import keras  # noqa: E402, F401

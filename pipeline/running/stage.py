@@ -67,11 +67,21 @@ def one_sentence(stage: str) -> Iterator[None]:
         _fail(stage, f"{error.filename}: {_lower(error.strerror or str(error))}" if error.filename else str(error))
     except MemoryError:
         _fail(stage, "out of memory; free some, or use fewer or smaller images")
+    except Exception as error:
+        if not _is_out_of_device_memory(error):
+            raise
+        _fail(stage, "out of memory on the device; use a smaller batch_size or a smaller network")
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second Ctrl-C ends it at once
         sys.stderr.write(interrupted_line(stage))
         sys.stderr.flush()
         sys.exit(INTERRUPTED)
+
+
+def _is_out_of_device_memory(error: Exception) -> bool:
+    """Return whether TensorFlow, PyTorch or JAX, which this module does not import, could not allocate memory."""
+    is_named_so = type(error).__name__ in ("ResourceExhaustedError", "OutOfMemoryError")
+    return is_named_so or "RESOURCE_EXHAUSTED" in str(error)
 
 
 def task_of(params: Params, key: str) -> Task:

@@ -33,16 +33,21 @@ def begin() -> None:
     silence_warnings()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may not be valid text
-    limit_bytes = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit_bytes != resource.RLIM_INFINITY and limit_bytes < LEAST_BYTES:
-        _fail(
-            f"the address space is limited to {limit_bytes / 2**30:.2f} GiB, expected at least "
-            f"{LEAST_BYTES / 2**30:.0f} GiB; raise `ulimit -v`"
-        )
+    check_address_space(LEAST_BYTES)
     if "DVC_STAGE" in os.environ:
         from pipeline.running.orphans import end_with_dvc
 
         end_with_dvc()
+
+
+def check_address_space(least_bytes: int) -> None:
+    """End the process with one line if its address space is limited to less than `least_bytes`."""
+    limit_bytes = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit_bytes != resource.RLIM_INFINITY and limit_bytes < least_bytes:
+        _fail(
+            f"the address space is limited to {limit_bytes / 2**30:.2f} GiB, expected at least "
+            f"{least_bytes / 2**30:.0f} GiB; raise `ulimit -v`"
+        )
 
 
 def imports_done() -> None:
