@@ -64,8 +64,8 @@ def test_a_params_yaml_without_optional_blocks_goes_through_dvc(project):
     assert paths.entry("tasks", "blobs", "predict").exists()
 
 
-@pytest.mark.parametrize("name", HOSTILE[:4])
-@pytest.mark.parametrize("single", [[], ["-s"]])
+@pytest.mark.parametrize("name", [HOSTILE[0], *(pytest.param(n, marks=pytest.mark.slow) for n in HOSTILE[1:4])])
+@pytest.mark.parametrize("single", [[], pytest.param(["-s"], marks=pytest.mark.slow)])
 def test_dvc_builds_no_command_from_a_bad_name(project, name, single):
     write_params(project, {name: task("raw")}, {"m": member(name)})
     (project / "raw").mkdir()
@@ -85,7 +85,7 @@ def test_a_bad_name_that_leads_to_an_entry_of_before_builds_no_command(project):
     assert not list(project.rglob("PWNED"))
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", [*HOSTILE[:3], *(pytest.param(n, marks=pytest.mark.slow) for n in HOSTILE[3:])])
 def test_a_stage_refuses_bad_names_in_one_sentence(project, name):
     write_params(project, {"t": task("raw"), name: task("raw")}, {"m": member("t")})
     done = subprocess.run(
