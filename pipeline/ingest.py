@@ -37,7 +37,7 @@ def ingest(params: Params, key: str) -> str:
         train, classes, form = read_training_rows(task, _declared_form(entry), sample, entry.predict.group)
         label_sets = train.labels is not None and train.labels.ndim == 2
         submission, metric = submission_form(key, entry, sample, classes, label_sets)
-        _check_spellings(key, task, classes, sample, submission)
+        classes = _as_in_sample(key, task, classes, sample, submission)
         if entry.submission.form is None:
             _check_metric(sample, submission, metric)
         shape = train.images.shape[1:]
@@ -69,26 +69,29 @@ def _declared_form(entry: Task) -> Form:
     )
 
 
-def _check_spellings(key: str, task: Ingest, classes: list[Label], sample: Sample, form: SubmissionForm) -> None:
-    """Compare the classes with the sample submission's labels: a submission in another spelling would score 0.
+def _as_in_sample(key: str, task: Ingest, classes: list[Label], sample: Sample, form: SubmissionForm) -> list[Label]:
+    """Return the classes in the sample submission's spelling: a submission in another spelling would score 0.
 
     Raises:
-        BadInput: the sample spells some classes differently, and the entry does not declare its classes.
+        BadInput: the sample spells some classes differently, but not only as numbers such as `1` and `1.0`, and the
+            entry does not declare its classes.
     """
     if form.kind not in (LABEL, LABEL_SET, TOP_K):
-        return
+        return classes
     path, source = sample.path, Path(task.folder, task.train.labels or task.train.images)
     cells, separator = sample.table[form.columns[0]].tolist(), None if form.kind == LABEL else form.separator
     spellings, is_one_value = class_reader.sample_spellings(classes, cells, separator)
     if not spellings:
         if stranger := class_reader.stranger(classes, cells, separator):
             warn(f"{path}: no label is a class of {source}, for example {quoted(stranger)}")
-        return
+        return classes
+    if task.classes is None and class_reader.are_numbers(spellings):
+        return class_reader.respelled(classes, spellings)
     (label, spelling), line = next(iter(spellings.items())), class_reader.classes_line(classes, spellings)
     sentence = f"{path}: {quoted(spelling)} is {quoted(label)} of {source} in another spelling"
     if is_one_value or task.classes is not None:
         warn(f"{sentence}; submissions are written with {quoted(label)}")
-        return
+        return classes
     advice = f"{sentence}; to write it as in {path.name}, put this line into tasks.{key}.ingest: {line}"
     if len(advice) > SENTENCE_CHARACTERS:
         print(line)

@@ -12,16 +12,18 @@ from pipeline.readers.raw import tidy
 
 _MISSING = ("nan", "n/a", "na", "null", "none", "<na>")  # how programs write an unknown label
 _MOST_LISTED = 10
+_WHOLE_NUMBER = re.compile(r"(0|-?[1-9][0-9]{0,17})(\.0*)?")  # "007" is a name
 
 
 def class_indices(labels: np.ndarray, declared: tuple[Label, ...] | None) -> tuple[list[Label], np.ndarray]:
     """Return the classes, sorted, and the index (n,) int64 of each label among them.
 
-    A label may be a declared class in another spelling.
+    A label may be a declared class in another spelling. `1` and `1.0` are one class.
 
     Raises:
         ValueError: there is only one class, or a label is not a declared class.
     """
+    labels = _in_one_spelling(labels)
     if declared is None:
         values, indices = np.unique(labels, return_inverse=True)
         if len(values) < 2:
@@ -36,6 +38,14 @@ def class_indices(labels: np.ndarray, declared: tuple[Label, ...] | None) -> tup
         label = quoted(labels[row])
         raise ValueError(f"label {label} in row {row} (counted from 0) is not among the classes {class_list(classes)}")
     return classes, np.array(class_of_spelling, np.int64)[indices]
+
+
+def _in_one_spelling(labels: np.ndarray) -> np.ndarray:
+    """Return labels (n,) as int64 if all are whole numbers, some of them with a decimal point, else unchanged."""
+    texts = np.unique(labels).tolist() if labels.dtype.kind == "U" else ["no number"]
+    if not all(_WHOLE_NUMBER.fullmatch(text) for text in texts):
+        return labels
+    return np.array([int(text.partition(".")[0]) for text in labels.tolist()], np.int64)
 
 
 def label_set_indicators(
@@ -107,10 +117,20 @@ def _are_probabilities(names: set[str]) -> bool:
     return len(numbers) == len(names) and max(numbers) <= 1 and any(0 < number < 1 for number in numbers)
 
 
+def are_numbers(spellings: dict[str, str]) -> bool:
+    """Return whether all spellings are whole numbers, such as `1` and `1.0`, which surely mean the same."""
+    return all(_WHOLE_NUMBER.fullmatch(text) for pair in spellings.items() for text in pair)
+
+
+def respelled(classes: list[Label], spellings: dict[str, str]) -> list[Label]:
+    """Return the classes in the spelling of the sample submission."""
+    texts = respell([str(label) for label in classes], spellings)
+    return [int(text) if re.fullmatch(r"0|-?[1-9][0-9]{0,17}", text) else text for text in texts]
+
+
 def classes_line(classes: list[Label], spellings: dict[str, str]) -> str:
     """Return the line of a task's entry with the classes in the spelling of the sample submission."""
-    texts = respell([str(label) for label in classes], spellings)
-    values = [int(text) if re.fullmatch(r"0|-?[1-9][0-9]*", text) else text for text in texts]
+    values = respelled(classes, spellings)
     flow = yaml.safe_dump(values, default_flow_style=True, allow_unicode=True, width=float("inf")).strip()
     return f"classes: {flow}"
 
