@@ -44,6 +44,20 @@ def test_the_entry_of_photos_is_read_by_ingest(tmp_path, monkeypatch):
     assert json.loads((paths.arrays("skin") / "about.json").read_text())["classes"] == [0, 1]
 
 
+@pytest.mark.parametrize(
+    ("name", "classes"),
+    [("dogs-vs-cats-redux-kernels-edition", ["cat", "dog"]), ("iwildcam-2020-fgvc7", [10, 11, 12, 13])],
+)
+def test_labels_in_names_and_in_json_are_seen(name, classes, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    raw_files.write(name, tmp_path / "raw")
+    new.new("photos", paths.PARAMS.parent / "raw")
+    text = paths.PARAMS.read_text().replace("metric: roc_auc", "submission: {positive: dog}\n    metric: roc_auc")
+    paths.PARAMS.write_text(text)
+    ingest.ingest(load_params(paths.PARAMS), "photos")
+    assert json.loads((paths.arrays("photos") / "about.json").read_text())["classes"] == classes
+
+
 def test_a_table_of_pixels_is_its_own_label_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_blobs(tmp_path / "raw")

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from pipeline.readers.csv_table import ID_NAMES, LABEL_NAMES, read_text
+from pipeline.readers.csv_table import read_text
 from pipeline.readers.survey import Pictures, Survey
 
 SMALL_PIXELS = 64  # images with sides up to this keep their size
 MOST_PIXELS = 128  # longer side at which larger images are stored
 GROUP = re.compile(r"patient|subject|camera|location|plant_?id", re.IGNORECASE)  # a column with groups of rows
+NAMED = re.compile(r"[A-Za-z_-]+\.[0-9]+\.[A-Za-z]+")  # cat.0.jpg: the name of an image begins with its label
 FOLDS = 5
 CHANNELS = 3
 COPIES = 2  # of the stored images: in the workspace and in DVC's cache
@@ -93,15 +94,12 @@ def _train(files: Survey) -> list[str]:
     """Return the settings of the training split that ingest cannot infer, and the images."""
     assert files.train is not None
     settings = [f"images: {_scalar(files.train.name)}"]
-    if files.labels is None:
-        return [*settings, f"labels: {_scalar(files.coco)}"] if files.coco else settings
-    names, answers = files.labels.names or (), (files.sample.names or ())[1:]
-    settings.append(f"labels: {_scalar(files.labels.path.relative_to(files.folder).as_posix())}")
-    sample_id = (files.sample.names or ("",))[0]
-    if sample_id in names and sample_id.lower() not in ID_NAMES:
-        settings.append(f"id_column: {_scalar(sample_id)}")
-    if len(answers) == 1 and answers[0] in names and answers[0].lower() not in LABEL_NAMES:
-        settings.append(f"label_column: {_scalar(answers[0])}")
+    if files.labels is not None:
+        settings.append(f"labels: {_scalar(files.labels.path.relative_to(files.folder).as_posix())}")
+    elif files.coco:
+        settings.append(f"labels: {_scalar(files.coco)}")
+    elif files.train.files and all(NAMED.fullmatch(file) for file in files.train.files):
+        settings.append('path_pattern: "{label}.*"')
     return settings
 
 
