@@ -243,3 +243,10 @@ def test_a_line_without_end_is_not_read_to_it(tmp_path, monkeypatch):
     monkeypatch.setattr("pipeline.readers.csv_table._LINE_CHARACTERS", 1000)
     with pytest.raises(BadInput, match=r"long\.csv: a line of 1000 characters or more"):
         read_labels(write(tmp_path / "long.csv", "1," * 1000), Split(images="-"))
+
+
+def test_an_id_of_five_million_characters_is_refused_before_numpy_makes_room_for_it():
+    with pytest.raises(
+        ValueError, match=r"the id of row 1 \(counted from 0\) has 5000000 characters, expected at most"
+    ):
+        tidy(np.array(["a", "x" * 5_000_000, "b"], object), "id")

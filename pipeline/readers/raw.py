@@ -13,6 +13,7 @@ from features.images.layouts import Layout
 from features.images.limits import Limits
 from pipeline.config.errors import BadInput
 
+MOST_CHARACTERS = 4096  # of an id or a label
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")  # "007" is a name, not a number
 
 
@@ -104,6 +105,13 @@ def tidy(values: np.ndarray, noun: str = "value") -> np.ndarray:
     texts = [value.decode() if isinstance(value, bytes) else str(value).strip() for value in values.tolist()]
     if "" in texts:
         raise ValueError(f"the {noun} of row {texts.index('')} (counted from 0) is empty")
+    lengths = [len(text) for text in texts]
+    if texts and max(lengths) > MOST_CHARACTERS:  # NumPy needs this space for every row
+        row = lengths.index(max(lengths))
+        raise ValueError(
+            f"the {noun} of row {row} (counted from 0) has {max(lengths)} characters, expected at most "
+            f"{MOST_CHARACTERS}; is a quotation mark missing?"
+        )
     if all(_WHOLE.fullmatch(text) for text in texts):
         return np.array([int(text) for text in texts], np.int64)
     return np.array(texts, np.str_)
