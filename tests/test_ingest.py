@@ -470,7 +470,9 @@ def test_letters_are_no_truth_values(capsys):
     assert capsys.readouterr().err.count("two spellings") == 2  # t and T, n and N
 
 
-@pytest.mark.parametrize("splits", [("train", "valid"), ("Train", "Test"), ("training", "validation", "test")])
+@pytest.mark.parametrize(
+    "splits", [("train", "valid"), ("Train", "Test"), ("training", "validation", "test"), ("train_set", "test_set")]
+)
 def test_a_folder_of_splits_is_no_folder_of_classes(splits):
     for split in splits:
         save_images(f"all/{split}", ["cat/1.png", "dog/2.png", "dog/3.png"], TEST)

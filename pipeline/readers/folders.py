@@ -15,8 +15,8 @@ from pipeline.readers.raw import Form, Raw, tidy
 from pipeline.storage.files import BadInput
 
 SUFFIXES = (*PICTURES, *ARRAYS, *dicom.SUFFIXES)
-_TRAIN = re.compile(r"train(ing)?", re.IGNORECASE)  # can be a class of vehicles
-_SPLIT = re.compile(r"test(ing)?|val(id|idation)?|dev", re.IGNORECASE)
+_TRAIN = re.compile(r"train(ing)?([-_ ]?(set|data|images?))?", re.IGNORECASE)  # can be a class of vehicles
+_SPLIT = re.compile(r"(test(ing)?|val(id|idation)?|dev|eval(uation)?)([-_ ]?(set|data|images?))?", re.IGNORECASE)
 _MOST_SUFFIXES = 5  # named in the remark about other files
 
 
