@@ -67,6 +67,7 @@ def _make_up(members: int, rows: int, classes: int) -> None:
     names = [f"member-{index}" for index in range(members)]
     paths.roster("made_up").parent.mkdir(parents=True)
     save_json(paths.roster("made_up"), names)
+    save_json(paths.entry("tasks", "made_up", "metric"), {"name": "accuracy", "k": 5, "positive": None})
     shared = 4.0 * np.eye(classes)[labels] + 1.2 * rng.normal(size=(rows, classes))
     for index, name in enumerate(names):
         logits = shared + (0.6 + 0.05 * index) * rng.normal(size=(rows, classes))

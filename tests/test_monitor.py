@@ -11,6 +11,8 @@ from pipeline import ensemble, ingest, predict, prepare, report, roster, score, 
 from pipeline.config.schema import Member, load_params
 from pipeline.storage import paths
 from pipeline.training.monitor import Monitor, best_epoch, monitor_of, training_values
+from pipeline.tuning.search import best_of
+from pipeline.tuning.study import end, open_study
 from submissions import build
 from tests.projects import member, task, write_blobs, write_params, write_task
 
@@ -57,6 +59,13 @@ def test_a_new_metric_trains_again_only_what_it_chooses():
     for monitor in ("val_accuracy", "val_loss"):
         assert len({values[metric, monitor] for metric in ("accuracy", "roc_auc", "map_at_k")}) == 1
     assert len({values[metric, "metric"] for metric in ("accuracy", "roc_auc", "map_at_k")}) == 3
+
+
+def test_the_best_trial_by_a_loss_has_the_lowest():
+    study = open_study("m.journal", "m", "none", 3, higher_is_better=False)
+    for value in (0.5, 0.2, 0.9):
+        end(study, study.ask().number, value)
+    assert best_of(study).value == 0.2
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 
 from features.labels.intervals import bounds, with_bounds
 from models import ARCHITECTURES
-from pipeline import ingest, prepare, split, tune
+from pipeline import ingest, prepare, roster, split, tune
 from pipeline.config.schema import Member, Tune, load_params
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput
@@ -45,6 +45,7 @@ def project(tmp_path, monkeypatch):
         return load_params(paths.PARAMS)
 
     params = with_member()
+    roster.roster(params)
     for run in (ingest.ingest, prepare.prepare, split.split):
         run(params, "blobs")
     return with_member

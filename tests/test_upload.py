@@ -20,9 +20,8 @@ def test_an_upload_is_recorded_sent_and_confirmed_by_the_listing(kaggle, capsys)
     text = run(capsys, "shoes")
     (submission,) = kaggle.submissions
     assert submission.data == SUBMISSION.encode()
-    assert (
-        submission.description == "no commit: shoes-resnet 0.75 + shoes-cnn 0.25, out-of-fold 0.8125 (0.7874 to 0.8353)"
-    )
+    members = "shoes-resnet 0.75 + shoes-cnn 0.25"
+    assert submission.description == f"no commit: {members}, out-of-fold accuracy 0.8125 (0.7874 to 0.8353)"
     assert kaggle.log == [*ASKED_FIRST, *SENT, "GetSubmissionLimits", "ListSubmissions", "GetLeaderboard"]
     own = "0.8125 (0.7874 to 0.8353)"
     for fragment in ("submission 1000", "0.75", "place 2 of 3", own, "-0.0625", "public 0.8000", "4 subm"):
