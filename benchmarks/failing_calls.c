@@ -94,7 +94,7 @@ static int fault_of(const char *call, int fd) {
 }
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
-#define FAIL_IF(error, value) do { int e = (error); if (e > 0) { errno = e; return value; } } while (0)
+#define FAIL_IF(error, value) do { int failed_ = (error); if (failed_ > 0) { errno = failed_; return value; } } while (0)
 #define OPENS(flags) ((flags) & (O_WRONLY | O_RDWR | O_CREAT) ? "open" : "read")
 #define MODE(flags) mode_t mode = 0; if ((flags) & (O_CREAT | O_TMPFILE)) { va_list a; va_start(a, flags); mode = va_arg(a, mode_t); va_end(a); }
 

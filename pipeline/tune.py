@@ -85,6 +85,8 @@ def _run_search(member: Member, key: str) -> "optuna.Study":
 def _check_data(member: Member) -> None:
     """Raise BadInput if the task's data is damaged: else each trial would be recorded as one that failed."""
     data = TaskData(member.task)
+    data.statistics(member.input)
+    data.pixel_mean(member.input)
     images, labels = data.images("train", member.input), data.labels
     if not data.classes or len(images) != len(labels):
         raise BadInput(f"{data.folder}: {len(images)} images and {len(labels)} labels, expected equal numbers")

@@ -149,7 +149,7 @@ def test_a_study_without_a_score_is_one_sentence(project, fake_runs, monkeypatch
     assert not paths.tuning("blobs", "m").exists()
 
 
-@pytest.mark.parametrize("name", ["about.json", "train_images.npy", "train_labels.npy", "folds.csv"])
+@pytest.mark.parametrize("name", ["about.json", "statistics.json", "train_images.npy", "train_labels.npy", "folds.csv"])
 def test_damaged_data_is_one_sentence_and_no_trial_of_the_study(project, name):
     params = project(tune={"trials": 2, "space": SMALL})
     path = paths.images("blobs") / name if name != "folds.csv" else paths.folds("blobs")
