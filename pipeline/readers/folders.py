@@ -1,5 +1,6 @@
 """A folder of images, a file each, flat or with a subfolder for each class."""
 
+import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -37,11 +38,14 @@ def read_folder(folder: Path, form: Form) -> Raw:
 
 def _files(folder: Path) -> tuple[tuple[str, ...], list[str]]:
     """Return the image files of a folder and the other files, without hidden ones."""
-    paths = [path.relative_to(folder) for path in folder.rglob("*")]
-    visible = [path for path in paths if not any(part.startswith(".") for part in path.parts)]
-    files = [path for path in visible if not (folder / path).is_dir()]
-    images = sorted((path.as_posix() for path in files if path.suffix.lower() in SUFFIXES), key=natural)
-    return tuple(images), sorted(path.as_posix() for path in files if path.suffix.lower() not in SUFFIXES)
+    images, others = [], []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        prefix = Path(place).relative_to(folder).as_posix() + "/" if place != str(folder) else ""
+        for name in names:
+            if not name.startswith("."):
+                (images if name.lower().endswith(SUFFIXES) else others).append(prefix + name)
+    return tuple(sorted(images, key=natural)), sorted(others)
 
 
 def _left_out(others: list[str]) -> str:
