@@ -319,7 +319,8 @@ def test_an_edit_reruns_what_it_changes(repository):
     path.write_text(text.replace("options.holdout_share, options.seed)", "options.holdout_share, options.seed + 1)"))
     assert path.read_text() != text
     stages = ran(run(repository, "dvc", "repro", "ensemble@price_sum"))
-    assert stages == {"split@price_sum", *stages_of("price_sum-fast"), "ensemble@price_sum"}
+    before = {"split@price_sum", "generate@price_sum"}  # generate writes that nothing is generated
+    assert stages == before | stages_of("price_sum-fast") | {"ensemble@price_sum"}
 
 
 @pytest.mark.nightly
