@@ -147,7 +147,7 @@ def test_the_stage_keeps_patients_together(patients):
 
 
 def test_the_stage_validates_on_the_latest_rows(patients):
-    run_to_split(count=1, holdout_share=0.25, time_column="date")
+    run_to_split(holdout_share=0.25, time_column="date")
     assert sorted(TaskData("t").train_ids[TaskData("t").folds == 0].tolist()) == list(range(30, 40))
 
 

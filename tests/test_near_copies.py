@@ -80,8 +80,8 @@ def test_images_of_any_channels_and_constant_images():
     images = np.random.default_rng(0).normal(size=(6, 70, 64, 5)).astype(np.float32)
     images[3:] = 1.0
     prints = fingerprints([images])
-    assert near_copy_groups(prints, 0.92).tolist() == list(range(6))  # identical ones are exact copies, found by digest
-    assert least_correlation(fingerprints([images[:1]])) == pytest.approx(0.92)
+    assert near_copy_groups(prints, 0.9).tolist() == list(range(6))  # identical ones are exact copies, found by digest
+    assert least_correlation(fingerprints([images[:1]])) == pytest.approx(0.9)
     assert len(fingerprints([]).hashes) == 0
 
 

@@ -14,12 +14,12 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 SIDE_PIXELS = 32  # of the small versions
-HASH_BITS = 14  # largest distance of two hashes of 64 bits
-LEAST_CORRELATION = 0.92
-LEAST_DEVIATIONS = 5  # standard deviations above random pairs, after Fisher's transformation
+HASH_BITS = 20  # largest distance of two hashes of 64 bits
+LEAST_CORRELATION = 0.9
+LEAST_DEVIATIONS = 4  # standard deviations above random pairs, after Fisher's transformation
 MOST_CANDIDATES = 16  # for one image: those with the nearest hashes
 _SHIFT_PIXELS = 3
-_BLUR_PIXELS = 0.7
+_BLUR_PIXELS = 1.2
 _BLOCK_DISTANCES = 1 << 22
 _BLOCK_PAIRS = 4096
 _RANDOM_PAIRS = 1024

@@ -80,12 +80,18 @@ class Folds(Block):
         None, description="a column of the label file, such as patient: its rows with one value stay in one fold"
     )
     time_column: Text | None = Field(
-        None, description="a column of the label file with numbers or dates: the latest rows validate; needs count 1"
+        None, description="a column of the label file with numbers or dates: the latest rows validate, with count 1"
     )
     near_copies: bool | None = Field(
         None, description="keep near-copies of an image in one fold; null: for images of 64x64 and larger without items"
     )
     seed: Seed = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hold_out_in_time(cls, value: Any) -> Any:
+        """With a time column, the default is a hold-out."""
+        return {"count": 1, **value} if isinstance(value, dict) and value.get("time_column") is not None else value
 
     @model_validator(mode="after")
     def _check_time(self) -> "Folds":
