@@ -252,6 +252,17 @@ def test_statistics_of_batch_normalisation_are_those_of_all_training_rows():
     assert (after[0] != before[0]).any()
 
 
+def test_statistics_of_many_images_are_means_over_batches(monkeypatch):
+    monkeypatch.setattr(batch_norm, "BATCH_IMAGES", 40)
+    model, images = small_network(), batches_of(80, 20).images
+    mean, variance, *_ = batch_norm.estimator(model)(images)
+    kernel, bias = (np.array(ops.convert_to_numpy(weight)) for weight in model.trainable_variables[:2])
+    patches = np.lib.stride_tricks.sliding_window_view(images[..., 0] / 255, (3, 3), axis=(1, 2))
+    halves = (patches.reshape(80, 2, 2, 9) @ kernel.reshape(9, 6) + bias).reshape(2, -1, 6)
+    assert mean == pytest.approx(halves.mean(axis=1).mean(axis=0), abs=1e-4)
+    assert variance == pytest.approx(halves.var(axis=1).mean(axis=0), rel=1e-3)
+
+
 def test_frozen_statistics_stay():
     model = small_network()
     for layer in model.layers:
