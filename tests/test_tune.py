@@ -14,6 +14,8 @@ from optuna.trial import TrialState
 from features.labels.intervals import bounds, with_bounds
 from models import ARCHITECTURES
 from pipeline import ingest, prepare, roster, split, tune
+from pipeline.config.options import decode, options_model
+from pipeline.config.parsing import parse
 from pipeline.config.schema import Member, Tune, load_params
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput
@@ -111,6 +113,9 @@ def test_every_architecture_has_a_space_of_its_own(architecture):
     assert "training.learning_rate" in space.own
     for name, distribution in space.distributions.items():
         assert not distribution.single(), name
+        values = getattr(distribution, "choices", None) or (distribution.low, distribution.high)
+        for value in values if name.startswith("options.") else ():
+            parse(options_model(architecture), {name.removeprefix("options."): decode(value)})
 
 
 @pytest.mark.slow
