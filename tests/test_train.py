@@ -311,13 +311,13 @@ HISTORIES = {  # of two folds: learning rates, and validation losses, of which t
     ],
 )
 def test_the_model_on_all_rows_repeats_what_the_folds_did(project, tmp_path, schedule, epochs, rates):
-    training = {"epochs": 9, "schedule": schedule, "train_on_all": True, "batch_size": None}
+    training = {"epochs": 9, "schedule": schedule, "train_on_all": True, "batch_size": None, "monitor": "val_loss"}
     params = project({"m": member("blobs", training=training)})
     jobs = fold_jobs(params.members["m"], "m", tmp_path)
     for job, (learning_rates, losses) in zip(jobs, HISTORIES.values(), strict=True):
         job.folder.mkdir()
         table = {"epoch": range(1, len(losses) + 1), "learning_rate": learning_rates, "val_loss": losses}
-        pd.DataFrame(table).to_csv(job.folder / "history.csv", index=False)
+        pd.DataFrame(table).assign(loss=0.5, seconds=1.0).to_csv(job.folder / "history.csv", index=False)
     job = job_on_all_rows(params.members["m"], "m", tmp_path, jobs)
     assert job.epochs == epochs
     assert list(job.learning_rates) == pytest.approx(rates)
@@ -347,7 +347,7 @@ def test_a_plateau_lowers_the_rate_after_its_patience_and_never_below_its_least(
     """The losses stay, so each epoch after the first one counts."""
     monkeypatch.setattr(callbacks, "log_loss", lambda *_: 1.0)
     settings = {"schedule": "plateau", "plateau_patience_epochs": 2, "plateau_factor": 0.1, "epochs": 8}
-    settings |= {"learning_rate": 1e-2, "minimum_learning_rate": 3e-4}
+    settings |= {"learning_rate": 1e-2, "minimum_learning_rate": 3e-4, "monitor": "val_loss"}
     params = project({"m": member("blobs", training=settings)}, split={"count": 1})
     assert train_with_kills(params, monkeypatch, 3)[0] >= 2
     rates = pd.read_csv(models_of()["fold-0.csv"])["learning_rate"]
