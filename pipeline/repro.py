@@ -27,10 +27,11 @@ from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from dvc.utils.serialize import ParseError, parse_yaml
 from voluptuous import Invalid
 
-from pipeline.config.schema import load_params
+from pipeline.config.schema import Params, load_params
 from pipeline.running.stage import one_sentence
 from pipeline.running.start import imports_done
 from pipeline.running.usage import answer
+from pipeline.storage import paths
 from pipeline.storage.files import writing
 from pipeline.storage.paths import PARAMS
 
@@ -45,8 +46,8 @@ def repro(arguments: list[str]) -> int:
     command checks the file first.
     """
     with one_sentence("repro"):
-        load_params(PARAMS)
-        for sentence in repair_dvc_files():
+        params = load_params(PARAMS)
+        for sentence in [*missing_folders(params), *repair_dvc_files()]:
             print(f"repro: {sentence}", file=sys.stderr, flush=True)
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     imports_done()
@@ -54,6 +55,17 @@ def repro(arguments: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # DVC has ended; the copy takes no time
     repair_dvc_files()
     return status
+
+
+def missing_folders(params: Params) -> list[str]:
+    """Return a sentence for each task whose folder of raw files is missing, unless a replica writes it."""
+    folders = {key: Path(task.ingest.folder) for key, task in params.tasks.items()}
+    return [
+        f"warning: {folder}: no such folder, expected the raw files of tasks.{key}; put them there, or download them "
+        f"with python -m submissions.download {key}"
+        for key, folder in folders.items()
+        if not folder.exists() and folder not in map(paths.replica, params.replicas)
+    ]
 
 
 def repair_dvc_files() -> list[str]:

@@ -47,7 +47,7 @@ def score(params: Params, arguments: argparse.Namespace) -> None:
     elif has_other_images(params, key):
         print(f"no medals: {OTHER_IMAGES}")
     else:
-        print("no medals: no published result uses this task's images, or no row is private")
+        print("no medals: no published result is comparable with this task")
     if arguments.other is not None:
         counts, others = answers.counts, _predictions(arguments.other, answers)
         with blame(answers.path):

@@ -11,11 +11,16 @@ from sklearn import metrics as reference
 from features.labels.metrics.decisions import Decision
 from features.labels.metrics.registry import METRICS, metric_of
 from features.labels.positive import positive_classes
+from pipeline import ingest
+from pipeline.config.schema import load_params
+from pipeline.storage import paths
+from pipeline.storage.files import BadInput
 from submissions.rules.answers import answers_of, judged, predictions_of
 from submissions.rules.build import build
 from submissions.rules.check import check
 from submissions.rules.forms import form_of, grading_metric
 from submissions.rules.grade import grade
+from tests.projects import member, task, write_blobs, write_params
 
 BREEDS, WHALES, SETS = (
     ["beagle", "boxer", "pug"],
@@ -125,7 +130,7 @@ def test_probabilities_keep_the_digits_that_order_them():
 @pytest.mark.parametrize(
     ("text", "classes", "metric", "options", "sentence"),
     [
-        ("id,label\na,cat\nb,dog\n", ["cat", "dog"], "log_loss", {}, "form label, but metric log_loss judges probabilities; write `metric: accuracy` or `submission: probability`"),
+        ("id,label\na,cat\nb,dog\n", ["cat", "dog"], "log_loss", {}, "form label, but metric log_loss judges probabilities; write `metric: accuracy` or `submission: {form: probability, positive: cat"),
         ("id,label\na,0.5\n", ["cat", "dog"], "log_loss", {}, r"`submission: {form: probability, positive: cat}`, or another of cat, dog"),
         ("id,label\na,0.5\n", ["cat", "dog"], "accuracy", {}, r"`submission: {form: probability, positive: cat}`"),
         ("Image,Id\na,w_1 w_2\n", WHALES, "accuracy", {}, r"2 labels in a cell, but metric accuracy judges one; write `metric: {name: map_at_k, k: 2}`"),
@@ -212,3 +217,19 @@ def test_public_and_private_rows_are_graded_by_the_metric():
         rows, found = usage == part, graded[part.lower()]
         assert found["score"] == pytest.approx(reference.roc_auc_score(labels[rows], present[rows]))
         assert found["low"] < found["score"] < found["high"] and found["rows"] == rows.sum()
+
+
+def test_names_have_no_order_for_kappa_unless_the_entry_lists_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_blobs(tmp_path / "raw")
+    for name in ("train", "sample", "solution"):
+        table = pd.read_csv(tmp_path / "raw" / f"{name}.csv")
+        table["Label"] = table["Label"].map({0: "mild", 1: "none", 2: "severe"})
+        table.to_csv(tmp_path / "raw" / f"{name}.csv", index=False)
+    entry = task("raw", metric="quadratic_kappa")
+    write_params(tmp_path, {"blobs": entry}, {"m": member("blobs")})
+    with pytest.raises(BadInput, match=r"names \(mild, none, severe\) have no order; list them"):
+        ingest.ingest(load_params(paths.PARAMS), "blobs")
+    entry["ingest"]["classes"] = ["none", "mild", "severe"]
+    write_params(tmp_path, {"blobs": entry}, {"m": member("blobs")})
+    assert "3 classes" in ingest.ingest(load_params(paths.PARAMS), "blobs")

@@ -29,6 +29,7 @@ def template(tmp_path_factory):
     subprocess.run(["dvc", "init", "--no-scm", "--quiet"], cwd=root, env=environment(), check=True)
     (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": STAGES}))
     (root / "source").write_text("x")
+    (root / "raw").mkdir()
     write_params(root, {"t": task("raw")}, {"m": member("t")})
     assert repro(root)[0] == 0
     return root
@@ -88,6 +89,12 @@ def test_a_folder_in_place_of_the_lock_file_is_one_sentence(repository):
 
 
 @pytest.mark.slow
+def test_a_missing_folder_of_raw_files_is_one_line_with_what_to_do(repository):
+    (repository / "raw").rmdir()
+    sentence = "raw: no such folder, expected the raw files of tasks.t; put them there, or download them with"
+    assert f"repro: warning: {sentence} python -m submissions.download t\n" in repro(repository)[1]
+
+
 def test_targets_and_the_exit_status_are_passed_on(repository):
     (repository / "source").write_text("y")
     assert repro(repository, "--single-item", "first")[:2] == (0, "")

@@ -193,7 +193,7 @@ def test_any_file_is_graded_and_compared_with_another(capsys):
     command.main(["t", "good.csv", "bad.csv"])
     graded, medals, compared = capsys.readouterr().out.splitlines()
     assert graded == "good.csv: public unknown (no rows), private 0.9750 (0.8712 to 0.9956) on 40 rows"
-    assert medals.startswith("no medals: no published result uses this task's images")
+    assert medals.startswith("no medals: no published result is comparable")
     assert "+0.2750 from bad.csv, on 40 rows" in compared and "11 that only it has right, 0 only the other" in compared
     assert compared.endswith("exact McNemar test p = 0.00098, more than noise")
 

@@ -18,6 +18,8 @@ from pipeline.storage.files import BadInput, blame
 from pipeline.storage.task_metric import task_metric
 from submissions.rules.forms import Form, form_of, id_position
 
+ORDERED = "quadratic_kappa"  # the metric of ordered classes
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -70,6 +72,12 @@ def submission_form(
         BadInput: the sample, the entry, the classes and the metric do not match each other.
     """
     declared = task.submission
+    if task.metric.name == ORDERED and task.ingest.classes is None and any(isinstance(name, str) for name in classes):
+        listed = ", ".join(map(str, classes[:5]))
+        raise BadInput(
+            f"{paths.PARAMS}: tasks.{key}.metric: {ORDERED} is for ordered classes, and names ({listed}) have no "
+            f"order; list them in their order in tasks.{key}.ingest.classes"
+        )
     metric = task_metric(key, task.metric.name, task.metric.k, declared.positive, classes, label_sets)
     with blame(f"{sample.path} and tasks.{key} of {paths.PARAMS}"):
         form = form_of(

@@ -78,7 +78,7 @@ def form_of(
     if kind != COLUMNS and len(columns) > 1:
         listed = shortened(columns)
         raise ValueError(f"{len(sample.columns)} columns ({base.id_column}, {listed}), expected two for form {kind}")
-    _check_agreement(kind, base, sample, metric)
+    _check_agreement(kind, base, sample, metric, positive)
     if kind == COLUMNS:
         return replace(base, kind=kind, order=_class_order(columns, classes))
     if kind == PROBABILITY:
@@ -117,7 +117,7 @@ def _kind(base: Form, sample: pd.DataFrame, metric: Metric) -> str:
     return TOP_K if _most_labels(cells, base.classes) > 1 else LABEL
 
 
-def _check_agreement(kind: str, base: Form, sample: pd.DataFrame, metric: Metric) -> None:
+def _check_agreement(kind: str, base: Form, sample: pd.DataFrame, metric: Metric, positive: tuple[int, ...]) -> None:
     """Refuse a form that does not hold what the metric judges."""
     judged = metric.judges
     if base.label_sets and kind not in (LABEL_SET, COLUMNS):
@@ -134,9 +134,10 @@ def _check_agreement(kind: str, base: Form, sample: pd.DataFrame, metric: Metric
         raise ValueError(f"form {kind}, but metric {metric.name} judges {metric.k} labels; write `submission: top_k`")
     if judged == "probabilities" and kind in (LABEL, LABEL_SET):
         advice = "`metric: accuracy`" if kind == LABEL else "`metric: micro_f1`"
+        named = PROBABILITY if positive else f"{{form: {PROBABILITY}, positive: {shortened(base.classes, 1)}}}"
         raise ValueError(
             f"form {kind}, but metric {metric.name} judges probabilities; write {advice} or "
-            f"`submission: {COLUMNS if kind == LABEL_SET else PROBABILITY}`"
+            f"`submission: {COLUMNS if kind == LABEL_SET else named}`"
         )
     if kind == PROBABILITY and judged == "probabilities" and "binary" not in metric.kinds:
         raise ValueError(f"metric {metric.name} judges the probabilities of all classes, expected form columns")
