@@ -15,6 +15,7 @@ hypothesis.settings.load_profile("any machine")
 
 LONGEST = (
     "test_end_to_end.py",
+    "test_tutorial.py",
     "test_train.py",
     "test_models.py",
     "test_tune.py",

@@ -190,6 +190,7 @@ def test_two_members_train_at_once(repository):
     assert len(history(repository, "fashion-resnet", 0)) == len(history(repository, "price_sum-fast", 1)) == 2
 
 
+@pytest.mark.nightly
 def test_a_killed_run_goes_on_where_it_was(repository):
     edit(repository, lambda p: p["members"]["fashion-fast"]["training"].update(epochs=12, batch_size=4))
     state = repository / ".resume/fashion/fashion-fast"

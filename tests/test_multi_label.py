@@ -52,7 +52,7 @@ def bars(tmp_path, monkeypatch):
     return load_params(paths.PARAMS)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_from_raw_files_to_a_graded_submission(bars, tmp_path):
     write_raw(tmp_path / "raw")
     for stage in (ingest.ingest, prepare.prepare, split.split):

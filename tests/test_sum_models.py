@@ -95,7 +95,9 @@ def precision(request):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["float32", "mixed_float16"], indirect=True)
+@pytest.mark.parametrize(
+    "precision", ["float32", pytest.param("mixed_float16", marks=pytest.mark.nightly)], indirect=True
+)
 def test_a_grid_learns_prices_from_sums_alone(precision, tmp_path):
     keras.utils.set_random_seed(0)
     model = grid_model(options={"stem_filters": 8, "filters": [16, 16, 16]})

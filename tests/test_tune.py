@@ -142,7 +142,7 @@ def test_a_person_finds_tables_and_plots(project, fake_runs):
     page = (paths.study("blobs", "m") / "study.html").read_text()
     for text in ("Optimization History", "Parallel Coordinate", "Hyperparameter Importances", "Intermediate Values"):
         assert text in page
-    for text in ("<th>defaults</th>", "validation accuracy", "options.filters", "too high"):
+    for text in ("<th>defaults</th>", "validation accuracy", "options.filters", "too good"):
         assert text in page
 
 
