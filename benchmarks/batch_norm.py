@@ -24,7 +24,7 @@ from models.parts.optimisers import optimiser, schedule
 from pipeline.training.batches import TrainingBatches
 from pipeline.training.callbacks import SeedEpoch
 from pipeline.training.epoch import fit
-from pipeline.training.seeding import set_variables
+from pipeline.training.variables import set_variables
 
 SEEDS, TRAINING_IMAGES, JUDGED_IMAGES, BATCH = 3, 400, 600, 40
 NETWORKS = {
