@@ -16,6 +16,8 @@ from tests.kaggle_project import SUBMISSION, hear_ctrl_c, lines, run, statuses
 from tests.kaggle_server import COMPETITION, KEY, RULES, SECRETS, Failure, until
 from tests.projects import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_refused_file_is_a_failure_though_the_client_ends_well(kaggle, capsys):
     kaggle.failures["PUT"] = [Failure(403)]
