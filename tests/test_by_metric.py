@@ -71,20 +71,20 @@ def test_label_sets_are_judged_as_sets():
 
 def test_the_interval_of_the_area_covers_the_truth_and_is_as_wide_as_hanley_and_mcneil_have_it():
     members, labels = two_classes([1.0], rows=600, seed=1)
-    found = score_with_interval(AUC, members[0], labels)
-    area, positives = found["score"], labels.sum()
+    interval = score_with_interval(AUC, members[0], labels)
+    area, positives = interval["score"], labels.sum()
     q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
     spread = area * (1 - area) + (positives - 1) * (q1 - area**2) + (600 - positives - 1) * (q2 - area**2)
     error = np.sqrt(spread / positives / (600 - positives))
-    assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * error, rel=0.2)
-    assert found["low"] < 0.76 < found["high"]  # of two normal distributions at a distance of one deviation
+    assert interval["high"] - interval["low"] == pytest.approx(2 * 1.96 * error, rel=0.2)
+    assert interval["low"] < 0.76 < interval["high"]  # of two normal distributions at a distance of one deviation
 
 
 def test_a_gain_is_positive_if_the_first_is_better_for_lower_losses_too():
     members, labels = two_classes([1.5, 0.5])
     for name in ("log_loss", "roc_auc"):
-        found = paired_gain(METRICS[name], members[0], members[1], labels, 0)
-        assert 0 < found["low"] < found["gain"] < found["high"]
+        interval = paired_gain(METRICS[name], members[0], members[1], labels, 0)
+        assert 0 < interval["low"] < interval["gain"] < interval["high"]
     first, second = (member.argmax(axis=1) for member in members)
     assert paired_gain(ACCURACY, first, second, labels, 0) == gain_interval(first == labels, second == labels, 0)
 

@@ -214,9 +214,12 @@ def test_public_and_private_rows_are_graded_by_the_metric():
     usage = np.array(["Public", "Private", "Private"] * 20)
     graded = grade(np.stack([1 - present, present], axis=1), labels, usage, METRICS["roc_auc"])
     for part in ("Public", "Private"):
-        rows, found = usage == part, graded[part.lower()]
-        assert found["score"] == pytest.approx(reference.roc_auc_score(labels[rows], present[rows]))
-        assert found["low"] < found["score"] < found["high"] and found["rows"] == rows.sum()
+        rows, score_of_part = usage == part, graded[part.lower()]
+        assert score_of_part["score"] == pytest.approx(reference.roc_auc_score(labels[rows], present[rows]))
+        assert (
+            score_of_part["low"] < score_of_part["score"] < score_of_part["high"]
+            and score_of_part["rows"] == rows.sum()
+        )
 
 
 def test_names_have_no_order_for_kappa_unless_the_entry_lists_them(tmp_path, monkeypatch):

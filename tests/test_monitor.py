@@ -91,12 +91,12 @@ def test_the_metric_drives_every_stage():
         assert "out-of-fold rows with roc_auc" in line
     assert "honest out-of-fold roc_auc" in ensemble.ensemble(params, "blobs")
     submission.submission(params, "blobs")
-    made = pd.read_csv(paths.submission("blobs"))
-    assert made["Label"].between(0, 1).all() and made["Label"].nunique() > 2
+    submitted = pd.read_csv(paths.submission("blobs"))
+    assert submitted["Label"].between(0, 1).all() and submitted["Label"].nunique() > 2
     assert score.score(params, "blobs").startswith("roc_auc public ")
     graded = json.loads(paths.score("blobs").read_text())
     answers = pd.read_csv("raw/solution.csv").set_index("Id")["Label"]
-    shares = made.set_index("Id")["Label"]
+    shares = submitted.set_index("Id")["Label"]
     pairs = [
         (shares[a] > shares[b]) + (shares[a] == shares[b]) / 2
         for a in answers.index[answers == 1]
@@ -107,4 +107,4 @@ def test_the_metric_drives_every_stage():
     summary = pd.read_csv(paths.SUMMARY.with_suffix(".csv"))
     assert set(summary["metric"]) == {"roc_auc"} and summary["out-of-fold score"].notna().all()
     build.main(["blobs", "--member", "m", "--out", "alone.csv"])
-    assert pd.read_csv("alone.csv")["Id"].tolist() == made["Id"].tolist()
+    assert pd.read_csv("alone.csv")["Id"].tolist() == submitted["Id"].tolist()

@@ -90,10 +90,10 @@ def test_the_audit_counts_groups_of_different_images_and_large_ones():
     leaders = copies.copy()
     leaders[[3, 4]] = 2
     leaders[10:30] = 10
-    found = audit.near_copies_within(leaders, copies, np.arange(100, 140))
-    assert found["groups"] == 2 and found["rows"] == 3 + 20
-    assert found["examples"][0] == [102, 103, 104]
-    assert found["large"] == [{"rows": 20, "example": 110}]
+    entry = audit.near_copies_within(leaders, copies, np.arange(100, 140))
+    assert entry["groups"] == 2 and entry["rows"] == 3 + 20
+    assert entry["examples"][0] == [102, 103, 104]
+    assert entry["large"] == [{"rows": 20, "example": 110}]
 
 
 def write_copies(folder: Path, side: int):

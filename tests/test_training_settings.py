@@ -232,7 +232,7 @@ def test_statistics_of_batch_normalisation_are_those_of_all_training_rows():
 
     class Judged(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
-            self.found = [np.array(ops.convert_to_numpy(v)) for v in batch_norm.statistics(self.model)]
+            self.statistics = [np.array(ops.convert_to_numpy(v)) for v in batch_norm.statistics(self.model)]
             self.weights = [np.array(ops.convert_to_numpy(v)) for v in self.model.trainable_variables]
 
     judged = Judged()
@@ -241,14 +241,14 @@ def test_statistics_of_batch_normalisation_are_those_of_all_training_rows():
     patches = np.lib.stride_tricks.sliding_window_view(batches.images[..., 0] / 255, (3, 3), axis=(1, 2))
     x = patches.reshape(90, 2, 2, 9) @ kernel.reshape(9, 6) + bias
     mean, variance = x.mean(axis=(0, 1, 2)), x.var(axis=(0, 1, 2))
-    assert judged.found[0] == pytest.approx(mean, abs=1e-4)
-    assert judged.found[1] == pytest.approx(variance, rel=1e-3)
+    assert judged.statistics[0] == pytest.approx(mean, abs=1e-4)
+    assert judged.statistics[1] == pytest.approx(variance, rel=1e-3)
     x = np.maximum((x - mean) / np.sqrt(variance + 1e-3) * gamma + beta, 0)
     x = x.reshape(90, -1) @ dense + dense_bias
-    assert judged.found[2] == pytest.approx(x.mean(axis=0), abs=1e-3)
-    assert judged.found[3] == pytest.approx(x.var(axis=0), rel=1e-2)
+    assert judged.statistics[2] == pytest.approx(x.mean(axis=0), abs=1e-3)
+    assert judged.statistics[3] == pytest.approx(x.var(axis=0), rel=1e-2)
     after = [np.array(ops.convert_to_numpy(v)) for v in batch_norm.statistics(model)]
-    assert np.abs(after[0] - judged.found[0]).max() > 0.1 * np.abs(mean).max(), "training keeps its running ones"
+    assert np.abs(after[0] - judged.statistics[0]).max() > 0.1 * np.abs(mean).max(), "training keeps its running ones"
     assert (after[0] != before[0]).any()
 
 

@@ -84,12 +84,12 @@ def near_copy_groups(images: Fingerprints, least: float) -> np.ndarray:
 
 def near_copies(images: Fingerprints, others: Fingerprints, least: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the pairs of near-copies: rows (k,) of `images`, rows (k,) of `others`, and correlations (k,)."""
-    found: list[tuple[np.ndarray, ...]] = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
+    pairs: list[tuple[np.ndarray, ...]] = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
     for rows, columns in _candidates(images.hashes, others.hashes):
         correlations = _correlations(images.thumbnails[rows], others.thumbnails[columns])
         is_copy = correlations >= least
-        found.append((rows[is_copy], columns[is_copy], correlations[is_copy]))
-    rows, columns, correlations = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+        pairs.append((rows[is_copy], columns[is_copy], correlations[is_copy]))
+    rows, columns, correlations = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))
     return rows, columns, correlations
 
 

@@ -17,8 +17,8 @@ def positive_classes(classes: Sequence[int | str], declared: Sequence[int | str]
         ValueError: a declared class is unknown, or all classes are declared.
     """
     if declared is None:
-        found = [index for index, name in enumerate(classes) if spelling_key(str(name)) in _POSITIVE]
-        return tuple(found) if len(classes) == 2 and len(found) == 1 else ()
+        positives = [index for index, name in enumerate(classes) if spelling_key(str(name)) in _POSITIVE]
+        return tuple(positives) if len(classes) == 2 and len(positives) == 1 else ()
     find = class_finder(classes)
     indices = [find(str(name)) for name in declared]
     if None in indices:

@@ -188,10 +188,15 @@ def _coco(
     """Write images and a COCO-style JSON with names relative to `pictures`; without labels for `test` in the name."""
     ids = [first_id + row for row in range(len(kinds))]
     images = [
-        {"id": i, "file_name": f"{prefix}{i // 100:03d}/{i % 100:02d}/{i}.jpg", "width": SIDE, "height": SIDE,
-         "location": i % 6}
+        {
+            "id": i,
+            "file_name": f"{prefix}{i // 100:03d}/{i % 100:02d}/{i}.jpg",
+            "width": SIDE,
+            "height": SIDE,
+            "location": i % 6,
+        }
         for i in ids
-    ]  # fmt: skip
+    ]
     for image, kind in zip(images, kinds, strict=True):
         write_image(folder / pictures / str(image["file_name"]), [kind], rng)
     tree: dict[str, list] = {"images": images}
@@ -317,8 +322,15 @@ def iwildcam_2019(folder: Path, rng: np.random.Generator) -> pd.DataFrame:
 
     def table(ids: list[str], first_location: int) -> pd.DataFrame:
         locations = [first_location + row // 4 % 6 for row in range(len(ids))]
-        return pd.DataFrame({"date_captured": "2011-05-13 23:43:18", "file_name": [f"{i}.jpg" for i in ids],
-                             "frame_num": 1, "id": ids, "location": locations})  # fmt: skip
+        return pd.DataFrame(
+            {
+                "date_captured": "2011-05-13 23:43:18",
+                "file_name": [f"{i}.jpg" for i in ids],
+                "frame_num": 1,
+                "id": ids,
+                "location": locations,
+            }
+        )
 
     train_table = table(train, 20)
     train_table.insert(0, "category_id", [categories[kind] for kind in kinds])
