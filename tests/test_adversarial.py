@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import norm
 
 from features.images.shift import describe, separation
-from pipeline.adversarial import adversarial
+from pipeline.reporting.adversarial import adversarial
 from tests.projects import member, to_folds, write_blobs
 
 

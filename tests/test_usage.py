@@ -10,8 +10,9 @@ from tests.projects import ROOT, environment, member, task, write_params
 
 PIPELINE = sorted(path.stem for path in (ROOT / "pipeline").glob("[!_]*.py"))
 SUBMISSIONS = ["download", "ledger", "score", "upload"]
-COMMANDS = [*(f"pipeline.{name}" for name in PIPELINE), *(f"submissions.{name}" for name in SUBMISSIONS)]
-KEYED = [name for name in PIPELINE if name not in ("new", "report", "repro", "roster")]
+IN_ROOMS = {"pipeline.reporting.adversarial": "pipeline adversarial", "pipeline.running.repro": "pipeline repro"}
+COMMANDS = [*(f"pipeline.{name}" for name in PIPELINE), *(f"submissions.{name}" for name in SUBMISSIONS), *IN_ROOMS]
+KEYED = [name for name in PIPELINE if name not in ("new", "report", "roster")]
 OTHER_ARGUMENTS = {
     "pipeline.ablate": ["training.epochs", "1"],
     "pipeline.picture": ["a.png"],
@@ -50,8 +51,9 @@ def test_help_of_every_command_has_usage_and_example_and_needs_no_keras():
     for command in COMMANDS:
         answer, _, answers = answers.partition(f"exit\t{command}\t")
         assert answers.startswith(("0\n", "None\n")), command
-        assert f"usage: python -m {command}" in answer
-        assert f"Example: python -m {command}" in answer
+        typed = IN_ROOMS.get(command, command)
+        assert f"usage: python -m {typed}" in answer
+        assert f"Example: python -m {typed}" in answer
 
 
 def test_every_command_has_the_version():
@@ -63,6 +65,13 @@ def test_the_package_lists_its_stages_in_order():
     places = [done.stdout.index(f"python -m pipeline.{name}") for name in ("ingest", "split", "train", "ensemble")]
     assert places == sorted(places)
     assert all(f"python -m pipeline.{name}" in done.stdout for name in PIPELINE)
+    assert all(f"python -m {typed}" in done.stdout for typed in IN_ROOMS.values())
+
+
+def test_a_command_in_a_room_runs_by_its_name():
+    command = [sys.executable, "-m", "pipeline", "adversarial", "--help"]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("usage: python -m pipeline adversarial TASK\n")
 
 
 def run_here(monkeypatch, command, *arguments):
@@ -74,7 +83,9 @@ def run_here(monkeypatch, command, *arguments):
 
 
 @pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
-@pytest.mark.parametrize("command", [*(f"pipeline.{name}" for name in KEYED), "submissions.score"])
+@pytest.mark.parametrize(
+    "command", [*(f"pipeline.{name}" for name in KEYED), "pipeline.reporting.adversarial", "submissions.score"]
+)
 def test_a_wrong_key_is_one_sentence_that_names_the_right_ones(command, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     write_params(tmp_path, {"blobs": task("raw")}, {"blobs": member("blobs")}, replicas={"blobs": {"form": "fashion"}})

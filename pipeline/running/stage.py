@@ -30,7 +30,7 @@ def run(stage: str, function: Callable[..., str], alone: bool = True) -> None:
     answer()
     started = time.monotonic()
     with one_sentence(stage):
-        keys = _keys(sys.argv[1:], usage_of(sys.modules[function.__module__].__doc__ or "")[0])
+        keys = _keys(stage, sys.argv[1:], usage_of(sys.modules[function.__module__].__doc__ or "")[0])
         params = load_params(PARAMS)
         with _alone(stage, *keys) if alone else nullcontext():
             summary = function(params, *keys)
@@ -108,8 +108,8 @@ def _entry(kind: str, entries: dict[str, Entry], key: str) -> Entry:
     return entries[key]
 
 
-def _keys(arguments: list[str], usage: str) -> list[str]:
-    _, _, _, *words = usage.split()  # after `python -m pipeline.STAGE`
+def _keys(stage: str, arguments: list[str], usage: str) -> list[str]:
+    words = usage.partition(stage)[2].split()
     if len(arguments) != len(words):
         got = f"got {' '.join(arguments)!r}" if arguments else "got none"
         raise BadInput(f"expected {words[0] if words else 'no argument'}, {got}; usage: {usage}")

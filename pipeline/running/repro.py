@@ -1,4 +1,4 @@
-"""`python -m pipeline.repro TARGETS`: run `dvc repro`, and first repair DVC's files that a killed run damaged.
+"""`python -m pipeline repro TARGETS`: run `dvc repro`, and first repair DVC's files that a killed run damaged.
 
 TARGETS are options and stages of `dvc repro`. Without TARGETS, all stages with changes run.
 
@@ -6,7 +6,7 @@ DVC writes `dvc.lock` and `.dvc/tmp/rwlock` in place. If it is killed, they may 
 run stops with an error. So each run of this command saves a copy of `dvc.lock`, which replaces a damaged one. Results
 of stages that ran after the copy come from DVC's cache.
 
-Example: python -m pipeline.repro submission@fashion
+Example: python -m pipeline repro submission@fashion
 """
 
 import json

@@ -1,4 +1,4 @@
-"""`python -m pipeline.adversarial TASK`: measure whether a small model can tell training from test images.
+"""`python -m pipeline adversarial TASK`: measure whether a small model can tell training from test images.
 
 If it can, the out-of-fold score may not hold on the test images: they come from other cameras, patients or times. Then
 use groups or time for the folds (docs/leaks.md). The command needs the images of the stage `prepare`, prints its result
