@@ -35,7 +35,7 @@ from models.parts.optimisers import optimiser, schedule
 from pipeline.readers.image_sets import load_source
 from pipeline.reporting.tables import markdown
 from pipeline.training.batches import TrainingBatches, steps_per_epoch
-from pipeline.training.callbacks import STATISTICS_ROWS, SeedEpoch
+from pipeline.training.callbacks import SeedEpoch, sample_of
 from pipeline.training.epoch import fit
 from pipeline.training.network import predict_logits
 from pipeline.training.variables import copies, set_variables
@@ -286,7 +286,7 @@ def train_and_judge(images: Any, recipe: Recipe, seed: int) -> dict[str, float]:
         epoch_rows = rows if size == len(rows) else _harder(hardest_first, size, rng)
         batches = TrainingBatches(pixels, targets, epoch_rows, recipe.batch_size, recipe.augment, (seed, 0))
         fit(model, batches, [SeedEpoch(batches), *callbacks], initial_epoch=epoch, epochs=epoch + stretch)
-    statistics_rows = np.random.default_rng(seed).permutation(rows)[:STATISTICS_ROWS]
+    statistics_rows = sample_of(rows, np.random.default_rng(seed))
     set_variables(batch_norm.statistics(model), batch_norm.estimator(model)(pixels[statistics_rows]))
     seconds = time.monotonic() - started
     view_probabilities = [

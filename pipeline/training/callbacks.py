@@ -28,7 +28,7 @@ from pipeline.training.seeding import Purpose, stream
 from pipeline.training.variables import copies, reseed, set_variables
 
 SAVE_SECONDS = 10  # least time between two saves: for a large network on a GPU, a save takes half an epoch's time
-STATISTICS_ROWS = 2_000  # for batch normalisation: for 60 000 rows this is a hundredth of an epoch's work
+LEAST_STATISTICS_ROWS, MOST_STATISTICS_ROWS = 256, 2_000  # for batch normalisation; between them, a tenth of the rows
 ROW = ("epoch", "learning_rate", "loss", "accuracy", "seconds")  # columns of the history, before those of validation
 VALIDATION = "val_"  # how the names of the others start
 
@@ -113,6 +113,11 @@ class SwapEMAWeights(Swap):
         set_variables(self.variables, copies(self.variables))
 
 
+def sample_of(rows: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Return random rows from which the statistics are estimated. Their cost is about 3 % of an epoch's time."""
+    return generator.permutation(rows)[: max(LEAST_STATISTICS_ROWS, min(len(rows) // 10, MOST_STATISTICS_ROWS))]
+
+
 class BatchNormStatistics(Swap):
     """Validates and saves with statistics of batch normalisation that are estimated for the current weights."""
 
@@ -120,7 +125,7 @@ class BatchNormStatistics(Swap):
         """Choose random rows: the estimates use their real images without augmentation."""
         super().__init__(batch_norm.statistics(model))
         self.images, self.estimate = batches.images, batch_norm.estimator(model)
-        self.rows = stream(batches.seeds, Purpose.STATISTICS).permutation(batches.rows)[:STATISTICS_ROWS]
+        self.rows = sample_of(batches.rows, stream(batches.seeds, Purpose.STATISTICS))
 
     def assign_values(self) -> None:
         """Assign the estimates."""
