@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.config.changes import with_changes
+from pipeline.config.errors import quoted
 from pipeline.config.options import check_options, check_space
 from pipeline.config.tree import Fault, Path
 
@@ -29,11 +31,12 @@ def check(params: Params) -> None:
             path = ("tasks", name, "submission", "k")
             raise Fault(path, f"{task.submission.k}, expected {task.metric.k} as in tasks.{name}.metric")
     for name, member in params.members.items():
-        _check_member(("members", name), member, params.tasks)
+        check_member(("members", name), member, params.tasks)
         if member.pseudo_labels:
             raise Fault(("members", name, "pseudo_labels"), "expected in an entry of students, not of members")
+    _check_ablations(params)
     for name, student in params.students.items():
-        _check_member(("students", name), student, params.tasks)
+        check_member(("students", name), student, params.tasks)
         _check_student(("students", name), student, params.members)
         if params.tasks[student.task].predict.group is not None:
             raise Fault(
@@ -59,7 +62,31 @@ def _check_names(params: Params) -> None:
                 raise Fault((part, name), "another name is expected, as .resume/TASK/generate is the stage's own")
 
 
-def _check_member(path: Path, member: Member, tasks: dict[str, Task]) -> None:
+def _check_ablations(params: Params) -> None:
+    for name, ablation in params.ablations.items():
+        path = ("ablations", name)
+        if ablation.member not in params.members:
+            known = ", ".join(params.members)
+            raise Fault((*path, "member"), f"{quoted(ablation.member)} is not a member; known are {known}")
+        member = params.members[ablation.member]
+        for index, changes in enumerate(ablation.variants):
+            place = (*path, "variants", index)
+            try:
+                changed, task = with_changes(member, params.tasks[member.task], changes)
+                check_member((), changed, {member.task: task})
+            except Fault as fault:
+                raise Fault(place, str(fault)) from None
+            epochs = changed.training.epochs
+            if ablation.epoch is not None and ablation.epoch > epochs:
+                raise Fault((*path, "epoch"), f"{ablation.epoch}, expected at most {epochs}, the epochs of a variant")
+
+
+def check_member(path: Path, member: Member, tasks: dict[str, Task]) -> None:
+    """Refuse a member whose settings do not match each other, its architecture or its task.
+
+    Raises:
+        Fault: an unknown task or option, or settings that exclude each other.
+    """
     if member.task not in tasks:
         raise Fault((*path, "task"), f"{member.task!r} is not a task; known are {', '.join(tasks)}")
     check_options(path, member)

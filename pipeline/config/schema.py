@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from features.augmentation.options import Augment
 from models import ARCHITECTURES
@@ -25,6 +25,7 @@ from pipeline.config.fields import (
     ShareBelowOne,
     Size,
     SomeEpochs,
+    SomeLabels,
     Text,
     by_first_key,
 )
@@ -42,7 +43,10 @@ class Replica(Block):
     """A competition's raw files made from a labelled image set (stage `replica`)."""
 
     form: Literal["fashion", "price_sum", "item_kinds"]
-    source: Literal["digits", "fashion-mnist"] = "digits"
+    source: Literal["digits", "fashion-mnist", "mnist", "cifar-10"] = "digits"
+    labels: SomeLabels | None = Field(
+        None, description="of the source that take part, for form fashion; null: all of them"
+    )
     train_rows: Rows | None = Field(
         None, description="null: all rows of the source, or 60 000 and 10 000 for composed images"
     )
@@ -180,12 +184,15 @@ class Training(Block):
     plateau_factor: float = Field(0.316, gt=0, lt=1)
     plateau_patience_epochs: SomeEpochs = 3
     minimum_learning_rate: Decay = 5e-7
-    momentum: ShareBelowOne = Field(0.9, description="for sgd and muon")
+    momentum: ShareBelowOne = Field(0.9, description="for sgd and muon; 0: plain SGD")
     weight_decay: Decay = 0.0
     label_smoothing: ShareBelowOne = 0.0
     ema_momentum: ShareBelowOne = Field(0.0, description="0: no exponential moving average of the weights")
     monitor: Literal["metric", "val_loss", "val_accuracy", "none"] = Field(
         "metric", description="the figure whose best epoch is kept; metric: the task's; none: keep the last epoch"
+    )
+    kept_epoch: Literal["best", "last"] = Field(
+        "best", description="best: by monitor; last: the last one, while early stopping and plateau still use monitor"
     )
     early_stopping_patience_epochs: SomeEpochs = Field(0, description="0: no early stopping")
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16", "auto"] = Field(
@@ -253,9 +260,28 @@ class Member(Block):
     resize_pixels: Size | None = Field(None, description="[height, width] of the network's input, bilinear")
     augment: Augment = Augment()
     generated_share: ShareBelowOne = Field(0.0, description="share of generated images in an epoch")
+    generated_adds: bool = Field(
+        False, description="generated images enlarge an epoch with all real images; false: they replace some"
+    )
     pseudo_labels: PseudoLabels | None = Field(None, description="only for students")
     training: Training = Training()
     tune: Tune = Tune()
+
+
+class Ablation(Block):
+    """A comparison of variants of a member. Each variant changes some settings and keeps all others."""
+
+    member: Name
+    variants: tuple[dict[str, Any], ...] = Field(
+        min_length=1, description="settings by path, such as training.momentum or split.holdout_share; {}: no change"
+    )
+    epoch: Epochs | None = Field(None, description="shown beside the best epoch; null: the last epoch")
+    seeds: int = Field(1, ge=1, le=100, description="trainings of each variant, from training.seed on")
+
+    @field_validator("variants", mode="before")
+    @classmethod
+    def _as_tuple(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
 
 
 class Params(Block):
@@ -265,6 +291,7 @@ class Params(Block):
     members: dict[Name, Member]  # after loading, with the students
     replicas: dict[Name, Replica] = Field({})
     students: dict[Name, Member] = Field({})  # apart, so that DVC runs their teachers first
+    ablations: dict[Name, Ablation] = Field({})  # for `python -m pipeline.ablate`; no stage reads them
 
 
 def load_params(path: Path) -> Params:
