@@ -1,4 +1,8 @@
-"""VGG-11, 13, 16 and 19 (Simonyan and Zisserman, 2014; configurations A, B, D and E), of reports B and C."""
+"""VGG-11, 13, 16 and 19 (Simonyan and Zisserman, 2014; configurations A, B, D and E), of reports B and C.
+
+The dropouts after the dense layers are those of the paper. Reports B and C do not mention them. Batch normalisation and
+He's initial kernels are ours: the paper starts from a trained, shallower network.
+"""
 
 from typing import Literal
 

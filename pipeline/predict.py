@@ -1,5 +1,6 @@
 """`python -m pipeline.predict MEMBER`: predict out-of-fold and test probabilities, averaged over views."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,13 @@ from pipeline.training.network import averaged_probabilities, load_model
 def predict(params: Params, key: str) -> str:
     """Write `oof.npz`, `test.npz`, `metrics.json` and, for a member's students, each fold's test probabilities.
 
-    With `predict.group`, a row is an answer to several images.
+    It also writes the seconds that the test rows took, with all models and views. With `predict.group`, a row is an
+    answer to several images.
     """
     data = TaskData(member_of(params, key).task)
     member, options = load_tuned(data.task, key), task_of(params, data.task).predict
     check_folds(data.task, key)
-    rows, oof, tests = _probabilities(data, member, key, options)
+    rows, oof, tests, seconds = _probabilities(data, member, key, options)
     answers, test = out_of_fold_answers(data, rows), answers_of_test(data)
     if options.group is not None:
         oof = combine(oof, answers.answer_of_row, options.group.by, data.has_label_sets)
@@ -46,6 +48,8 @@ def predict(params: Params, key: str) -> str:
         save_predictions(part / "oof.npz", out_of_fold)
         _save_tests(part, data, member, test.ids, tests)
         save_json(part / "metrics.json", metrics)
+    with writing(paths.test_times(data.task, key)) as part:
+        save_json(part, {"seconds_to_test": round(seconds, 3)})
     score = with_bounds(metrics["score"], metrics["low"], metrics["high"])
     return f"{len(rows)} out-of-fold rows with {metrics['metric']} {score}, {tests.shape[1]} test rows"
 
@@ -78,25 +82,31 @@ def _save_tests(part: Path, data: TaskData, member: Member, ids: np.ndarray, tes
 
 def _probabilities(
     data: TaskData, member: Member, key: str, options: Predict
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """Return the validation rows (m,), their probabilities (m, classes) and those of test rows (models, n, classes).
 
-    Test rows are predicted by each fold's model or, with `train_on_all`, only by the model on all rows.
+    Test rows are predicted by each fold's model or, with `train_on_all`, only by the model on all rows. The last value
+    is the seconds that this took.
     """
     models, folds, multi_label = paths.models(data.task, key), data.folds, data.has_label_sets
     train, test = (data.images(split, member.input) for split in ("train", "test"))
-    oof, tests = np.zeros((len(folds), len(data.classes)), np.float32), []
+    oof, tests, seconds = np.zeros((len(folds), len(data.classes)), np.float32), [], 0.0
+
+    def predict_test(model: Any) -> float:
+        started = time.monotonic()
+        tests.append(averaged_probabilities(model, test, np.arange(len(test)), options, multi_label))
+        return time.monotonic() - started
+
     for fold in range(folds.max() + 1):
         model = load_model(models / f"fold-{fold}.keras")
         validation_rows = np.flatnonzero(folds == fold)
         oof[validation_rows] = averaged_probabilities(model, train, validation_rows, options, multi_label)
         if not member.training.train_on_all:
-            tests.append(averaged_probabilities(model, test, np.arange(len(test)), options, multi_label))
+            seconds += predict_test(model)
     if member.training.train_on_all:
-        model = load_model(models / f"{ALL_ROWS}.keras")
-        tests.append(averaged_probabilities(model, test, np.arange(len(test)), options, multi_label))
+        seconds += predict_test(load_model(models / f"{ALL_ROWS}.keras"))
     rows = np.flatnonzero(folds >= 0)
-    return rows, oof[rows], np.stack(tests)
+    return rows, oof[rows], np.stack(tests), seconds
 
 
 if __name__ == "__main__":

@@ -27,10 +27,11 @@ COMPARISON_NOTE = (
     "many. In brackets: the 95 % interval (Wilson's for accuracy, else by bootstrap).\n"
     "For label sets, accuracy is the share of images whose predicted set is not empty and contains only true labels,\n"
     "at thresholds of 0.5; the out-of-fold score uses thresholds that were fitted on other folds. The test score\n"
-    "is on all test rows, if the answers are known, as for replicas.\n"
+    "and the test loss (log-loss) are on all test rows, if the answers are known, as for replicas. Seconds to test\n"
+    "are for the predictions of the test rows, with all models and views.\n"
 )
 WHOLE = ("layers", "parameters", "epochs")
-ONE_DIGIT = ("MFLOPs per image", "seconds per epoch")
+ONE_DIGIT = ("MFLOPs per image", "seconds per epoch", "seconds to test")
 IN_SUMMARY = (
     "task",
     "member",
@@ -140,7 +141,14 @@ def _metrics(task: str, name: str) -> dict:
         "mean average precision": metrics.get("mean_average_precision"),
         "ROC AUC": metrics["roc_auc"],
         **_with_interval("test score", on_test.get("score"), on_test),
+        "test loss": on_test.get("log_loss"),
+        "seconds to test": _seconds_to_test(task, name),
     }
+
+
+def _seconds_to_test(task: str, name: str) -> float | None:
+    path = paths.test_times(task, name)
+    return load_json(path, {"seconds_to_test": int | float})["seconds_to_test"] if path.exists() else None
 
 
 def _member_rows(members: pd.DataFrame, task: str) -> list[dict]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from features.labels.intervals import with_bounds
+from features.labels.metrics.losses import log_loss
 from features.labels.metrics.metric import Metric
 from features.labels.metrics.registry import ACCURACY
 from features.labels.metrics.report import set_scores
@@ -21,7 +22,7 @@ from pipeline.storage.summaries import load_decision, load_roster
 from pipeline.storage.task_data import TaskData
 from pipeline.storage.task_metric import load_metric
 from submissions.rules.answers import answers_of, judged, predictions_of
-from submissions.rules.forms import LABEL_SET, Form, grading_metric
+from submissions.rules.forms import LABEL_SET, PROBABILITY, Form, grading_metric
 from submissions.rules.grade import grade
 from submissions.rules.published import Result, place, published_results, standing_line
 
@@ -108,12 +109,13 @@ def grade_predictions(predictions: np.ndarray, answers: Answers) -> dict[str, An
 def rivals(params: Params, key: str) -> list[Result]:
     """Return the published results that are comparable with a score of this task.
 
-    There are none if the task is not such a replica, or if its images are not the published ones.
+    There are none if the task is not such a replica, if only some labels take part, or if its images are not the
+    published ones.
     """
     folder = Path(task_of(params, key).ingest.folder)
     replica = next((replica for name, replica in params.replicas.items() if paths.replica(name) == folder), None)
     has_accuracy = task_of(params, key).metric.name == ACCURACY.name  # as all published results have
-    if replica is None or has_other_images(params, key) or not has_accuracy:
+    if replica is None or replica.labels or has_other_images(params, key) or not has_accuracy:
         return []
     return published_results(replica.form, replica.source, replica.pool)
 
@@ -135,14 +137,27 @@ def summary(graded: dict, answers: Answers) -> str:
 
 
 def _member_score(key: str, name: str, answers: Answers) -> dict[str, Any]:
-    """Return the score of a single member on all rows that count, with its 95 % interval."""
+    """Return the score of a single member on all rows that count, with its 95 % interval, and its log-loss."""
     path, decision = paths.predictions(key, name) / "test.npz", load_decision(paths.decision(key, name))
     test = load_predictions(path, answers.form.label_sets)
     with blame(path):
         rows = align(answers.ids, test.ids)
     metric = load_metric(TaskData(key))
     predictions = judged(answers.form, metric, decision, test.probabilities[rows])
-    return grade_predictions(predictions, answers)["all"]
+    return {
+        **grade_predictions(predictions, answers)["all"],
+        "log_loss": loss_of_answers(test.probabilities[rows], answers),
+    }
+
+
+def loss_of_answers(probabilities: np.ndarray, answers: Answers) -> float | None:
+    """Return the log-loss of probabilities (n, classes), in the order of the answers; None if no row counts."""
+    if not answers.counts.any():
+        return None
+    if answers.form.kind == PROBABILITY:  # whose answers are 0 and 1
+        present = probabilities[:, list(answers.form.positive)].sum(axis=1)
+        probabilities = np.stack([1 - present, present], axis=1)
+    return log_loss(probabilities[answers.counts], answers.labels[answers.counts])
 
 
 def _save(key: str, value: dict) -> None:

@@ -15,6 +15,7 @@ KEEPING_LABELS = [
     {"flip": True},
     {"vertical_flip": True},
     {"shift_pixels": 1},
+    {"shift_share": 0.2},
     {"rotation_degrees": 20.0},
     {"rescale_share": 0.2},
     {"shear_degrees": 10.0},
@@ -52,7 +53,7 @@ def test_an_alternating_flip_shows_both_sides_in_two_epochs():
 
 
 def test_shift_moves_without_wrapping(images):
-    out = shift(images, 2, rng())
+    out = shift(images, (2, 2), rng())
     assert out.shape == images.shape
     offsets = set()
     for before, after in zip(images, out, strict=True):
@@ -61,6 +62,14 @@ def test_shift_moves_without_wrapping(images):
         assert len(corners) == 1
         offsets.update(corners)
     assert len(offsets) > 10
+
+
+def test_a_shift_by_share_follows_each_side():
+    wide = np.full((300, 10, 40, 1), 9, np.uint8)
+    wide[:, 5, 20] = 200
+    out = augment_images(wide, Augment(shift_share=0.1), rng())
+    rows, columns = np.divmod((out == 200).reshape(300, -1).argmax(axis=1), 40)
+    assert set(rows) == {4, 5, 6} and set(columns) == set(range(16, 25))
 
 
 def test_warp_by_a_quarter_turn_is_exact_and_by_nothing_changes_nothing():

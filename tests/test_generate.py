@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from features.augmentation.options import Augment
 from pipeline import generate, tune
 from pipeline import train as training_stage
 from pipeline.config.schema import load_params
@@ -20,6 +21,7 @@ from pipeline.storage.files import BadInput
 from pipeline.storage.task_data import TaskData
 from pipeline.storage.tuned_options import load_tuned
 from pipeline.training import fold as fit
+from pipeline.training.batches import TrainingBatches
 from pipeline.training.fold_jobs import key_of
 from pipeline.training.joined_images import Extra, JoinedImages, exchange_rows
 from tests.projects import ROOT, member, task, to_folds, write_blobs, write_params
@@ -312,6 +314,18 @@ def test_an_epoch_keeps_its_length_and_takes_its_share():
     assert len(exchanges[0]) == 80
     assert len(real) == len(set(real.tolist()) & set(rows.tolist())) == 56
     assert np.ptp(np.bincount(exchanges[0][exchanges[0] >= 1000] - 1000, minlength=10)) <= 1
+
+
+def test_images_that_enlarge_an_epoch_leave_all_real_ones_in_it():
+    extra = Extra(np.zeros((10, 1)), np.zeros((10, 3)), np.arange(10), share=0.2, enlarges=True)
+    rows = exchange_rows(np.arange(100, 180), 1000, [extra], (0, 1, 0))
+    assert sorted(rows[rows < 1000]) == list(range(100, 180))
+    assert (rows >= 1000).sum() == 20 == 0.2 * len(rows)
+    batches = TrainingBatches(
+        JoinedImages(np.zeros((1000, 4, 4, 1), np.uint8), np.ones((10, 4, 4, 1), np.uint8)),
+        np.zeros((1010, 3), np.float32), np.arange(100, 180), 25, Augment(), (0, 1), [extra],
+    )  # fmt: skip
+    assert len(batches) == 4 and sum(batches[index][0].max(axis=(1, 2, 3)).sum() for index in range(4)) == 20
 
 
 def test_an_epoch_takes_its_share_of_each_extra():

@@ -32,6 +32,7 @@ def test_the_best_epoch_is_by_the_direction_of_the_figure():
     assert best_epoch(HISTORY, Monitor("val_loss", False)) == 0
     assert best_epoch(HISTORY, Monitor("val_roc_auc", True)) == 1
     assert best_epoch(HISTORY, Monitor("none", False)) == 1
+    assert best_epoch(HISTORY, Monitor("val_loss", False, keeps_last=True)) == 1
 
 
 @pytest.mark.parametrize(

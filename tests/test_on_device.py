@@ -63,7 +63,7 @@ def test_shifts_are_those_of_the_host(images):
 
     on_device_offsets = offsets(augmented(images, shift_pixels=2))
     assert len(on_device_offsets) == len(images)
-    assert set(on_device_offsets) == set(offsets(shift(images, 2, np.random.default_rng(0))))
+    assert set(on_device_offsets) == set(offsets(shift(images, (2, 2), np.random.default_rng(0))))
     assert np.bincount([5 * y + x for y, x in on_device_offsets]).max() < 40  # 16 on average
 
 

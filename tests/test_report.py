@@ -33,12 +33,15 @@ def write_results() -> None:
     size = {"architecture": "fast", "layers": 8, "parameters": 1234, "flops": 2e6}
     write(paths.models("shoes", "shoes-a") / "run.json", {**size, "runs": [run]})
     write(paths.times("shoes", "shoes-a"), {"seconds_per_epoch": {"fold-0": 0.51}})
+    write(paths.test_times("shoes", "shoes-a"), {"seconds_to_test": 1.25})
     means = {"precision": 1.0, "recall": 1.0, "f1": 1.0, "roc_auc": None}
     write(paths.predictions("shoes", "shoes-a") / "metrics.json", {"rows": 110, **SCORE, "accuracy": 1.0, **means})
     write(paths.ensemble("shoes") / "ensemble.json", SCORE | {"method": "mean", "honest_score": 1.0})
     unknown = {"score": None, "low": None, "high": None, "rows": 0}
     known = {"score": 1.0, **SURE, "rows": 110}
-    write(paths.score("shoes"), {"public": unknown, "private": known, "members": {"shoes-a": known}})
+    write(
+        paths.score("shoes"), {"public": unknown, "private": known, "members": {"shoes-a": {**known, "log_loss": 0.05}}}
+    )
 
 
 def test_scores_have_their_intervals(params):
@@ -56,6 +59,7 @@ def test_scores_have_their_intervals(params):
         ensemble = rows.loc[1, [column, f"{column} low", f"{column} high"]]
         assert ensemble.tolist() == [1.0, pytest.approx(0.966256), 1.0]
     compared = pd.read_csv(paths.SUMMARY.with_name("comparison.csv"))
+    assert compared.loc[0, ["test loss", "seconds to test"]].tolist() == [0.05, 1.25]
     assert compared.loc[0, "test score low"] == pytest.approx(0.966256) and "ROC AUC" not in compared
     assert "1.0000 (0.9663 to 1.0000)" in paths.SUMMARY.with_name("comparison.md").read_text()
 

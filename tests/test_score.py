@@ -11,13 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from features.labels.metrics.registry import ACCURACY
 from pipeline.config.schema import Ingest, Params, Replica, Split, Task
-from pipeline.score import score
+from pipeline.score import Answers, loss_of_answers, score
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput, save_json
 from pipeline.storage.predictions import Predictions, save_predictions
 from submissions import score as command
 from submissions.rules.compare import compare
+from submissions.rules.forms import Form
 from submissions.rules.published import place, published_results, standing_line
 from tests.projects import task as a_task
 from tests.projects import write_params, write_task
@@ -74,6 +76,26 @@ def test_every_member_is_scored_by_itself_on_the_rows_that_count():
         "bad": (pytest.approx(1 / 3), 3),
     }
     assert (result["members"]["good"]["low"], result["members"]["good"]["high"]) == (pytest.approx(0.4385, abs=1e-4), 1)
+
+
+def test_every_member_has_its_loss_on_the_rows_that_count():
+    _, result = _score("Id,Label,Usage\n3,5,Public\n2,7,Ignored\n1,6,Private\n0,7,Private\n")
+    assert result["members"]["good"]["log_loss"] == pytest.approx(-math.log(1e-7) / 3)  # wrong on one row of three
+
+
+@pytest.mark.parametrize(
+    ("form", "labels", "expected"),
+    [
+        (Form("probability", "Id", ("p",), (5, 6, 7), positive=(1, 2)), [1, 0], -math.log(0.9) / 2 - math.log(0.8) / 2),
+        (Form("label_set", "Id", ("s",), (5, 6), label_sets=True), [[1, 0], [1, 1]], -math.log(0.6 * 0.7 * 0.8) / 4),
+        (Form("label", "Id", ("l",), (5, 6, 7)), [2, 0], -math.log(0.5 * 0.8) / 2),
+    ],
+)
+def test_the_loss_is_of_the_true_answers(form, labels, expected):
+    shares = {"probability": [[0.1, 0.4, 0.5], [0.8, 0.1, 0.1]], "label_set": [[0.6, 0.3], [0.8, 1.0]]}
+    shares["label"] = shares["probability"]
+    answers = Answers(Path("solution.csv"), form, ACCURACY, np.arange(2), np.array(labels), None)
+    assert loss_of_answers(np.array(shares[form.kind]), answers) == pytest.approx(expected, abs=1e-6)
 
 
 def test_without_usage_all_is_private_and_said_so():
@@ -134,6 +156,7 @@ def test_a_replica_of_the_published_images_has_a_place_among_the_published_resul
         Replica(form="fashion"),
         Replica(form="price_sum", source="digits"),
         Replica(form="price_sum", source="fashion-mnist", pool="disjoint"),
+        Replica(form="fashion", source="fashion-mnist", labels=[0, 1, 2]),
     ],
 )
 def test_other_images_or_other_pools_have_no_place(replica):

@@ -26,7 +26,10 @@ def augment_images(
     if options.vertical_flip:
         batch = flip(batch, rng.random(len(batch)) < 0.5, axis=1)
     if options.shift_pixels:
-        batch = shift(batch, options.shift_pixels, rng)
+        batch = shift(batch, (options.shift_pixels, options.shift_pixels), rng)
+    if options.shift_share:
+        height, width = (round(options.shift_share * side) for side in batch.shape[1:3])
+        batch = shift(batch, (height, width), rng)
     warps = {
         "rotation_degrees": options.rotation_degrees,
         "rescale_share": options.rescale_share,

@@ -17,6 +17,7 @@ class Augment(BaseModel):
     alternating_flip: bool = Field(False, description="left to right, each image in every other epoch")
     vertical_flip: bool = False
     shift_pixels: int = Field(0, ge=0, le=4096, description="either way on each axis")
+    shift_share: Share = Field(0.0, description="of each side, either way; rounded to pixels")
     rotation_degrees: float = Field(0.0, ge=0, le=180, description="either way")
     rescale_share: float = Field(0.0, ge=0, le=10, description="between 1 / (1 + share) and 1 + share times as large")
     shear_degrees: float = Field(0.0, ge=0, lt=90, description="either way")

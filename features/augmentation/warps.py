@@ -19,12 +19,12 @@ def alternating(count: int, rng: np.random.Generator, epoch: int) -> np.ndarray:
     return (rng.random(count) < 0.5) ^ bool(epoch % 2)
 
 
-def shift(images: np.ndarray, most_pixels: int, rng: np.random.Generator) -> np.ndarray:
-    """Return images moved by up to `most_pixels` in either direction on each axis. The uncovered border is black."""
+def shift(images: np.ndarray, most_pixels: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """Return images moved by up to (rows, columns) in either direction. The uncovered border is black."""
     n, height, width, channels = images.shape
-    side = 2 * most_pixels + 1
-    padded = np.zeros((n, height + side - 1, width + side - 1, channels), images.dtype)
-    padded[:, most_pixels : most_pixels + height, most_pixels : most_pixels + width] = images
+    down, right = most_pixels
+    padded = np.zeros((n, height + 2 * down, width + 2 * right, channels), images.dtype)
+    padded[:, down : down + height, right : right + width] = images
     return windows(padded, height, width, rng)
 
 

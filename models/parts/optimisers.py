@@ -21,7 +21,7 @@ def optimiser(
     """Return a Keras optimiser.
 
     Args:
-        name: sgd (Nesterov), adam, adamw, rmsprop or muon.
+        name: sgd (Nesterov; plain with momentum 0), adam, adamw, rmsprop or muon.
         learning_rate: a constant or a schedule.
         momentum: for sgd and muon.
         weight_decay: decoupled (Loshchilov and Hutter, 2019), not applied to biases and normalisations; 0 is none.

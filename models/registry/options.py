@@ -15,6 +15,7 @@ Dropout = Annotated[float, Field(ge=0, lt=1)]
 TwoDropouts = Annotated[Sequence[Dropout], Field(min_length=2, max_length=2)]
 Width = Annotated[float, Field(gt=0, le=64)]  # a multiple of all filters
 File = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=4096)]
+Pooling = Literal["max", "average"]
 Activation = Literal[
     "relu", "leaky_relu", "gelu", "elu", "selu", "silu", "swish", "mish", "relu6", "celu", "softplus", "softsign",
     "hard_sigmoid", "hard_silu", "hard_tanh", "sigmoid", "tanh", "exponential", "linear",

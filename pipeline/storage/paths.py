@@ -68,6 +68,11 @@ def times(task: str, member: str) -> Path:
     return Path("artifacts", task, "times", f"{member}.json")
 
 
+def test_times(task: str, member: str) -> Path:
+    """JSON: how long a member took to predict the test rows. It differs from run to run, unlike the predictions."""
+    return Path("artifacts", task, "times", "test", f"{member}.json")
+
+
 def predictions(task: str, member: str) -> Path:
     """Folder: out-of-fold and test probabilities of a member."""
     return Path("artifacts", task, "predictions", member)

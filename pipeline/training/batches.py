@@ -45,7 +45,7 @@ class TrainingBatches(keras.utils.PyDataset):
             batch_size: images in a batch. There are fewer if there are fewer rows.
             augment: the augmentation.
             seeds: (seed, fold).
-            extras: images that replace a share of the rows.
+            extras: images that replace a share of the rows, or enlarge an epoch.
         """
         super().__init__(**FEEDING)
         self.images, self.targets, self.augment, self.seeds = images, targets, augment, seeds
@@ -58,13 +58,14 @@ class TrainingBatches(keras.utils.PyDataset):
         if self.extras:
             real_images = len(self.images) - sum(len(extra.images) for extra in self.extras)
             rows = exchange_rows(rows, real_images, self.extras, self.epoch_seeds)
+        self.images_per_epoch = len(rows)
         shuffled = stream(self.epoch_seeds, Purpose.ORDER).permutation(rows)
         self.order = np.resize(shuffled, len(self) * self.batch_size)
         flips = stream(self.seeds, Purpose.FLIPS)
         self.mirrored = alternating(len(self.images), flips, epoch) if self.augment.alternating_flip else None
 
     def __len__(self) -> int:
-        return steps_per_epoch(len(self.rows), self.batch_size)
+        return steps_per_epoch(self.images_per_epoch, self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         rows = np.sort(self.order[index * self.batch_size : (index + 1) * self.batch_size])  # in the disk's order

@@ -25,5 +25,5 @@ def load_generated(member: Member, rows: np.ndarray) -> Extra:
         if generated_set["source"] == own_source:
             images, labels = (load_array(about.with_name(f"{name}_{part}.npy")) for part in ("images", "labels"))
             targets = one_hot(labels, len(data.classes))
-            return Extra(images, targets, np.arange(len(images)), member.generated_share)
+            return Extra(images, targets, np.arange(len(images)), member.generated_share, member.generated_adds)
     raise BadInput(f"{about}: no set comes from just the {len(rows)} training rows, expected one; run stage generate")

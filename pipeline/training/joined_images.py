@@ -1,4 +1,4 @@
-"""Images from several sources as one array: the real images first, then those that replace a share of them."""
+"""Images from several sources as one array: the real images first, then those that replace or enlarge them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ class Extra:
     targets: np.ndarray  # float32 (n, classes)
     usable: np.ndarray  # the rows that may be used
     share: float  # of the images of an epoch
+    enlarges: bool = False  # whether they are added to the real images of an epoch; else they replace some
 
 
 class JoinedImages:
@@ -37,7 +38,7 @@ Images = np.ndarray | JoinedImages
 
 
 def exchange_rows(rows: np.ndarray, real_images: int, extras: Sequence[Extra], seeds: tuple[int, ...]) -> np.ndarray:
-    """Return the rows (n,) of an epoch: for each extra, a random share of `rows` is replaced by rows of its images.
+    """Return the rows (n,) of an epoch: for each extra, random rows of its images replace or enlarge `rows`.
 
     Args:
         rows: the real images to train on.
@@ -46,8 +47,9 @@ def exchange_rows(rows: np.ndarray, real_images: int, extras: Sequence[Extra], s
         seeds: of the epoch.
     """
     rng = stream(seeds, Purpose.EXCHANGE)
-    counts, start = [round(extra.share * len(rows)) for extra in extras], real_images
-    parts = [rng.permutation(rows)[sum(counts) :]]
+    counts = [round(extra.share / (1 - extra.share if extra.enlarges else 1) * len(rows)) for extra in extras]
+    replaced = sum(count for extra, count in zip(extras, counts, strict=True) if not extra.enlarges)
+    parts, start = [rng.permutation(rows)[replaced:]], real_images
     for extra, count in zip(extras, counts, strict=True):
         parts.append(start + np.resize(rng.permutation(extra.usable), count))  # each image equally often
         start += len(extra.images)

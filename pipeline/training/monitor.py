@@ -19,6 +19,7 @@ class Monitor:
 
     column: str
     higher_is_better: bool
+    keeps_last: bool = False  # whether the last epoch is kept, whatever its value
 
     @property
     def mode(self) -> str:
@@ -33,10 +34,12 @@ def metric_column(metric: Metric) -> str:
 
 def monitor_of(member: Member) -> Monitor:
     """Return what decides which of a member's epochs is kept: the task's metric, or what its entry names."""
-    if member.training.monitor != "metric":
-        return Monitor(member.training.monitor, member.training.monitor == "val_accuracy")
+    training = member.training
+    keeps_last = training.kept_epoch == "last"
+    if training.monitor != "metric":
+        return Monitor(training.monitor, training.monitor == "val_accuracy", keeps_last)
     metric = load_metric(TaskData(member.task))
-    return Monitor(metric_column(metric), metric.higher_is_better)
+    return Monitor(metric_column(metric), metric.higher_is_better, keeps_last)
 
 
 def training_values(member: Member) -> dict[str, Any]:
@@ -60,9 +63,9 @@ def metric_values(member: Member) -> list[Any]:
 def best_epoch(history: list[dict], monitor: Monitor) -> int:
     """Return the index of the epoch with the best value of the monitor, the first of equals.
 
-    Without validation it is the last epoch.
+    Without validation, or if the monitor keeps the last epoch, it is the last one.
     """
-    if monitor.column not in history[-1]:
+    if monitor.keeps_last or monitor.column not in history[-1]:
         return len(history) - 1
     values = np.array([row[monitor.column] for row in history])
     return int(values.argmax() if monitor.higher_is_better else np.nan_to_num(values, nan=np.inf).argmin())
