@@ -45,13 +45,24 @@ def replica(params: Params, key: str) -> str:
 def _fashion(folder: Path, options: Replica, source: Source, rng: np.random.Generator) -> tuple[int, int]:
     if options.items_per_class is not None:
         raise ValueError(f"items_per_class: {options.items_per_class}, expected none: this form shows no items")
-    train = _sample(source.train, options.train_rows, rng, "train_rows")
-    test = _sample(source.test, options.test_rows, rng, "test_rows")
+    missing = set(options.labels or ()) - set(source.train.labels.tolist())
+    if missing:
+        raise ValueError(f"labels: {min(missing)} is no label of the source")
+    train = _sample(_with_labels(source.train, options.labels), options.train_rows, rng, "train_rows")
+    test = _sample(_with_labels(source.test, options.labels), options.test_rows, rng, "test_rows")
     write_pixels(folder / "train.csv", train.pixels, {"Id": np.arange(len(train.labels)), "Label": train.labels})
     write_pixels(folder / "testX.csv", test.pixels, {"Id": np.arange(len(test.labels))})
-    guesses = rng.choice(np.unique(source.train.labels), len(test.labels))
+    guesses = rng.choice(np.unique(train.labels), len(test.labels))
     _write_answers(folder, "sample_submission.csv", ("Id", "Label"), guesses, test.labels, rng)
     return len(train.labels), len(test.labels)
+
+
+def _with_labels(images: Images, labels: tuple[int, ...] | None) -> Images:
+    """Return the images with one of the labels, or all images if it is None."""
+    if labels is None:
+        return images
+    takes_part = np.isin(images.labels, labels)
+    return Images(images.pixels[takes_part], images.labels[takes_part])
 
 
 def _sample(images: Images, rows: int | None, rng: np.random.Generator, name: str) -> Images:
@@ -71,7 +82,7 @@ def write_pixels(path: Path, pixels: np.ndarray, first_columns: dict[str, np.nda
 
     Args:
         path: the file.
-        pixels: uint8 (n, height, width).
+        pixels: uint8 (n, height, width), or (n, height, width, channels) with the channels of a pixel side by side.
         first_columns: ints (n,) by name.
     """
     flat = pixels.reshape(len(pixels), -1)
@@ -109,6 +120,10 @@ def _write_item_competition(
     label_column: str,
     labels_of: Callable[[Composition, Images], np.ndarray],
 ) -> tuple[int, int]:
+    if not source.price_of:
+        raise ValueError(f"form: {options.form!r}, expected 'fashion': the images of {options.source} have no prices")
+    if options.labels is not None:
+        raise ValueError(f"labels: {list(options.labels)}, expected none: this form shows the items that have prices")
     train_rows = TRAIN_ROWS if options.train_rows is None else options.train_rows
     test_rows = TEST_ROWS if options.test_rows is None else options.test_rows
     if min(train_rows, test_rows) < 1:

@@ -6,15 +6,20 @@ import json
 import pickle
 import subprocess
 import sys
+import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from features.items.locating import crop_items
 from pipeline.config.schema import Params, Replica
 from pipeline.readers import image_sets as sources
+from pipeline.readers import published_sets
+from pipeline.readers.published_sets import CIFAR_10, CIFAR_10_BATCHES, FASHION_MNIST, IDX_FILES
 from pipeline.replica import replica, write_pixels
 from pipeline.storage.files import BadInput
 
@@ -24,7 +29,8 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture(autouse=True)
 def _in_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("FASHION_MNIST_DIR", raising=False)
+    for variable in ("CIFAR10_DIR", "FASHION_MNIST_DIR", "MNIST_DIR"):
+        monkeypatch.delenv(variable, raising=False)
 
 
 def _make(key="made", **options) -> Path:
@@ -91,6 +97,14 @@ def test_fashion_has_the_competitions_files():
     assert [known[image.tobytes()] for image in images] == train["Label"].tolist()
 
 
+def test_only_some_labels_can_take_part():
+    folder = _make(form="fashion", labels=[0, 1, 2, 3, 4])
+    for name in ("train.csv", "sample_submission.csv", "solution.csv"):
+        assert set(pd.read_csv(folder / name)["Label"]) == set(range(5))
+    with pytest.raises(BadInput, match=r"labels: \[0, 1\], expected none: this form shows the items that have prices"):
+        _make("other", form="price_sum", labels=[0, 1])
+
+
 def test_a_seed_gives_the_same_bytes_and_another_seed_others():
     options = {"form": "price_sum", "train_rows": 30, "test_rows": 10}
     first, again, other = _make("a", **options), _make("b", **options), _make("c", seed=1, **options)
@@ -145,7 +159,7 @@ def _idx(data: np.ndarray) -> bytes:
 
 def _write_fashion_mnist(folder: Path, rows: int) -> None:
     rng = np.random.default_rng(0)
-    for name in sources.FASHION_MNIST_SHA256:
+    for name in IDX_FILES:
         images = rng.integers(1, 256, (rows, 28, 28)).astype(np.uint8)
         data = images if "images" in name else (np.arange(rows) % 10).astype(np.uint8)
         Path(folder, name).write_bytes(gzip.compress(_idx(data)))
@@ -167,12 +181,12 @@ def test_the_content_says_whether_images_are_the_original_whatever_the_compressi
     source = sources.load_source("fashion-mnist")
     assert not source.is_original
     release = []
-    for name in sources.FASHION_MNIST_SHA256:
+    for name in IDX_FILES:
         data = gzip.decompress((tmp_path / name).read_bytes())
         release.append(hashlib.md5(data).hexdigest())
         (tmp_path / name).unlink()
         (tmp_path / name).with_suffix("").write_bytes(data)
-    monkeypatch.setattr(sources, "FASHION_MNIST_RELEASES", (tuple(release),))
+    monkeypatch.setattr(sources, "FASHION_MNIST", replace(FASHION_MNIST, releases=(tuple(release),)))
     plain = sources.load_source("fashion-mnist")
     assert plain.is_original and np.array_equal(plain.train.pixels, source.train.pixels)
 
@@ -197,16 +211,106 @@ def test_a_broken_idx_file_is_named(tmp_path, monkeypatch, data, expected):
     assert "ubyte.gz: " in str(caught.value) and not Path("data/replica").exists()
 
 
-def test_no_internet_says_what_to_set(monkeypatch):
-    monkeypatch.setattr(sources, "FASHION_MNIST_URL", "http://127.0.0.1:9")
-    with pytest.raises(BadInput, match="set FASHION_MNIST_DIR to a folder"):
-        sources.load_source("fashion-mnist")
-    assert not list(sources.FASHION_MNIST_FOLDER.iterdir())
+@pytest.mark.parametrize(
+    ("name", "module", "constant"),
+    [
+        ("fashion-mnist", sources, "FASHION_MNIST"),
+        ("mnist", sources, "MNIST"),
+        ("cifar-10", published_sets, "CIFAR_10"),
+    ],
+)
+def test_no_internet_says_what_to_set(monkeypatch, name, module, constant):
+    published = replace(getattr(module, constant), url="http://127.0.0.1:9")
+    monkeypatch.setattr(module, constant, published)
+    with pytest.raises(BadInput, match=f"set {published.variable} to a folder"):
+        sources.load_source(name)
+    assert not list(published.folder.iterdir())
 
 
 def test_another_download_is_not_kept(tmp_path, monkeypatch):
     _write_fashion_mnist(tmp_path, 20)
-    monkeypatch.setattr(sources, "FASHION_MNIST_URL", tmp_path.as_uri())
+    monkeypatch.setattr(sources, "FASHION_MNIST", replace(FASHION_MNIST, url=tmp_path.as_uri()))
     with pytest.raises(BadInput, match=r"expected 11790711787b.*nothing was kept"):
         sources.load_source("fashion-mnist")
-    assert not list(sources.FASHION_MNIST_FOLDER.iterdir())
+    assert not list(FASHION_MNIST.folder.iterdir())
+
+
+def test_mnist_is_digits_with_the_digits_prices(tmp_path, monkeypatch):
+    _write_fashion_mnist(tmp_path, 20)
+    monkeypatch.setenv("MNIST_DIR", str(tmp_path))
+    source = sources.load_source("mnist")
+    assert source.price_of == {1: 1, 2: 2, 3: 3, 4: 4, 5: 5} and not source.is_original
+    assert "of other images than mnist's" in replica(
+        Params(tasks={}, members={}, replicas={"m": Replica(form="fashion", source="mnist")}), "m"
+    )
+
+
+COLOURS = np.random.default_rng(1).integers(0, 256, (12, 32, 32, 3)).astype(np.uint8)
+
+
+def _write_batches(folder: Path) -> None:
+    """Write CIFAR-10's six batches, of two images each: rows of three planes, with keys of bytes."""
+    folder.mkdir(parents=True)
+    for number, name in enumerate(CIFAR_10_BATCHES):
+        rows = slice(2 * number, 2 * number + 2)
+        planes = np.moveaxis(COLOURS[rows], -1, 1).reshape(2, -1)
+        (folder / name).write_bytes(pickle.dumps({b"data": planes, b"labels": [number, 9]}, protocol=2))
+
+
+def test_cifar_10_from_its_batches(tmp_path, monkeypatch):
+    _write_batches(tmp_path / "cifar-10-batches-py")
+    monkeypatch.setenv("CIFAR10_DIR", str(tmp_path))
+    source = sources.load_source("cifar-10")
+    assert np.array_equal(source.train.pixels, COLOURS[:10]) and np.array_equal(source.test.pixels, COLOURS[10:])
+    assert source.train.labels.tolist() == [0, 9, 1, 9, 2, 9, 3, 9, 4, 9] and not source.is_original
+    folder = _make(form="fashion", source="cifar-10", labels=[0, 9], test_rows=1)
+    rows = pd.read_csv(folder / "train.csv")
+    assert sorted(rows["Label"]) == [0, 9, 9, 9, 9, 9]
+    first = rows.loc[rows["Label"] == 0].iloc[0, 2:].to_numpy(np.uint8)
+    assert np.array_equal(first.reshape(32, 32, 3), COLOURS[0])
+    with pytest.raises(BadInput, match="form: 'price_sum', expected 'fashion': the images of cifar-10 have no prices"):
+        _make("p", form="price_sum", source="cifar-10")
+    with pytest.raises(BadInput, match="labels: 7 is no label of the source"):
+        _make("q", form="fashion", source="cifar-10", labels=[0, 7])
+
+
+def test_cifar_10_from_a_download_is_the_original(tmp_path, monkeypatch):
+    _write_batches(tmp_path / "cifar-10-batches-py")
+    md5s = [
+        hashlib.md5((tmp_path / "cifar-10-batches-py" / name).read_bytes()).hexdigest() for name in CIFAR_10_BATCHES
+    ]
+    (archive_name,) = CIFAR_10.sha256
+    with tarfile.open(tmp_path / archive_name, "w:gz") as archive:
+        archive.add(tmp_path / "cifar-10-batches-py", "cifar-10-batches-py")
+    sha256 = {archive_name: hashlib.sha256((tmp_path / archive_name).read_bytes()).hexdigest()}
+    published = replace(CIFAR_10, url=tmp_path.as_uri(), sha256=sha256, releases=(tuple(md5s),))
+    monkeypatch.setattr(published_sets, "CIFAR_10", published)
+    assert sources.load_source("cifar-10").is_original
+    (tmp_path / archive_name).unlink()
+    assert np.array_equal(sources.load_source("cifar-10").train.pixels, COLOURS[:10])  # kept, not downloaded again
+
+
+def test_cifar_10_from_folders_of_images(tmp_path, monkeypatch):
+    for number, name in enumerate(["train/cat", "train/bird", "test/bird", "test/cat"]):
+        (tmp_path / name).mkdir(parents=True)
+        Image.fromarray(COLOURS[number]).save(tmp_path / name / "0000.png")
+    monkeypatch.setenv("CIFAR10_DIR", str(tmp_path))
+    source = sources.load_source("cifar-10")
+    assert source.train.labels.tolist() == [0, 1] and not source.is_original  # bird, cat
+    assert np.array_equal(source.train.pixels, COLOURS[[1, 0]]) and np.array_equal(source.test.pixels, COLOURS[2:4])
+
+
+@pytest.mark.parametrize(
+    ("batch", "expected"),
+    [
+        ({b"data": np.zeros((2, 3072), np.uint8)}, "holds data, expected data and labels"),
+        ({b"data": np.zeros((2, 3072), np.uint8), b"labels": [1]}, "1 labels, expected one for each of 2 images"),
+        ({b"data": np.zeros((2, 3071), np.uint8), b"labels": [1, 2]}, "cannot reshape"),
+    ],
+)
+def test_a_broken_batch_is_named(tmp_path, monkeypatch, batch, expected):
+    _write_batches(tmp_path / "c")
+    (tmp_path / "c" / "data_batch_3").write_bytes(pickle.dumps(batch, protocol=2))
+    monkeypatch.setenv("CIFAR10_DIR", str(tmp_path / "c"))
+    with pytest.raises(BadInput, match=f"data_batch_3: .*{expected}"):
+        sources.load_source("cifar-10")
