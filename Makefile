@@ -9,6 +9,9 @@ repro: environment  ## run all stages: from raw files to submissions and a table
 	python -m pipeline repro
 	@cat report/summary.md
 
+published-%: environment  ## repeat report a, b, c, d or e (SCALE=small: only see that it runs)
+	python -m published $* $(if $(filter small,$(SCALE)),--small)
+
 download: environment  ## download the files of TASK's competition with the kaggle client
 	python -m submissions.download $(TASK)
 
@@ -39,14 +42,15 @@ clean:  ## delete what Podium rebuilds by itself, and show the size of the rest
 		'.resume|folds of killed and finished runs: rm -r .resume' \
 		'.studies|trials of searches: rm -r .studies' \
 		'artifacts|results, restored by dvc checkout: rm -r artifacts' \
-		'data/replica|replicas, restored by dvc checkout: rm -r data/replica'; do \
+		'data/replica|replicas, restored by dvc checkout: rm -r data/replica' \
+		'.published|runs of published reports: rm -r .published'; do \
 		folder=$${line%%|*}; \
 		if [ -d $$folder ]; then size=$$(du -sh $$folder | cut -f1); else size=none; fi; \
 		printf '  %-14s %6s  %s\n' "$$folder" "$$size" "$${line#*|}"; \
 	done
 
 help:  ## show this list
-	@sed -n 's/^\([a-z-]*\):.*  ## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
+	@sed -n 's/^\([a-z%-]*\):.*  ## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
 		printf '  make %-10s %s\n' "$$target" "$$text"; \
 	done
 

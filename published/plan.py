@@ -1,0 +1,77 @@
+"""How long a report takes, and which scores to expect."""
+
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.config.schema import Member, Params, load_params
+from pipeline.reporting.tables import markdown
+
+HERE = Path(__file__).parent
+MEASURED = HERE.parent / "benchmarks" / "results" / "five_reports.csv"
+MEASURED_IMAGES = {"fashion": 48_000, "price_sum": 48_000}  # in an epoch; the other tasks of that file have 2 000
+SOURCE_ROWS, SOURCE_LABELS = {"fashion-mnist": 60_000, "mnist": 60_000, "cifar-10": 50_000}, 10
+
+
+def plan(report: str) -> str:
+    """Return a table of a report's systems: epochs, hours by what one epoch took, and the published score."""
+    params, figures = load_params(HERE / report / "params.yaml"), load_figures(report)
+    seconds_of = partial(_seconds, epoch_seconds=_epoch_seconds())
+    rows = []
+    for name, member in params.members.items():
+        seconds = seconds_of(name, images=_images(params, member)) * member.training.epochs
+        rows.append(
+            {
+                "member": name,
+                "epochs": member.training.epochs,
+                "hours": f"{seconds / 3600:.1f}" if seconds else "not measured",
+                **{figure: _published(figures, name, figure) for figure in ("validation accuracy", "test score")},
+            }
+        )
+    hours = sum(float(row["hours"]) for row in rows if row["hours"] != "not measured")
+    return "\n".join(
+        [
+            f"Report {report.upper()}: at most {hours:.0f} hours on one core, without the ablations. Early stopping",
+            "ends many trainings sooner. The hours are from an AMD EPYC without AVX-512 (column epoch_seconds of",
+            f"benchmarks/results/{MEASURED.name}). On a GPU these systems have not been measured.",
+            "",
+            markdown(pd.DataFrame(rows)),
+        ]
+    )
+
+
+def load_figures(report: str) -> pd.DataFrame:
+    """Return the published figures of a report, one a row, as texts."""
+    return pd.read_csv(HERE / report / "figures.csv", dtype=str, keep_default_na=False)
+
+
+def _published(figures: pd.DataFrame, member: str, figure: str) -> str:
+    """Return a published figure of a member, or an empty text."""
+    rows = figures[(figures["member"] == member) & (figures["figure"] == figure)]
+    return rows["published"].iloc[0] if len(rows) else ""
+
+
+def _images(params: Params, member: Member) -> float:
+    """Return the number of training images in an epoch."""
+    task = params.tasks[member.task]
+    replica = params.replicas[Path(task.ingest.folder).name]
+    labels = len(replica.labels) if replica.labels else SOURCE_LABELS
+    rows = replica.train_rows or (
+        SOURCE_ROWS[replica.source] * labels / SOURCE_LABELS if replica.form == "fashion" else 60_000
+    )
+    return rows * (1 - task.split.holdout_share)
+
+
+def _epoch_seconds() -> dict[str, float]:
+    """Return the measured seconds of an epoch for each image, by member."""
+    table = pd.read_csv(MEASURED).dropna(subset=["member", "epoch_seconds"])
+    images = table["task"].map(MEASURED_IMAGES).fillna(2_000)
+    return dict(zip(table["member"], table["epoch_seconds"] / images, strict=True))
+
+
+def _seconds(name: str, epoch_seconds: dict[str, float], images: float) -> float:
+    """Return the seconds of an epoch; 0 if no member whose name begins like this one was measured."""
+    known = [measured for measured in epoch_seconds if f"{name}-".startswith(f"{measured}-")]
+    is_measured = known and name != "c-modified-resnet-27"  # which is twice as deep
+    return epoch_seconds[max(known, key=len)] * images if is_measured else 0.0
