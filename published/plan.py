@@ -29,7 +29,7 @@ def plan(report: str) -> str:
                 **{figure: _published(figures, name, figure) for figure in ("validation accuracy", "test score")},
             }
         )
-    hours = sum(float(row["hours"]) for row in rows if row["hours"] != "not measured")
+    hours = pd.to_numeric(pd.DataFrame(rows)["hours"], errors="coerce").sum()
     return "\n".join(
         [
             f"Report {report.upper()}: at most {hours:.0f} hours on one core, without the ablations. Early stopping",

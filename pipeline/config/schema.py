@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from features.augmentation.options import Augment
 from models import ARCHITECTURES
+from pipeline.config.ablations import Ablation
 from pipeline.config.checks import check
 from pipeline.config.errors import BadInput
 from pipeline.config.fields import (
@@ -19,13 +20,11 @@ from pipeline.config.fields import (
     Name,
     Prices,
     Rate,
-    Rows,
     Seed,
     Share,
     ShareBelowOne,
     Size,
     SomeEpochs,
-    SomeLabels,
     Text,
     by_first_key,
 )
@@ -33,27 +32,11 @@ from pipeline.config.metric import Metric, Submission
 from pipeline.config.parsing import parse
 from pipeline.config.presets import with_presets
 from pipeline.config.raw_files import Ingest, Split
+from pipeline.config.replicas import Replica
 from pipeline.config.tree import Fault, Tree, read_tree
 
 __all__ = ["Label", "Split", "load_params"]
 MOST_BYTES = 1 << 20
-
-
-class Replica(Block):
-    """A competition's raw files made from a labelled image set (stage `replica`)."""
-
-    form: Literal["fashion", "price_sum", "item_kinds"]
-    source: Literal["digits", "fashion-mnist", "mnist", "cifar-10"] = "digits"
-    labels: SomeLabels | None = Field(
-        None, description="of the source that take part, for form fashion; null: all of them"
-    )
-    train_rows: Rows | None = Field(
-        None, description="null: all rows of the source, or 60 000 and 10 000 for composed images"
-    )
-    test_rows: Rows | None = None
-    pool: Literal["shared", "disjoint"] = Field("shared", description="of items, if images are composed of items")
-    items_per_class: Rows | None = Field(None, description="in that pool; null: all items of the source")
-    seed: Seed = 0
 
 
 class Items(Block):
@@ -266,22 +249,6 @@ class Member(Block):
     pseudo_labels: PseudoLabels | None = Field(None, description="only for students")
     training: Training = Training()
     tune: Tune = Tune()
-
-
-class Ablation(Block):
-    """A comparison of variants of a member. Each variant changes some settings and keeps all others."""
-
-    member: Name
-    variants: tuple[dict[str, Any], ...] = Field(
-        min_length=1, description="settings by path, such as training.momentum or split.holdout_share; {}: no change"
-    )
-    epoch: Epochs | None = Field(None, description="shown beside the best epoch; null: the last epoch")
-    seeds: int = Field(1, ge=1, le=100, description="trainings of each variant, from training.seed on")
-
-    @field_validator("variants", mode="before")
-    @classmethod
-    def _as_tuple(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
 
 
 class Params(Block):
