@@ -15,13 +15,16 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression
 
+from features.blends import AnyBlend, Blend, RankBlend, Stack, logit_features, two_classes
 from features.calibration import calibrate_models, calibrate_rows
-from features.labels.metrics.losses import LEAST_PROBABILITY
+from features.labels.metrics.losses import LEAST_PROBABILITY, log_loss
 from features.labels.targets import as_binary, from_binary
+from features.ranks import ranks
 
 Loss = Callable[[np.ndarray, np.ndarray], float]  # of probabilities (n, classes) and labels
 Losses = Callable[[np.ndarray], np.ndarray]  # of mixtures (k, ...) of members: one each (k,)
-METHODS = ("mean", "greedy", "convex", "stacking")
+RANK = "rank"
+METHODS = ("mean", "greedy", "convex", "stacking", RANK)
 LEAST_BAG = 4  # members; smaller bags are too weak
 PATIENCE_ROUNDS = 8  # of greedy selection by a metric, which takes much longer than by log-loss
 MOVES = (0.2, 0.1, 0.05, 0.02)  # of weight, from one member to another
@@ -38,59 +41,28 @@ class Greedy:
 
 
 @dataclass(frozen=True)
-class Blend:
-    """The weighted mean of the members."""
-
-    weights: np.ndarray  # (members,), summing to one
-
-    def __call__(self, members: np.ndarray) -> np.ndarray:
-        """Return the blended probabilities float32 (n, classes) of calibrated members (members, n, classes)."""
-        return np.tensordot(self.weights.astype(members.dtype), members, axes=1).astype(np.float32)
-
-
-@dataclass(frozen=True)
-class Stack:
-    """A multinomial logistic regression on the members' logits."""
-
-    regression: LogisticRegression
-    members: int
-
-    def __call__(self, members: np.ndarray) -> np.ndarray:
-        """Return the stacked probabilities float32 (n, classes) of calibrated members (members, n, classes).
-
-        A class without rows in the fit gets the probability 0.
-        """
-        out = np.zeros(members.shape[1:], np.float32)
-        out[:, self.regression.classes_] = self.regression.predict_proba(_features(members))
-        return out
-
-    @property
-    def weights(self) -> np.ndarray:
-        """Each member's share (members,) of the coefficients' absolute sum."""
-        sizes = np.abs(self.regression.coef_).sum(axis=0).reshape(self.members, -1).sum(axis=1)
-        return sizes / sizes.sum() if sizes.any() else np.full(len(sizes), 1 / len(sizes))
-
-
-@dataclass(frozen=True)
 class Ensemble:
     """A blend with the temperatures of the models that it combines."""
 
     temperatures: np.ndarray  # (members, folds)
-    blend: Blend | Stack
+    blend: AnyBlend
     label_sets: bool = False  # if so, each label of an image is a separate row with two classes, absent and present
 
     def of_rows(self, members: np.ndarray, folds: np.ndarray) -> np.ndarray:
         """Return probabilities float32 (n, classes) of training rows.
 
         Args:
-            members: out-of-fold probabilities (members, n, classes).
-            folds: (n,), the fold whose model each row's probabilities come from.
+            members: out-of-fold probabilities (members, n, classes) or, with repeats, (members, n, repeats, classes).
+            folds: (n,) or (n, repeats), the fold whose model each row's probabilities come from.
         """
+        repeats, count, folds = folds.size // len(folds), members.shape[-1], folds.reshape(-1)
+        rows = members.reshape(len(members), -1, count)
         if not self.label_sets:
-            return self.blend(calibrate_rows(members, self.temperatures, folds))
-        count = members.shape[2]
-        label_rows = calibrate_rows(as_binary(members), self.temperatures, np.repeat(folds, count))
-        return from_binary(self.blend(label_rows), count)
+            blended = self.blend(calibrate_rows(rows, self.temperatures, folds), folds)
+            return mean_of_repeats(blended, repeats, label_sets=False)
+        label_rows = calibrate_rows(as_binary(rows), self.temperatures, np.repeat(folds, count))
+        blended = from_binary(self.blend(label_rows, label_peers(folds, count)), count)
+        return mean_of_repeats(blended, repeats, label_sets=True)
 
     def of_models(self, members: Sequence[np.ndarray]) -> tuple[np.ndarray, float | None]:
         """Return probabilities float32 (n, classes) of test rows, and the gain of averaging the folds.
@@ -100,12 +72,14 @@ class Ensemble:
         Args:
             members: of each member (folds, n, classes), or (1, n, classes) if one model was trained on all rows.
         """
-        count = members[0].shape[2]
+        _, images, count = members[0].shape
+        one_model = np.zeros(images, int)
+        peers = label_peers(one_model, count) if self.label_sets else one_model
         rows = [as_binary(member) for member in members] if self.label_sets else members
         calibrated = [calibrate_models(*pair) for pair in zip(rows, self.temperatures, strict=True)]
         folds = range(max(map(len, calibrated)))
         by_fold = [np.stack([models[fold % len(models)] for models in calibrated]) for fold in folds]
-        ensembles = np.stack([self.blend(members_of_fold) for members_of_fold in by_fold])
+        ensembles = np.stack([self.blend(members_of_fold, peers) for members_of_fold in by_fold])
         mean, gain = mean_of_logits(ensembles)
         return from_binary(mean, count) if self.label_sets else mean, gain if len(folds) > 1 else None
 
@@ -128,9 +102,33 @@ def mean_of_logits(models: np.ndarray) -> tuple[np.ndarray, float]:
     return np.exp(logs - normalisers).astype(np.float32), float(-normalisers.mean())
 
 
+def mean_of_repeats(probabilities: np.ndarray, repeats: int, label_sets: bool) -> np.ndarray:
+    """Return the mean float32 (n, classes) by logits, as for test rows, of probabilities (n * repeats, classes).
+
+    The predictions for a row are one after the other. With label sets, each label is averaged alone.
+    """
+    if repeats == 1:
+        return probabilities
+    count = probabilities.shape[1]
+    by_repeat = probabilities.reshape(-1, repeats, count).swapaxes(0, 1)
+    if label_sets:
+        return from_binary(mean_of_logits(as_binary(by_repeat))[0], count)
+    return mean_of_logits(by_repeat)[0]
+
+
+def label_peers(folds: np.ndarray, labels: int) -> np.ndarray:
+    """Return a number (n * labels,) for each label of each image. Rows of one label and fold (n,) have the same one."""
+    return (folds[:, None] * labels + np.arange(labels)).reshape(-1)
+
+
 def fit_blends(
-    members: np.ndarray, labels: np.ndarray, methods: Sequence[str], greedy: Greedy, loss: Loss | None = None
-) -> dict[str, Blend | Stack]:
+    members: np.ndarray,
+    labels: np.ndarray,
+    methods: Sequence[str],
+    greedy: Greedy,
+    loss: Loss | None = None,
+    peers: np.ndarray | None = None,
+) -> dict[str, AnyBlend]:
     """Return the blend of each method for the same calibrated members.
 
     Args:
@@ -138,23 +136,30 @@ def fit_blends(
         labels: class indices (n,).
         methods: some of METHODS: `mean`; `greedy`, selection with replacement on the loss (Caruana et al., "Ensemble
             selection from libraries of models", 2004); `convex`, the weights with the lowest loss; `stacking`, which
-            always minimises log-loss (Wolpert, "Stacked generalization", 1992).
+            always minimises log-loss (Wolpert, "Stacked generalization", 1992); `rank`, the weights of ranks with the
+            lowest loss, for two classes and a loss that depends on the rows' order alone.
         greedy: settings of the method `greedy`.
         loss: of probabilities (n, classes) and labels (n,), to be minimised; by default the log-loss.
+        peers: (n,), for `rank`: rows with the same number are ranked among themselves; by default all rows.
     """
     true = members[:, np.arange(len(labels)), labels]  # (members, n)
     selected: tuple[np.ndarray, Losses] = (true, _log_losses)
     if loss is not None:
         selected = (members, _losses_of(loss, labels))
-    blends: dict[str, Blend | Stack] = {}
+    blends: dict[str, AnyBlend] = {}
+    equal = np.full(len(members), 1 / len(members))
     for method in methods:
         if method == "mean":
-            blends[method] = Blend(np.full(len(members), 1 / len(members)))
+            blends[method] = Blend(equal)
         elif method == "greedy":
             blends[method] = Blend(_bagged_weights(*selected, greedy))
         elif method == "convex":
             weights = _convex_weights(true)
             blends[method] = Blend(weights if loss is None else _refined_weights(*selected, weights))
+        elif method == RANK:
+            all_peers = np.zeros(len(labels), int) if peers is None else peers
+            ranked = two_classes(ranks(members[..., 1], all_peers))
+            blends[method] = RankBlend(_refined_weights(ranked, _losses_of(loss or log_loss, labels), equal))
         else:
             blends[method] = Stack(_regression(members, labels), len(members))
     return blends
@@ -255,15 +260,4 @@ def _convex_weights(true: np.ndarray) -> np.ndarray:
 
 
 def _regression(members: np.ndarray, labels: np.ndarray) -> LogisticRegression:
-    return LogisticRegression(tol=1e-3, max_iter=200).fit(_features(members), labels)
-
-
-def _features(members: np.ndarray) -> np.ndarray:
-    """Return the logits float32 (n, members * classes) of (members, n, classes), centred in each row of a member.
-
-    They are divided by the number of members. So coefficients of one give their mean, and the penalty on coefficients
-    has the same effect for few members as for many.
-    """
-    logits = np.log(np.maximum(members, LEAST_PROBABILITY)).astype(np.float32)
-    logits = (logits - logits.mean(axis=2, keepdims=True)) / len(members)
-    return logits.transpose(1, 0, 2).reshape(logits.shape[1], -1)
+    return LogisticRegression(tol=1e-3, max_iter=200).fit(logit_features(members), labels)

@@ -18,7 +18,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from features.calibration import calibrate_rows, fit_temperatures
-from features.ensembling import METHODS, Blend, Ensemble, Greedy, Stack, fit_blends
+from features.ensembling import METHODS, RANK, AnyBlend, Ensemble, Greedy, fit_blends, label_peers, mean_of_repeats
 from features.labels.metrics.losses import log_loss
 from features.labels.metrics.metric import Metric
 from features.labels.metrics.registry import ACCURACY
@@ -47,19 +47,28 @@ class _Objective:
     """The metric by which ensembles are fitted and compared."""
 
     metric: Metric
+    repeats: int = 1  # rows of one image, one after the other
     label_count: int = 0  # of label sets, each label of which is a row with two classes; 0: one label for each image
 
     def loss(self, probabilities: np.ndarray, labels: np.ndarray) -> float:
         """Return the metric of some rows as a loss, with decisions that are fitted to them."""
-        return -self.metric.gain(self.metric.best(*self._images(probabilities, labels)), 0.0)
+        return -self.metric.gain(self.metric.best(*self._predictions(probabilities, labels)), 0.0)
 
-    def honest(self, probabilities: np.ndarray, labels: np.ndarray, parts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return predictions and labels. The decisions for a part are fitted on the others."""
-        images, image_labels = self._images(probabilities, labels)
-        image_parts = parts[:: self.label_count] if self.label_count else parts
-        return self.metric.honest(images, image_labels, image_parts), image_labels
+    def images(self, probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the probabilities (images, classes) and the labels of images, from those of their rows."""
+        predictions, prediction_labels = self._predictions(probabilities, labels)
+        mean = mean_of_repeats(predictions, self.repeats, label_sets=self.label_count > 0)
+        return mean, prediction_labels[:: self.repeats]
 
-    def _images(self, probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def honest(
+        self, probabilities: np.ndarray, labels: np.ndarray, parts: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, float]:
+        """Return predictions and labels of images, and log-loss. The decisions for a part are fitted on the others."""
+        images, image_labels = self.images(probabilities, labels)
+        image_parts = parts[:: self.repeats * max(self.label_count, 1)]
+        return self.metric.honest(images, image_labels, image_parts), image_labels, log_loss(images, image_labels)
+
+    def _predictions(self, probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         count = self.label_count
         return (from_binary(probabilities, count), labels.reshape(-1, count)) if count else (probabilities, labels)
 
@@ -75,46 +84,70 @@ def honest_ensemble(
     """Return the ensemble with its honest probabilities.
 
     Args:
-        probabilities: out of fold (members, n, classes).
+        probabilities: out of fold (members, n, classes) or, if the folds have repeats, (members, n, repeats, classes).
         labels: class indices (n,), or indicators of label sets (n, classes).
-        folds: (n,), the fold whose model each row's probabilities come from; with fewer than three folds, the rows are
-            distributed over five parts.
-        method: one of METHODS, or `auto`: the one with the best honest score, and at a tie the lowest log-loss.
+        folds: (n,) or (n, repeats), the fold whose model each row's probabilities come from. The folds of the first
+            repeat are the parts; with fewer than three, the rows are distributed over five parts. Weights are fitted to
+            single predictions, and the mean over the repeats is scored.
+        method: one of METHODS, or `auto`: the one with the best honest score, and at a tie the lowest log-loss. `rank`
+            is one of them if `can_rank`.
         greedy: settings of the method `greedy`.
         metric: of the task. It fits the weights, unless log-loss fits them better (`Metric.has_log_loss_weights`).
 
     Raises:
-        ValueError: too few rows, or, for stacking, too few of all classes but one.
+        ValueError: too few rows, or, for stacking, too few of all classes but one; `rank` without `can_rank`.
     """
-    _, folds = np.unique(folds, return_inverse=True)
-    if labels.ndim == 1:
-        return _honest(probabilities, labels, folds, scoring_parts(folds), method, greedy, _Objective(metric))
-    count = labels.shape[1]
-    label_folds, parts = np.repeat(folds, count), np.repeat(scoring_parts(folds), count)
-    binary_labels, objective = labels.reshape(-1).astype(int), _Objective(metric, count)
-    honest = _honest(as_binary(probabilities), binary_labels, label_folds, parts, method, greedy, objective)
-    ensemble = replace(honest.ensemble, label_sets=True)
-    return replace(honest, ensemble=ensemble, probabilities=from_binary(honest.probabilities, count))
+    repeats, count, is_sets = folds.size // len(folds), probabilities.shape[-1], labels.ndim == 2
+    parts = np.repeat(scoring_parts(folds.reshape(-1, repeats)[:, 0]), repeats)
+    _, folds = np.unique(folds.reshape(-1), return_inverse=True)
+    probabilities = probabilities.reshape(len(probabilities), -1, count)
+    labels = np.repeat(labels, repeats, axis=0)
+    ranks_allowed = can_rank(metric, count, is_sets)
+    if method == RANK and not ranks_allowed:
+        raise ValueError(
+            f"ensemble.method rank, but metric {metric.name} with {count} classes is not of the order of one "
+            "probability; choose another method"
+        )
+    methods = (method,) if method != AUTO else tuple(name for name in METHODS if name != RANK or ranks_allowed)
+    objective, peers = _Objective(metric, repeats, count if is_sets else 0), folds
+    if is_sets:
+        peers = label_peers(folds, count)
+        probabilities, labels = as_binary(probabilities), labels.reshape(-1).astype(int)
+        folds, parts = np.repeat(folds, count), np.repeat(parts, count)
+    honest = _honest(probabilities, labels, folds, peers, parts, methods, greedy, objective)
+    images, _ = objective.images(honest.probabilities, labels)
+    return replace(honest, ensemble=replace(honest.ensemble, label_sets=is_sets), probabilities=images)
+
+
+def can_rank(metric: Metric, classes: int, label_sets: bool) -> bool:
+    """Return whether the members' ranks can be blended: only the order of the rows counts, by each label or the second
+    of two classes. With more classes, blended ranks would not sum to one in each row.
+    """
+    return metric.judges_row_order and (label_sets or classes == 2)
 
 
 def _honest(
     probabilities: np.ndarray,
     labels: np.ndarray,
     folds: np.ndarray,
+    peers: np.ndarray,
     parts: np.ndarray,
-    method: str,
+    methods: Sequence[str],
     greedy: Greedy,
     objective: _Objective,
 ) -> HonestEnsemble:
-    methods = METHODS if method == AUTO else (method,)
-    depth = 2 if method == AUTO else 1
+    """Return the honest ensemble. If there are several methods, their choice is honest, too.
+
+    `peers` (n,) are numbers of the rows that are ranked together.
+    """
+    depth = min(len(methods), 2)
     all_parts = range(parts.max() + 1)
     left_out = [frozenset(some) for size in range(depth + 1) for some in combinations(all_parts, size)]
-    fits = _fit_all(probabilities, labels, folds, parts, left_out, methods, greedy, objective)
+    fits = _fit_all(probabilities, labels, folds, peers, parts, left_out, methods, greedy, objective)
     honest_by_method = {name: _assemble(fits, parts, name) for name in methods}
     scores = {name: _scores(values, labels, parts, objective) for name, values in honest_by_method.items()}
     best_method, honest = _best(scores, objective.metric), honest_by_method[methods[0]]
-    if method == AUTO:
+    if len(methods) > 1:
         honest = np.empty_like(honest)
         for part in all_parts:
             rows = parts == part
@@ -128,7 +161,7 @@ class _Fit:
     """Ensembles fitted without some parts, and their predictions for these parts."""
 
     temperatures: np.ndarray  # (members, folds)
-    blends: dict[str, Blend | Stack]
+    blends: dict[str, AnyBlend]
     predictions: dict[tuple[str, int], np.ndarray]  # (method, part): probabilities float32 (rows of the part, classes)
 
 
@@ -136,6 +169,7 @@ def _fit_all(
     probabilities: np.ndarray,
     labels: np.ndarray,
     folds: np.ndarray,
+    peers: np.ndarray,
     parts: np.ndarray,
     left_out: Sequence[LeftOut],
     methods: Sequence[str],
@@ -149,9 +183,11 @@ def _fit_all(
         _check_enough(labels[fit_rows], len(labels), methods)
         temperatures = fit_temperatures(probabilities, labels, folds, fit_rows)
         members = calibrate_rows(probabilities, temperatures, folds)
-        blends = fit_blends(members[:, fit_rows], labels[fit_rows], methods, greedy, loss)
+        blends = fit_blends(members[:, fit_rows], labels[fit_rows], methods, greedy, loss, peers[fit_rows])
         predictions = {
-            (name, part): blend(members[:, parts == part]) for part in without for name, blend in blends.items()
+            (name, part): blend(members[:, parts == part], peers[parts == part])
+            for part in without
+            for name, blend in blends.items()
         }
         return _Fit(temperatures, blends, predictions)
 
@@ -194,8 +230,7 @@ def _best_without(
     scores = {}
     for name in methods:
         predictions = np.concatenate([fits[frozenset([part, other])].predictions[name, other] for other in others])
-        judged, true = objective.honest(predictions, labels[order], parts[order])
-        loss = log_loss(predictions, labels[order])
+        judged, true, loss = objective.honest(predictions, labels[order], parts[order])
         scores[name] = {"score": objective.metric.of(judged, true), "log_loss": loss}
     return _best(scores, objective.metric)
 
@@ -203,8 +238,8 @@ def _best_without(
 def _scores(
     probabilities: np.ndarray, labels: np.ndarray, parts: np.ndarray, objective: _Objective
 ) -> dict[str, float]:
-    judged, true = objective.honest(probabilities, labels, parts)
-    return {**score_with_interval(objective.metric, judged, true), "log_loss": log_loss(probabilities, labels)}
+    judged, true, loss = objective.honest(probabilities, labels, parts)
+    return {**score_with_interval(objective.metric, judged, true), "log_loss": loss}
 
 
 def _best(scores: dict[str, dict[str, float]], metric: Metric) -> str:

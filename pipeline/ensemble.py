@@ -20,7 +20,7 @@ from pipeline.storage.answers import answers_of_test, out_of_fold_answers
 from pipeline.storage.files import BadInput, blame, save_json, writing
 from pipeline.storage.predictions import (
     Predictions,
-    load_aligned,
+    load_repeats,
     load_test_models,
     save_predictions,
 )
@@ -35,7 +35,7 @@ def ensemble(params: Params, key: str) -> str:
     rows = np.flatnonzero(data.folds >= 0)
     answers, test_ids = out_of_fold_answers(data, rows), answers_of_test(data).ids
     rows = rows[answers.firsts]
-    ids, labels, folds = answers.ids, data.labels[rows], data.folds[rows]
+    ids, labels, folds = answers.ids, data.labels[rows], data.repeated_folds[rows]
     classes, label_sets, metric = data.classes, data.has_label_sets, load_metric(data)
     oof = np.stack([_out_of_fold(key, member, ids, classes, folds, label_sets) for member in members])
     folders = [paths.predictions(key, member) for member in members]
@@ -48,7 +48,7 @@ def ensemble(params: Params, key: str) -> str:
     summary["averaging_gain_in_log_loss"] = gain
     with writing(paths.ensemble(key)) as part:
         part.mkdir()
-        save_predictions(part / "oof.npz", Predictions(ids, honest.probabilities, classes, folds))
+        save_predictions(part / "oof.npz", Predictions(ids, honest.probabilities, classes, folds[:, 0]))
         save_predictions(part / "test.npz", Predictions(test_ids, test, classes))
         save_json(part / "ensemble.json", summary)
     return _summary_line(summary)
@@ -57,16 +57,20 @@ def ensemble(params: Params, key: str) -> str:
 def _out_of_fold(
     key: str, member: str, ids: np.ndarray, classes: list, folds: np.ndarray, label_sets: bool
 ) -> np.ndarray:
-    """Return a member's out-of-fold probabilities, float32 (n, classes), in the order of `ids`.
+    """Return a member's out-of-fold probabilities, float32 (n, repeats, classes), in the order of `ids`.
 
     Raises:
-        BadInput: its ids, classes or `folds` (n,) differ from the task's, or its rows are not probabilities.
+        BadInput: its ids, classes or `folds` (n, repeats) differ from the task's, or its rows are not probabilities.
     """
-    path = paths.predictions(key, member) / "oof.npz"
-    predictions = load_aligned(path, ids, classes, label_sets)
-    if predictions.folds is None or (predictions.folds != folds).any():
-        raise BadInput(f"{path}: made with other folds than those of {paths.folds(key)}; rerun stages train, predict")
-    return predictions.probabilities
+    folder = paths.predictions(key, member)
+    predictions = load_repeats(folder, ids, classes, label_sets, folds.shape[1])
+    for of_repeat, folds_of_repeat in zip(predictions, folds.T, strict=True):
+        if of_repeat.folds is None or (of_repeat.folds != folds_of_repeat).any():
+            raise BadInput(
+                f"{folder / 'oof.npz'}: made with other folds than those of {paths.folds(key)}; rerun stages train, "
+                "predict"
+            )
+    return np.stack([of_repeat.probabilities for of_repeat in predictions], axis=1)
 
 
 def _summary(
@@ -78,7 +82,18 @@ def _summary(
     seed: int,
     metric: Metric,
 ) -> dict[str, Any]:
-    parts, fitted = scoring_parts(folds), honest.ensemble.of_rows(oof, folds)
+    """Return the content of `ensemble.json`.
+
+    Args:
+        honest: the ensemble.
+        members: names.
+        oof: probabilities (members, n, repeats, classes).
+        labels: class indices (n,), or indicators of label sets (n, classes).
+        folds: (n, repeats).
+        seed: of the bootstrap.
+        metric: of the task.
+    """
+    parts, fitted, oof = scoring_parts(folds[:, 0]), honest.ensemble.of_rows(oof, folds), oof.mean(axis=2)
     predictions = [metric.honest(probabilities, labels, parts) for probabilities in oof]
     together = metric.honest(honest.probabilities, labels, parts)
     scores = [metric.of(prediction, labels) for prediction in predictions]

@@ -54,9 +54,9 @@ def _key(options: Generate, task: str) -> str:
 
 def _rows(task: str) -> dict[str, np.ndarray]:
     """Return the training rows of each GAN: those of each fold, and all rows if a model on all rows needs images."""
-    folds = TaskData(task).folds
-    rows = {f"fold-{fold}": np.flatnonzero(folds != fold) for fold in range(folds.max() + 1)}
-    return rows | ({"all": np.arange(len(folds))} if load_json(paths.all_rows(task), bool) else {})
+    data = TaskData(task)
+    rows = {f"fold-{fold}": data.training_rows(fold) for fold in range(data.fold_count)}
+    return rows | ({"all": np.arange(len(data.labels))} if load_json(paths.all_rows(task), bool) else {})
 
 
 def _train(options: Generate, task: str, folder: Path, rows: dict[str, np.ndarray]) -> None:

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
 
 from features.labels.metrics.metric import Metric
-from pipeline.config.errors import SENTENCE_CHARACTERS, quoted
+from pipeline.config.errors import SENTENCE_CHARACTERS, one_line, quoted
 from pipeline.config.schema import Ingest, Label, Params, Task
 from pipeline.readers import classes as class_reader
 from pipeline.readers.raw import Form, Images
@@ -16,11 +17,14 @@ from pipeline.readers.rows import Rows, read_test_rows, read_training_rows, warn
 from pipeline.readers.submissions import Sample, read_sample, submission_form
 from pipeline.running.stage import run, task_of
 from pipeline.storage import paths
-from pipeline.storage.columns import save_columns
+from pipeline.storage.columns import ANSWER, save_columns
 from pipeline.storage.disk import check_space
 from pipeline.storage.files import BadInput, save_array, save_chunks, save_json, writing
+from submissions.rules.cells import shortened
 from submissions.rules.forms import COLUMNS, LABEL, LABEL_SET, PROBABILITY, TOP_K
 from submissions.rules.forms import Form as SubmissionForm
+
+MOST_NAMES = 20  # of unused columns, in a line
 
 
 def ingest(params: Params, key: str) -> str:
@@ -43,6 +47,7 @@ def ingest(params: Params, key: str) -> str:
         shape = train.images.shape[1:]
         rows = len(train.ids) + len(sample.ids)
         print(f"ingest {key}: {check_space(paths.arrays(key), rows * math.prod(shape))}", flush=True)
+        _name_unused_columns(key, entry, train)
         train_rows, remark = _save(part, "train", train)
         remark = train.remark + remark
         del train  # what a reader has in memory, one split at a time
@@ -106,6 +111,17 @@ def _check_metric(sample: Sample, form: SubmissionForm, metric: Metric) -> None:
             f"{sample.path}: it has probabilities, but metric {metric.name} judges classes; if the competition judges "
             "probabilities, write its metric into the entry, such as `metric: log_loss` or `metric: roc_auc`"
         )
+
+
+def _name_unused_columns(key: str, entry: Task, train: Rows) -> None:
+    """Print which columns of the training images no block of the entry uses."""
+    group = entry.predict.group
+    used = {ANSWER, entry.split.group_column, entry.split.time_column, *(group.columns if group else ())}
+    patterns, names = entry.prepare.columns or (), [] if train.columns is None else train.columns.columns.tolist()
+    unused = [n for n in names if n not in used and not any(fnmatchcase(n, pattern) for pattern in patterns)]
+    if unused:
+        line = f"ingest {key}: {len(unused)} columns are not used: {shortened(unused, MOST_NAMES)}"
+        print(one_line(f"{line}; prepare.columns would join them to the images"), flush=True)
 
 
 def _save(folder: Path, split: str, rows: Rows) -> tuple[int, str]:

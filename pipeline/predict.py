@@ -18,16 +18,17 @@ from pipeline.storage import paths
 from pipeline.storage.answers import answers_of_test, out_of_fold_answers
 from pipeline.storage.files import save_json, writing
 from pipeline.storage.folds import check_folds
-from pipeline.storage.predictions import SOURCES, Predictions, fold_test, save_predictions
+from pipeline.storage.predictions import SOURCES, Predictions, fold_test, repeat_oof, save_predictions
 from pipeline.storage.task_data import TaskData
 from pipeline.storage.task_metric import load_metric
 from pipeline.storage.tuned_options import load_tuned
 from pipeline.training.fold_jobs import ALL_ROWS
-from pipeline.training.network import averaged_probabilities, load_model
+from pipeline.training.network import averaged_probabilities, load_model, table_columns
 
 
 def predict(params: Params, key: str) -> str:
-    """Write `oof.npz`, `test.npz`, `metrics.json` and, for a member's students, each fold's test probabilities.
+    """Write `oof.npz`, `test.npz`, `metrics.json`, each fold's test probabilities and, if the folds have repeats, the
+    out-of-fold probabilities of each. `oof.npz` has their mean.
 
     It also writes the seconds that the test rows took, with all models and views. With `predict.group`, a row is an
     answer to several images.
@@ -41,11 +42,14 @@ def predict(params: Params, key: str) -> str:
         oof = combine(oof, answers.answer_of_row, options.group.by, data.has_label_sets)
         tests = combine(tests, test.answer_of_row, options.group.by, data.has_label_sets)
         rows = rows[answers.firsts]
-    metrics = {"rows": len(rows), **_scores(load_metric(data), oof, data.labels[rows], data.folds[rows])}
+    mean, folds = oof.mean(axis=0), data.repeated_folds[rows].T
+    metrics = {"rows": len(rows), **_scores(load_metric(data), mean, data.labels[rows], folds[0])}
     with writing(paths.predictions(data.task, key)) as part:
         part.mkdir()
-        out_of_fold = Predictions(answers.ids, oof, data.classes, data.folds[rows])
-        save_predictions(part / "oof.npz", out_of_fold)
+        save_predictions(part / "oof.npz", Predictions(answers.ids, mean, data.classes, folds[0]))
+        for repeat in range(len(oof)) if len(oof) > 1 else ():
+            of_repeat = Predictions(answers.ids, oof[repeat], data.classes, folds[repeat])
+            save_predictions(part / repeat_oof(repeat), of_repeat)
         _save_tests(part, data, member, test.ids, tests)
         save_json(part / "metrics.json", metrics)
     with writing(paths.test_times(data.task, key)) as part:
@@ -71,10 +75,9 @@ def _save_tests(part: Path, data: TaskData, member: Member, ids: np.ndarray, tes
     SOURCES maps each file to the training rows of the student's model that may learn from it. For a fold's file these
     are the fold's training rows. For the mean these are all rows, because that model has no validation.
     """
-    folds = data.folds
-    sets = {"test.npz": (tests.mean(axis=0), np.arange(len(folds)))}
+    sets = {"test.npz": (tests.mean(axis=0), np.arange(len(data.labels)))}
     if not member.training.train_on_all:
-        sets |= {fold_test(fold): (test, np.flatnonzero(folds != fold)) for fold, test in enumerate(tests)}
+        sets |= {fold_test(fold): (test, data.training_rows(fold)) for fold, test in enumerate(tests)}
     for name, (probabilities, _) in sets.items():
         save_predictions(part / name, Predictions(ids, probabilities, data.classes))
     save_json(part / SOURCES, {name: data.source(rows) for name, (_, rows) in sets.items()})
@@ -83,30 +86,34 @@ def _save_tests(part: Path, data: TaskData, member: Member, ids: np.ndarray, tes
 def _probabilities(
     data: TaskData, member: Member, key: str, options: Predict
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """Return the validation rows (m,), their probabilities (m, classes) and those of test rows (models, n, classes).
+    """Return the validation rows (m,), their probabilities (repeats, m, classes) and those of test rows (models, n,
+    classes).
 
     Test rows are predicted by each fold's model or, with `train_on_all`, only by the model on all rows. The last value
     is the seconds that this took.
     """
-    models, folds, multi_label = paths.models(data.task, key), data.folds, data.has_label_sets
+    models, multi_label, repeats = paths.models(data.task, key), data.has_label_sets, data.repeated_folds.shape[1]
     train, test = (data.images(split, member.input) for split in ("train", "test"))
-    oof, tests, seconds = np.zeros((len(folds), len(data.classes)), np.float32), [], 0.0
+    train_columns, test_columns = (table_columns(member, data, split) for split in ("train", "test"))
+    oof, tests, seconds = np.zeros((repeats, len(data.labels), len(data.classes)), np.float32), [], 0.0
 
     def predict_test(model: Any) -> float:
-        started = time.monotonic()
-        tests.append(averaged_probabilities(model, test, np.arange(len(test)), options, multi_label))
+        started, rows = time.monotonic(), np.arange(len(test))
+        tests.append(averaged_probabilities(model, test, rows, options, multi_label, test_columns))
         return time.monotonic() - started
 
-    for fold in range(folds.max() + 1):
+    for fold in range(data.fold_count):
         model = load_model(models / f"fold-{fold}.keras")
-        validation_rows = np.flatnonzero(folds == fold)
-        oof[validation_rows] = averaged_probabilities(model, train, validation_rows, options, multi_label)
+        repeat, validation_rows = fold * repeats // data.fold_count, data.validation_rows(fold)
+        oof[repeat, validation_rows] = averaged_probabilities(
+            model, train, validation_rows, options, multi_label, train_columns
+        )
         if not member.training.train_on_all:
             seconds += predict_test(model)
     if member.training.train_on_all:
         seconds += predict_test(load_model(models / f"{ALL_ROWS}.keras"))
-    rows = np.flatnonzero(folds >= 0)
-    return rows, oof[rows], np.stack(tests), seconds
+    rows = np.flatnonzero(data.folds >= 0)
+    return rows, oof[:, rows], np.stack(tests), seconds
 
 
 if __name__ == "__main__":

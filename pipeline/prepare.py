@@ -3,21 +3,25 @@
 import hashlib
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from features.images import audit
+from features.images.audit_warnings import audit_warnings
 from features.images.pixels import pad, resize
 from features.images.statistics import image_statistics
 from features.labels.targets import distinct_labels
+from pipeline.config.errors import quoted
 from pipeline.config.schema import Items, Params, Prepare
 from pipeline.running.stage import run, task_of
 from pipeline.storage import paths
+from pipeline.storage.columns import load_table
 from pipeline.storage.disk import check_space
 from pipeline.storage.files import (
+    BadInput,
     blame,
     chunks,
     link,
@@ -30,10 +34,7 @@ from pipeline.storage.files import (
 )
 
 SPLITS = ("train", "test")
-UNLOCATED_SHARE = 0.01  # share of images with unlocated items, above which there is a warning
 NEAR_COPIES_FROM_PIXELS = 64  # hashes of smaller images join what is different
-KNOWN_COPIES_SHARE = 0.01  # share of test images with a near-copy in train, above which there is a warning
-KNOWN_SHARE = 0.1  # excess share of training images with known items over test images, above which there is a warning
 
 
 def prepare(params: Params, key: str) -> str:
@@ -54,7 +55,8 @@ def prepare(params: Params, key: str) -> str:
             _reshape(arrays, part, task)
             items = None if task.items is None else task.items.model_dump() | _crop(part, task.items)
         shape = list(load_array(part / "train_images.npy").shape[1:])
-        save_json(part / "about.json", {"classes": about["classes"], "image": shape, "items": items})
+        columns = {} if task.columns is None else {"columns": _write_columns(key, part, task.columns)}
+        save_json(part / "about.json", {"classes": about["classes"], "image": shape, "items": items, **columns})
         save_json(part / "statistics.json", _statistics(part))
         near_copies = _near_copies(arrays, part) if _look_for_near_copies(params, key) else {}
         audit_report = _audit(part, about["classes"], items, near_copies)
@@ -119,6 +121,25 @@ def _crop(folder: Path, task: Items) -> dict[str, int]:
         items = (crop_items(part, task.count, task.size_pixels, black) for part in chunks(images))
         save_chunks(folder / f"{split}_items.npy", shape, images.dtype, items)
     return {"black": black}
+
+
+def _write_columns(key: str, folder: Path, patterns: Sequence[str]) -> dict[str, Any]:
+    """Write the table's columns, float32 (n, columns), for each split, and return their names and categories."""
+    from features.table import read_table
+
+    frames = [load_table(key, split, patterns, load_array(folder / f"{split}_ids.npy")) for split in SPLITS]
+    lacking = [name for name in frames[0] if name not in frames[1]]
+    if lacking:
+        raise BadInput(
+            f"{paths.arrays(key) / 'test_columns.csv'}: no column {quoted(lacking[0])}, which train has and "
+            "prepare.columns names; declare test.labels"
+        )
+    with blame(paths.arrays(key) / "train_columns.csv"):
+        table = read_table(frames[0], frames[1][list(frames[0])])
+    save_array(folder / "train_columns.npy", table.train)
+    save_array(folder / "test_columns.npy", table.test)
+    digest = hashlib.blake2b(table.train.tobytes(), digest_size=16).hexdigest()
+    return {"names": table.names, "categories": table.categories, "digest": digest}
 
 
 def _statistics(folder: Path) -> dict[str, Any]:
@@ -204,7 +225,7 @@ def _audit(
         report["unlocated_items"] = _unlocated(folder, ids, items["black"])
         # With noise every item is unique, so equal pixels have no meaning.
         report["known_items"] = _known(folder) if items["black"] == 0 else None
-    report["warnings"] = _warnings(report)
+    report["warnings"] = audit_warnings(report)
     save_json(folder / "audit.json", report)
     save_array(folder / "train_groups.npy", audit.groups_of(digests["train"]))
     return report
@@ -230,59 +251,6 @@ def _known(folder: Path) -> dict[str, Any]:
     items = [load_array(folder / f"{split}_items.npy") for split in SPLITS]
     rows = audit.rows_of_known_items(*audit.item_numbers(*items))
     return {split: {"rows": len(split_rows)} for split, split_rows in zip(SPLITS, rows, strict=True)}
-
-
-def _warnings(report: dict[str, Any]) -> list[str]:
-    """Return the audit's warnings, one sentence each."""
-
-    def share(entry: str, split: str) -> float:
-        return (report.get(entry) or {}).get(split, {"rows": 0})["rows"] / max(1, report["rows"][split])
-
-    warnings = [
-        f"in {share('unlocated_items', split):.1%} of the {split} images items could not be located; members with "
-        "'head: grid' need no located items"
-        for split in SPLITS
-        if share("unlocated_items", split) > UNLOCATED_SHARE
-    ]
-    warnings += [
-        f"{constant['rows']} of the {split} images show one colour only, for example id {constant['examples'][0]}"
-        for split, constant in report["constant_images"].items()
-        if constant["rows"]
-    ]
-    conflicts = report["conflicting_labels"]
-    if conflicts["groups"]:
-        ids, labels = (conflicts["examples"][0][name] for name in ("ids", "labels"))
-        other = next(index for index, label in enumerate(labels) if label != labels[0])
-        warnings.append(
-            f"{conflicts['groups']} training images occur with several labels, in {conflicts['rows']} rows, for "
-            f"example id {ids[0]} with {labels[0]} and id {ids[other]} with {labels[other]}"
-        )
-    warnings += _near_copy_warnings(report)
-    train, test = (share("known_items", split) for split in SPLITS)
-    if train - test > KNOWN_SHARE:
-        warnings.append(
-            f"another training image shows every item of {train:.1%} of the training images and of {test:.1%} of the "
-            "test images; a network may know held-out items by heart, so expect test scores below those out of fold"
-        )
-    return warnings
-
-
-def _near_copy_warnings(report: dict[str, Any]) -> list[str]:
-    if "near_copies_within_train" not in report:
-        return []
-    large, across = report["near_copies_within_train"]["large"], report["near_copies_across_train_and_test"]
-    warnings = [
-        f"{group['rows']} training images look like id {group['example']}; that is more than 1 % of the rows, so they "
-        "are not kept in one fold"
-        for group in large
-    ]
-    if across["test_rows"] > KNOWN_COPIES_SHARE * report["rows"]["test"]:
-        example = across["examples"][0]
-        warnings.append(
-            f"{across['test_rows']} of {report['rows']['test']} test images are near-copies of training images, for "
-            f"example test id {example['test']} of id {example['train']}"
-        )
-    return warnings
 
 
 def _with_items(folder: Path, split: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -14,6 +14,8 @@ from pipeline.storage.columns import load_answers, load_column
 from pipeline.storage.files import blame, writing
 from pipeline.storage.task_data import TaskData
 
+SEEDS = 2**32  # legal ones
+
 
 def split(params: Params, key: str) -> str:
     """Write `folds.csv` of the task.
@@ -24,11 +26,19 @@ def split(params: Params, key: str) -> str:
     options, data = task_of(params, key).split, TaskData(key)
     groups, remark = _groups(options, data)
     with blame(data.folder):
-        folds = _folds(options, data, groups)
+        columns = {name: _folds(options, data, groups, repeat) for repeat, name in enumerate(_names(options.repeats))}
     with writing(paths.folds(key)) as part:
-        pd.DataFrame({"id": data.train_ids, "fold": folds}).to_csv(part, index=False)
+        pd.DataFrame({"id": data.train_ids, **columns}).to_csv(part, index=False)
+    folds = columns["fold"]
     sizes = ", ".join(str(int((folds == fold).sum())) for fold in range(options.count))
-    return f"{len(folds)} rows in {options.count} fold(s) of {sizes} validation rows{remark}{_unscored(options, folds)}"
+    repeats = f", with other folds in {options.repeats} repeats" if options.repeats > 1 else ""
+    counts = f"{len(folds)} rows in {options.count} fold(s) of {sizes} validation rows{repeats}"
+    return f"{counts}{remark}{_unscored(options, folds)}"
+
+
+def _names(repeats: int) -> list[str]:
+    """Return the names of the repeats' columns in `folds.csv`: fold, fold_2, fold_3 ..."""
+    return ["fold", *(f"fold_{number}" for number in range(2, repeats + 1))]
 
 
 def _groups(options: Folds, data: TaskData) -> tuple[np.ndarray, str]:
@@ -49,13 +59,16 @@ def _groups(options: Folds, data: TaskData) -> tuple[np.ndarray, str]:
     return groups, remark + (f"; {len(unused)} groups of copies are too large and do not" if unused else "")
 
 
-def _folds(options: Folds, data: TaskData, groups: np.ndarray) -> np.ndarray:
+def _folds(options: Folds, data: TaskData, groups: np.ndarray, repeat: int) -> np.ndarray:
+    """Return the folds (n,) of a repeat, numbered after those of the repeats before it."""
     if options.time_column is not None:
         texts = load_column(data.task, "train", options.time_column, data.train_ids)
         return assign_latest_rows(_times(texts, options.time_column), groups, options.holdout_share)
     has_groups = options.group_column is not None or load_answers(data.task, "train", data.train_ids) is not None
     assign = assign_grouped_folds if has_groups else assign_folds
-    return assign(data.labels, groups, options.count, options.holdout_share, options.seed)
+    seed = (options.seed + repeat) % SEEDS
+    folds = assign(data.labels, groups, options.count, options.holdout_share, seed)
+    return np.where(folds == ALWAYS_TRAINING, folds, folds + repeat * options.count)
 
 
 def _times(texts: np.ndarray, name: str) -> np.ndarray:

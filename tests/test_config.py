@@ -247,6 +247,11 @@ def refusal(tmp_path, text):
         ("label_smoothing: 0.1", "momentum: 7", "momentum: 7, expected less than 1"),
         ("learning_rate: 1e-2", "learning_rate: .inf", "learning_rate: inf is not a finite number"),
         ("learning_rate: 1e-2", "learning_rate: 1e999", "learning_rate: inf is not a finite number"),
+        (
+            "method: greedy",
+            "method: rank",
+            "'rank' needs one of the metrics roc_auc, weighted_roc",
+        ),
         ("method: greedy", "bags: 1000000000", "bags: 1000000000, expected at most 1000"),
         ("epochs: 10\n", "epochs: 1000000000\n", "epochs: 1000000000, expected at most 100000"),
         ("prepare: {}", "prepare: {resize_pixels: [0, 0]}", "resize_pixels[0]: 0, expected at least 1"),

@@ -25,8 +25,8 @@ def statistics(model: keras.Model) -> list[keras.Variable]:
     ]
 
 
-def estimator(model: keras.Model) -> Callable[[np.ndarray], list[np.ndarray]]:
-    """Return a function from images (n, ...) to arrays that estimate `statistics(model)`.
+def estimator(model: keras.Model) -> Callable[..., list[np.ndarray]]:
+    """Return a function from the model's inputs (n, ...), such as images, to arrays that estimate `statistics(model)`.
 
     The estimates are means over batches, as in training. All images count equally and dropout is off, as in prediction.
     The function changes the model's own statistics.
@@ -35,12 +35,12 @@ def estimator(model: keras.Model) -> Callable[[np.ndarray], list[np.ndarray]]:
     training_model.compile(jit_compile=jit_compile())
     variables = statistics(model)
 
-    def estimate(images: np.ndarray) -> list[np.ndarray]:
-        batches = max(1, len(images) // BATCH_IMAGES)
+    def estimate(*inputs: np.ndarray) -> list[np.ndarray]:
+        batches = max(1, len(inputs[0]) // BATCH_IMAGES)
         sums = [np.zeros(variable.shape) for variable in variables]
         with _single_batch_statistics(model):
-            for batch in np.array_split(images, batches):
-                training_model.predict_on_batch(batch)
+            for batch in zip(*(np.array_split(array, batches) for array in inputs), strict=True):
+                training_model.predict_on_batch(batch[0] if len(batch) == 1 else batch)
                 values = [keras.ops.convert_to_numpy(variable) for variable in variables]
                 sums = [total + value for total, value in zip(sums, values, strict=True)]
         return [total / batches for total in sums]
@@ -55,8 +55,8 @@ class TrainingMode(keras.Model):
         super().__init__()
         self.model = model
 
-    def call(self, images: keras.KerasTensor) -> keras.KerasTensor:
-        return self.model(images, training=True)
+    def call(self, inputs: keras.KerasTensor | tuple[keras.KerasTensor, ...]) -> keras.KerasTensor:
+        return self.model(inputs, training=True)
 
 
 @contextmanager

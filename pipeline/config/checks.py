@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.config.changes import with_changes
 from pipeline.config.errors import quoted
+from pipeline.config.metric import ROW_ORDER
 from pipeline.config.options import check_options, check_space
 from pipeline.config.tree import Fault, Path
 
@@ -30,6 +31,9 @@ def check(params: Params) -> None:
         if task.submission.k not in (None, task.metric.k):
             path = ("tasks", name, "submission", "k")
             raise Fault(path, f"{task.submission.k}, expected {task.metric.k} as in tasks.{name}.metric")
+        if task.ensemble.method == "rank" and task.metric.name not in ROW_ORDER:
+            path = ("tasks", name, "ensemble", "method")
+            raise Fault(path, f"'rank' needs one of the metrics {', '.join(ROW_ORDER)}, not {task.metric.name}")
     for name, member in params.members.items():
         check_member(("members", name), member, params.tasks)
         if member.pseudo_labels:
@@ -93,6 +97,7 @@ def check_member(path: Path, member: Member, tasks: dict[str, Task]) -> None:
     check_space(path, member)
     _check_items(path, member, tasks[member.task].prepare.items)
     _check_generated_share(path, member, tasks[member.task])
+    _check_columns(path, member, tasks[member.task])
     if member.architecture == "pretrained" and member.normalise != "unit":
         raise Fault((*path, "normalise"), f"{member.normalise!r}, expected 'unit' for a pretrained network")
     if member.training.frozen_epochs and member.architecture != "pretrained":
@@ -109,6 +114,24 @@ def _check_items(path: Path, member: Member, items: Items | None) -> None:
         raise Fault((*path, "input"), f"'items' needs tasks.{member.task}.prepare.items.size_pixels")
     if member.input == "items" and member.head == "grid":
         raise Fault((*path, "head"), "'grid' needs input 'images', not 'items'")
+
+
+def _check_columns(path: Path, member: Member, task: Task) -> None:
+    """Refuse what changes images or mixes them in a way that their columns cannot follow."""
+    if task.prepare.columns is None or not member.columns:
+        return
+    augment = member.augment
+    others = {
+        "input": member.input != "images",
+        "head": member.head != "whole",
+        "generated_share": member.generated_share > 0,
+        "augment": augment.mixup_alpha > 0 or augment.cutmix_alpha > 0 or augment.ricap_beta > 0,
+    }
+    for key, is_other in others.items():
+        if is_other:
+            what = "mixes images" if key == "augment" else f"is {getattr(member, key)!r}"
+            remedy = f"which tasks.{member.task}.prepare.columns cannot join; or set columns: false"
+            raise Fault((*path, key), f"{what}, {remedy}")
 
 
 def _check_generated_share(path: Path, member: Member, task: Task) -> None:

@@ -117,6 +117,7 @@ SomeLabels = Annotated[
     tuple[Annotated[int, Field(ge=0, le=255)], ...], BeforeValidator(_tuple), Field(min_length=2, max_length=256)
 ]
 LabelColumns = Annotated[tuple[Text, ...], BeforeValidator(_tuple), Field(min_length=2, max_length=MOST_CLASSES)]
+TableColumns = Annotated[tuple[Text, ...], BeforeValidator(_tuple), Field(min_length=1, max_length=10_000)]
 GroupColumns = Annotated[Text | tuple[Text, ...], BeforeValidator(_tuple, json_schema_input_type=str | list[str])]
 Pattern = Annotated[str, BeforeValidator(_pattern), Field(max_length=1024)]
 Column = Annotated[int | str, BeforeValidator(_column)]

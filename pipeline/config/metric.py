@@ -6,6 +6,8 @@ from pydantic import Field
 
 from pipeline.config.fields import Block, SomeClasses
 
+ROW_ORDER = ("roc_auc", "weighted_roc_auc", "mean_average_precision")  # judge the order of rows alone
+
 
 class Metric(Block):
     """The competition's metric, which drives every choice, see docs/metrics.md."""

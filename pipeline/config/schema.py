@@ -25,6 +25,7 @@ from pipeline.config.fields import (
     ShareBelowOne,
     Size,
     SomeEpochs,
+    TableColumns,
     Text,
     by_first_key,
 )
@@ -55,6 +56,11 @@ class Prepare(Block):
     resize_pixels: Size | None = Field(None, description="[height, width], bilinear")
     pad_pixels: Size | None = Field(None, description="[height, width], black around the centred image")
     items: Items | None = None
+    columns: TableColumns | None = Field(
+        None,
+        description="of the label files, such as age: numbers or categories that join each network before its last "
+        "layer; * stands for any characters",
+    )
 
 
 class Folds(Block):
@@ -62,6 +68,9 @@ class Folds(Block):
 
     preset: str | None = Field(None, description="of presets.yaml")
     count: int = Field(5, ge=1, le=1000)
+    repeats: int = Field(
+        1, ge=1, le=100, description="splits into folds, each with other folds, whose models are averaged"
+    )
     holdout_share: float = Field(0.2, gt=0, lt=1, description="used if count is 1")
     group_column: Text | None = Field(
         None, description="a column of the label file, such as patient: its rows with one value stay in one fold"
@@ -81,9 +90,11 @@ class Folds(Block):
         return {"count": 1, **value} if isinstance(value, dict) and value.get("time_column") is not None else value
 
     @model_validator(mode="after")
-    def _check_time(self) -> "Folds":
+    def _check_count(self) -> "Folds":
         if self.time_column is not None and self.count != 1:
             raise ValueError(f"time_column needs count: 1, a hold-out of the latest rows, not count {self.count}")
+        if self.repeats > 1 and self.count == 1:
+            raise ValueError(f"{self.repeats} repeats need count: 2 or more, as a hold-out leaves rows without a score")
         return self
 
 
@@ -116,7 +127,7 @@ class Predict(Block):
 class Ensemble(Block):
     """The combination of members, see docs/ensembling.md."""
 
-    method: Literal["mean", "greedy", "convex", "stacking", "auto"] = "greedy"
+    method: Literal["mean", "greedy", "convex", "stacking", "rank", "auto"] = "greedy"
     rounds: int = Field(50, ge=1, le=10_000, description="of greedy selection")
     bags: int = Field(10, ge=1, le=1000, description="of greedy selection, each of a random half of the members")
     seed: Seed = 0
@@ -176,6 +187,13 @@ class Training(Block):
     )
     kept_epoch: Literal["best", "last"] = Field(
         "best", description="best: by monitor; last: the last one, while early stopping and plateau still use monitor"
+    )
+    soup_epochs: int = Field(
+        0,
+        ge=0,
+        le=100,
+        description="average the weights of this many of the best epochs, as far as that improves the monitor; with "
+        "monitor none, of the last epochs; 0: one epoch",
     )
     early_stopping_patience_epochs: SomeEpochs = Field(0, description="0: no early stopping")
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16", "auto"] = Field(
@@ -241,6 +259,7 @@ class Member(Block):
     )
     normalise: Literal["standardise", "unit", "pixel_mean"] = "standardise"
     resize_pixels: Size | None = Field(None, description="[height, width] of the network's input, bilinear")
+    columns: bool = Field(True, description="join the task's prepare.columns; false: images alone")
     augment: Augment = Augment()
     generated_share: ShareBelowOne = Field(0.0, description="share of generated images in an epoch")
     generated_adds: bool = Field(

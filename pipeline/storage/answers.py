@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.config.errors import quoted
 from pipeline.storage.columns import load_answers
 from pipeline.storage.files import BadInput
 from pipeline.storage.task_data import TaskData
@@ -25,11 +26,11 @@ def out_of_fold_answers(data: TaskData, rows: np.ndarray) -> Answers:
     Raises:
         BadInput: the images of an answer are in several folds.
     """
-    answers, folds = _answers(data, "train", data.train_ids, rows), data.folds[rows]
-    differs = folds != folds[answers.firsts][answers.answer_of_row]
+    answers, folds = _answers(data, "train", data.train_ids, rows), data.repeated_folds[rows]
+    differs = (folds != folds[answers.firsts][answers.answer_of_row]).any(axis=1)
     if differs.any():
         name = answers.ids[answers.answer_of_row[differs.argmax()]]
-        raise BadInput(f"{data.folder}: the images of {name!r} are in several folds; rerun stage split")
+        raise BadInput(f"{data.folder}: the images of {quoted(name)} are in several folds; rerun stage split")
     return answers
 
 

@@ -1,5 +1,7 @@
 """The columns of a label file or a test file other than id and label, such as patient or date: one CSV a split."""
 
+import fnmatch
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +41,24 @@ def load_column(task: str, split: str, name: str, ids: np.ndarray) -> np.ndarray
     with reading(path, "a CSV of columns"):
         table = pd.read_csv(path, usecols=[_ROW_ID, name], dtype=str, keep_default_na=False)
         return table[name].to_numpy(object)[align(ids.astype(str), table[_ROW_ID].to_numpy(str))]
+
+
+def load_table(task: str, split: str, patterns: Sequence[str], ids: np.ndarray) -> pd.DataFrame:
+    """Return the columns (n rows of texts) that match the patterns, in the order of `ids`. `*` stands for any text.
+
+    Raises:
+        BadInput: the raw files have no such column.
+    """
+    path = _path(task, split)
+    names = [name for name in _header(path) if name != ANSWER] if path.exists() else []
+    for pattern in patterns:
+        if not fnmatch.filter(names, pattern):
+            known = ", ".join(map(quoted, names[:6])) or "none"
+            raise BadInput(f"{path}: no column {quoted(pattern)}, which prepare.columns names; its columns are {known}")
+    chosen = [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
+    with reading(path, "a CSV of columns"):
+        table = pd.read_csv(path, usecols=[_ROW_ID, *chosen], dtype=str, keep_default_na=False)
+        return table[chosen].iloc[align(ids.astype(str), table[_ROW_ID].to_numpy(str))]
 
 
 def _path(task: str, split: str) -> Path:

@@ -129,6 +129,21 @@ def load_test_models(folder: Path, ids: np.ndarray, classes: list, label_sets: b
     return np.stack([load_aligned(folder / name, ids, classes, label_sets).probabilities for name in names])
 
 
+def load_repeats(folder: Path, ids: np.ndarray, classes: list, label_sets: bool, repeats: int) -> list[Predictions]:
+    """Return a member's out-of-fold predictions of each repeat of the folds, in the order of `ids`.
+
+    Raises:
+        BadInput: a file has other ids or classes, or is not a predictions file.
+    """
+    names = ["oof.npz"] if repeats == 1 else [repeat_oof(repeat) for repeat in range(repeats)]
+    return [load_aligned(folder / name, ids, classes, label_sets) for name in names]
+
+
+def repeat_oof(repeat: int) -> str:
+    """Return the name of the file with the out-of-fold probabilities of one repeat, if there are several."""
+    return f"oof_repeat-{repeat}.npz"
+
+
 def fold_test(fold: int) -> str:
     """Return the name of the file with the test probabilities of one fold's model."""
     return f"test_fold-{fold}.npz"

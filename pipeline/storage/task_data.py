@@ -1,5 +1,6 @@
 """The data of a task after `prepare` and `split`."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -73,19 +74,51 @@ class TaskData:
         path = self.folder / "train_near_copies.npy"
         return load_array(path) if path.exists() else None
 
-    @cached_property
+    @property
     def folds(self) -> np.ndarray:
-        """The fold (n,) of each training row, or -1 for a row that trains in every fold and is not scored."""
+        """The fold (n,) of each training row, or -1 for a row that trains in every fold and is not scored.
+
+        With repeats, these are the folds of the first one.
+        """
+        return self.repeated_folds[:, 0]
+
+    @cached_property
+    def repeated_folds(self) -> np.ndarray:
+        """The fold (n, repeats) of each training row in each repeat. A fold's number occurs in one column only."""
         import pandas as pd
 
         path, ids = paths.folds(self.task), self.train_ids
         with reading(path, "a CSV of ids and folds"):
-            table = pd.read_csv(path, dtype={"id": str if ids.dtype.kind == "U" else int, "fold": int})
-            return table["fold"].to_numpy()[align(ids, table["id"].to_numpy(ids.dtype))]
+            types = defaultdict(lambda: int, id=str if ids.dtype.kind == "U" else int)
+            table = pd.read_csv(path, dtype=types)
+            columns = [name for name in table if name == "fold" or name.startswith("fold_")]
+            return table[columns or ["fold"]].to_numpy()[align(ids, table["id"].to_numpy(ids.dtype))]
+
+    @property
+    def fold_count(self) -> int:
+        """The number of folds of all repeats, each of which has a model."""
+        return int(self.repeated_folds.max()) + 1
+
+    def training_rows(self, fold: int) -> np.ndarray:
+        """Return the rows (k,) that train the model of a fold."""
+        return np.flatnonzero((self.repeated_folds != fold).all(axis=1))
+
+    def validation_rows(self, fold: int) -> np.ndarray:
+        """Return the rows (k,) that the model of a fold is validated on."""
+        return np.flatnonzero((self.repeated_folds == fold).any(axis=1))
 
     def images(self, split: str, kind: str = "images") -> np.ndarray:
         """Return the `images` uint8 (n, height, width, channels), or `items` (n, count, ...), of `train` or `test`."""
         return load_array(self.folder / f"{split}_{kind}.npy")
+
+    def columns(self, split: str) -> np.ndarray | None:
+        """Return the table's columns, float32 (n, columns) with NaN, of `train` or `test`; None if there are none."""
+        return load_array(self.folder / f"{split}_columns.npy") if "columns" in self.about else None
+
+    @property
+    def is_category(self) -> list[bool]:
+        """Whether each of the table's columns has numbers of categories."""
+        return [bool(texts) for texts in self.about["columns"]["categories"]]
 
     def statistics(self, kind: str = "images") -> dict[str, list[float]]:
         """Return mean and standard deviation of each channel of the training `images` or `items`."""

@@ -16,6 +16,7 @@ from pipeline.training.seeding import Purpose, stream
 FEEDING = {"workers": 2, "max_queue_size": 16}
 
 SMALLEST_BATCH, LARGEST_BATCH = 16, 128  # range of the automatic batch size
+Inputs = np.ndarray | tuple[np.ndarray, np.ndarray]  # of a network: images, or images and columns of a table
 FEWEST_STEPS = 20  # in an epoch with the automatic batch size, if there are enough rows
 
 
@@ -35,6 +36,7 @@ class TrainingBatches(keras.utils.PyDataset):
         augment: Augment,
         seeds: tuple[int, ...],
         extras: Sequence[Extra] = (),
+        columns: Images | None = None,
     ) -> None:
         """Prepare the first epoch.
 
@@ -46,10 +48,12 @@ class TrainingBatches(keras.utils.PyDataset):
             augment: the augmentation.
             seeds: (seed, fold).
             extras: images that replace a share of the rows, or enlarge an epoch.
+            columns: of a table, float32 (n, columns), in the order of `images`.
         """
         super().__init__(**FEEDING)
         self.images, self.targets, self.augment, self.seeds = images, targets, augment, seeds
         self.rows, self.extras, self.batch_size = rows, extras, min(batch_size, len(rows))
+        self.columns = columns
         self.begin_epoch(0)
 
     def begin_epoch(self, epoch: int) -> None:
@@ -67,12 +71,13 @@ class TrainingBatches(keras.utils.PyDataset):
     def __len__(self) -> int:
         return steps_per_epoch(self.images_per_epoch, self.batch_size)
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def __getitem__(self, index: int) -> tuple[Inputs, np.ndarray]:
         rows = np.sort(self.order[index * self.batch_size : (index + 1) * self.batch_size])  # in the disk's order
         rng = stream(self.epoch_seeds, Purpose.BATCH, index)
         mirrored = None if self.mirrored is None else self.mirrored[rows]
         changed = augment_images(self.images[rows], self.augment, rng, mirrored)
-        return mix_images(changed, self.targets[rows], self.augment, rng)
+        mixed, targets = mix_images(changed, self.targets[rows], self.augment, rng)
+        return with_columns(mixed, self.columns, rows), targets
 
 
 class PredictionBatches(keras.utils.PyDataset):
@@ -85,17 +90,24 @@ class PredictionBatches(keras.utils.PyDataset):
         batch_size: int,
         mirrored: bool = False,
         by_pixels: int = 0,
+        columns: Images | None = None,
     ) -> None:
         super().__init__(**FEEDING)
         self.images, self.rows, self.batch_size = images, rows, batch_size
-        self.mirrored, self.by_pixels = mirrored, by_pixels
+        self.mirrored, self.by_pixels, self.columns = mirrored, by_pixels, columns
 
     def __len__(self) -> int:
         return -(-len(self.rows) // self.batch_size)
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray]:
+    def __getitem__(self, index: int) -> tuple[Inputs]:
         rows = self.rows[index * self.batch_size : (index + 1) * self.batch_size]
-        return (np.ascontiguousarray(view(self.images[rows], self.mirrored, self.by_pixels)),)
+        images = np.ascontiguousarray(view(self.images[rows], self.mirrored, self.by_pixels))
+        return (with_columns(images, self.columns, rows),)
+
+
+def with_columns(images: np.ndarray, columns: Images | None, rows: np.ndarray) -> Inputs:
+    """Return the inputs of a network: images, and if there are columns of a table, those of the rows (n,), too."""
+    return images if columns is None else (images, columns[rows])
 
 
 def steps_per_epoch(rows: int, batch_size: int) -> int:

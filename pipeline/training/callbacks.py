@@ -22,7 +22,7 @@ from pipeline.storage.checkpoint import save_state
 from pipeline.storage.files import BadInput
 from pipeline.training.batches import TrainingBatches
 from pipeline.training.joined_images import Images
-from pipeline.training.monitor import Monitor, best_epoch, metric_column
+from pipeline.training.monitor import Monitor, best_epoch, best_epochs, metric_column
 from pipeline.training.network import predict_logits
 from pipeline.training.seeding import Purpose, stream
 from pipeline.training.variables import copies, reseed, set_variables
@@ -30,6 +30,7 @@ from pipeline.training.variables import copies, reseed, set_variables
 SAVE_SECONDS = 10  # least time between two saves: for a large network on a GPU, a save takes half an epoch's time
 LEAST_STATISTICS_ROWS, MOST_STATISTICS_ROWS = 256, 2_000  # for batch normalisation; between them, a tenth of the rows
 ROW = ("epoch", "learning_rate", "loss", "accuracy", "seconds")  # columns of the history, before those of validation
+BEST = "best-"  # how the names of a checkpoint's groups with the weights of the best epochs start
 VALIDATION = "val_"  # how the names of the others start
 
 
@@ -124,14 +125,16 @@ class BatchNormStatistics(Swap):
     def __init__(self, model: keras.Model, batches: TrainingBatches) -> None:
         """Choose random rows: the estimates use their real images without augmentation."""
         super().__init__(batch_norm.statistics(model))
-        self.images, self.estimate = batches.images, batch_norm.estimator(model)
+        self.images, self.columns, self.estimate = batches.images, batches.columns, batch_norm.estimator(model)
         self.rows = sample_of(batches.rows, stream(batches.seeds, Purpose.STATISTICS))
 
     def assign_values(self) -> None:
         """Assign the estimates."""
         order = self.rows.argsort()
-        sample = self.images[self.rows[order]][order.argsort()]  # read in the order of the file, then shuffled again
-        set_variables(self.variables, self.estimate(sample))
+        arrays = [self.images] if self.columns is None else [self.images, self.columns]
+        # Rows are read in the order of the file, then shuffled again.
+        samples = [array[self.rows[order]][order.argsort()] for array in arrays]
+        set_variables(self.variables, self.estimate(*samples))
 
 
 class Validation(keras.callbacks.Callback):
@@ -140,13 +143,15 @@ class Validation(keras.callbacks.Callback):
     `val_loss` is the log-loss, whatever the training loss is. The metric's decisions are fitted to the same rows.
     """
 
-    def __init__(self, images: Images, labels: np.ndarray, rows: np.ndarray, metric: Metric) -> None:
+    def __init__(
+        self, images: Images, labels: np.ndarray, rows: np.ndarray, metric: Metric, columns: Images | None = None
+    ) -> None:
         super().__init__()
-        self.images, self.labels, self.rows, self.metric = images, labels[rows], rows, metric
+        self.images, self.labels, self.rows, self.metric, self.columns = images, labels[rows], rows, metric, columns
 
     def on_epoch_end(self, epoch: int, logs: dict) -> None:
         """Validate the model on the rows."""
-        logits = predict_logits(self.model, self.images, self.rows)
+        logits = predict_logits(self.model, self.images, self.rows, columns=self.columns)
         predictions = probabilities(logits, multi_label=self.labels.ndim == 2)
         logs |= {"val_loss": log_loss(predictions, self.labels), "val_accuracy": accuracy(predictions, self.labels)}
         if metric_column(self.metric) not in logs:
@@ -187,18 +192,29 @@ class Replay(keras.callbacks.Callback):
 
 
 class BestWeights(keras.callbacks.Callback):
-    """Appends each epoch's row to the history, and copies the weights of the best epoch by `monitor`."""
+    """Appends each epoch's row to the history, and copies the weights of the best epochs by `monitor`."""
 
-    def __init__(self, monitor: Monitor, history: list[dict], weights: list[np.ndarray] | None) -> None:
+    def __init__(
+        self, monitor: Monitor, history: list[dict], groups: dict[str, list[np.ndarray]], count: int = 1
+    ) -> None:
+        """Continue with the groups of a checkpoint, if there is one, and keep the weights of `count` epochs."""
         super().__init__()
-        self.monitor, self.history, self.weights = monitor, history, weights
+        self.monitor, self.history, self.count = monitor, history, count
+        self.weights = {int(name.removeprefix(BEST)): group for name, group in groups.items() if name.startswith(BEST)}
+
+    @property
+    def groups(self) -> dict[str, list[np.ndarray]]:
+        """The weights for a checkpoint, those of the best epoch first."""
+        return {f"{BEST}{epoch}": weights for epoch, weights in self.weights.items()}
 
     def on_epoch_end(self, epoch: int, logs: dict) -> None:
-        """Append the row, and copy the weights if the epoch is better than all before."""
+        """Append the row, and copy the weights if the epoch is among the best ones so far."""
         names = [name for name in (*ROW, *logs) if name in ROW or name.startswith(VALIDATION)]
         self.history.append({name: logs[name] for name in names if name in logs})
-        if best_epoch(self.history, self.monitor) == epoch:
-            self.weights = copies(self.model.weights)
+        best = best_epochs(self.history, self.monitor, self.count)
+        if epoch in best:
+            self.weights[epoch] = copies(self.model.weights)
+        self.weights = {kept: self.weights[kept] for kept in best}
 
 
 class Backup(keras.callbacks.Callback):
@@ -219,7 +235,7 @@ class Backup(keras.callbacks.Callback):
         if len(self.best.history) == self.saved_epochs:
             return
         weights, optimiser = copies(self.model.weights), copies(self.model.optimizer.variables)
-        groups = {"weights": weights, "optimiser": optimiser, "best": self.best.weights or []}
+        groups = {"weights": weights, "optimiser": optimiser, **self.best.groups}
         save_state(self.path, self.best.history, groups)
         self.saved_at, self.saved_epochs = time.monotonic(), len(self.best.history)
 

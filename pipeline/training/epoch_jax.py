@@ -44,7 +44,7 @@ def fit(
     Callbacks are called for the last step of every PIECE_STEPS.
     """
     calls = keras.callbacks.CallbackList(callbacks, model=trainer, epochs=epochs, steps=len(batches))
-    on_device = jax.device_put((batches.images, batches.targets))
+    on_device = jax.device_put((batches.images, batches.columns, batches.targets))
     if getattr(trainer, "device_program", None) is None:
         trainer.device_program = _program(trainer, batches.augment)
     trainer.stop_training = False
@@ -63,7 +63,7 @@ def fit(
 def _epoch(
     trainer: keras.Model,
     batches: TrainingBatches,
-    on_device: tuple[jax.Array, jax.Array],
+    on_device: tuple[jax.Array, jax.Array | None, jax.Array],
     piece_done: Callable[[int], None],
 ) -> None:
     order = jnp.asarray(batches.order.reshape(len(batches), -1))
@@ -94,6 +94,7 @@ def _program(trainer: keras.Model, augment: Augment) -> Callable:
     def run(
         state: list,
         images: jax.Array,
+        columns: jax.Array | None,
         targets: jax.Array,
         order: jax.Array,
         mirrored: jax.Array,
@@ -105,8 +106,9 @@ def _program(trainer: keras.Model, augment: Augment) -> Callable:
             rows = order[index]
             keys = random.split(random.fold_in(key, index))
             changed = augment_images(images[rows], augment, keys[0], mirrored[rows])
-            batch = mix_images(changed, targets[rows], augment, keys[1])
-            return list(trainer.train_step(tuple(state), batch)[1])
+            mixed, mixed_targets = mix_images(changed, targets[rows], augment, keys[1])
+            inputs = mixed if columns is None else (mixed, columns[rows])
+            return list(trainer.train_step(tuple(state), (inputs, mixed_targets))[1])
 
         return lax.fori_loop(start, stop, step, state)
 

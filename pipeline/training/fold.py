@@ -36,10 +36,11 @@ from pipeline.training.epoch import fit
 from pipeline.training.generated_images import load_generated
 from pipeline.training.joined_images import Extra, Images, JoinedImages
 from pipeline.training.monitor import monitor_of
-from pipeline.training.network import build_model
+from pipeline.training.network import build_model, table_columns
 from pipeline.training.phases import Phase, compile_trainer, phases, watchers
 from pipeline.training.pseudo_labels import load_pseudo
 from pipeline.training.seeding import Purpose, seed_of
+from pipeline.training.soup import Weights, greedy_soup, mean_weights
 from pipeline.training.variables import set_variables
 
 
@@ -66,12 +67,14 @@ class FoldData:
     targets: np.ndarray  # float32 (real + extra, classes)
     extras: list[Extra]
     metric: Metric
+    columns: Images | None  # of a table, float32 (real + extra, columns)
 
 
 def _data(job: FoldJob) -> FoldData:
     member, data = job.member, TaskData(job.member.task)
     images: Images = data.images("train", member.input)
     labels, extras = data.labels, []
+    columns: Images | None = table_columns(member, data, "train")
     targets = one_hot(labels, len(data.classes))
     if member.generated_share:
         extras.append(load_generated(member, job.training_rows))
@@ -79,7 +82,9 @@ def _data(job: FoldJob) -> FoldData:
         extras.append(load_pseudo(member, member.pseudo_labels, job.training_rows))
     for extra in extras:
         images, targets = JoinedImages(images, extra.images), np.concatenate([targets, extra.targets])
-    return FoldData(images, labels, targets, extras, load_metric(data))
+        if columns is not None and extra.columns is not None:
+            columns = JoinedImages(columns, extra.columns)
+    return FoldData(images, labels, targets, extras, load_metric(data), columns)
 
 
 def is_finished(job: FoldJob) -> bool:
@@ -120,16 +125,16 @@ def train_fold(job: FoldJob, report: Callable[[dict], None] | None = None) -> No
     keras.utils.clear_session()  # resets the names of layers, which depend on earlier models of this process
     keras.config.set_dtype_policy(dtype_policy(training.precision))
     keras.utils.set_random_seed(seed_of(seeds, Purpose.WEIGHTS))
-    model, data = build_model(job.member), _data(job)
+    model, data = build_model(job.member, job.training_rows), _data(job)
     size = batch_size_for(len(job.training_rows), training.batch_size)
     batches = TrainingBatches(
-        data.images, data.targets, job.training_rows, size, job.member.augment, seeds, data.extras
+        data.images, data.targets, job.training_rows, size, job.member.augment, seeds, data.extras, data.columns
     )
     state = job.folder / "state.npz"
     history, groups = load_state(state) or ([], {})
     if history:
         model.set_weights(groups["weights"])
-    best = BestWeights(monitor_of(job.member), history, groups.get("best"))
+    best = BestWeights(monitor_of(job.member), history, groups, max(1, training.soup_epochs))
     saving = LambdaCallback(on_epoch_end=lambda *_: report(history[-1])) if report else Backup(state, best)
     with Progress(job.title, job.epochs, len(batches)) as progress:
         saving_callbacks = [best, saving, ShowProgress(progress, best)]
@@ -141,7 +146,7 @@ def train_fold(job: FoldJob, report: Callable[[dict], None] | None = None) -> No
                 _train_phase(job, data, trainer, batches, phase, history, saving_callbacks)
     if report:
         return
-    model.set_weights(best.weights)
+    _assign_best(job, data, model, batches, best)
     _finish(job, model, history)
 
 
@@ -165,12 +170,43 @@ def _train_phase(
         epoch_callbacks.append(BatchNormStatistics(trainer, batches))
     watcher_callbacks = []
     if len(job.validation_rows):
-        epoch_callbacks.append(Validation(data.images, data.labels, job.validation_rows, data.metric))
+        epoch_callbacks.append(Validation(data.images, data.labels, job.validation_rows, data.metric, data.columns))
         watcher_callbacks = watchers(training, monitor_of(job.member), is_last=phase.stop_epoch == job.epochs)
     replay = Replay(watcher_callbacks, history[phase.start_epoch :])
     if not replay.stops(trainer):
         callbacks = [*epoch_callbacks, *watcher_callbacks, replay, *saving_callbacks]
         fit(trainer, batches, callbacks, initial_epoch=len(history), epochs=phase.stop_epoch)
+
+
+def _assign_best(job: FoldJob, data: FoldData, model: keras.Model, batches: TrainingBatches, best: BestWeights) -> None:
+    """Assign the weights of the best epoch or, with `soup_epochs`, the mean over several epochs.
+
+    It is the greedy soup of the best epochs or, if no figure chooses epochs, the mean over the last ones.
+    """
+    epochs, ingredients = list(best.weights), list(best.weights.values())
+    if len(epochs) == 1:
+        model.set_weights(ingredients[0])
+        return
+    statistics = BatchNormStatistics(model, batches) if batch_norm.statistics(model) else None
+    validation = Validation(data.images, data.labels, job.validation_rows, data.metric, data.columns)
+    validation.set_model(model)
+
+    def assign(weights: Weights) -> None:
+        model.set_weights(weights)
+        if statistics is not None:
+            statistics.assign_values()
+
+    def score(weights: Weights) -> float:
+        assign(weights)
+        logs: dict[str, float] = {}
+        validation.on_epoch_end(0, logs)
+        return logs[best.monitor.column] * (1 if best.monitor.higher_is_better else -1)
+
+    has_figure = best.monitor.column in best.history[-1] and not best.monitor.keeps_last
+    soup = greedy_soup(ingredients, score) if has_figure else list(range(len(epochs)))
+    assign(mean_weights([ingredients[place] for place in soup]))
+    listed = ", ".join(str(epochs[place] + 1) for place in soup)
+    print(f"{job.title}  weights of epoch{'s' if len(soup) > 1 else ''} {listed}", flush=True)
 
 
 def _finish(job: FoldJob, model: keras.Model, history: list[dict]) -> None:

@@ -25,19 +25,18 @@ def key_of(member: Member, task: str) -> str:
 
 def fold_jobs(member: Member, key: str, folder: Path) -> list[FoldJob]:
     """Return the jobs of the member `key`, one for each fold. They write below `folder`."""
-    folds = TaskData(member.task).folds
-    count = folds.max() + 1
+    data = TaskData(member.task)
     return [
         FoldJob(
             member=member,
-            training_rows=np.flatnonzero(folds != fold),
-            validation_rows=np.flatnonzero(folds == fold),
+            training_rows=data.training_rows(fold),
+            validation_rows=data.validation_rows(fold),
             fold=fold,
             epochs=member.training.epochs,
-            title=f"{key}  fold {fold + 1}/{count}",
+            title=f"{key}  fold {fold + 1}/{data.fold_count}",
             folder=folder / f"fold-{fold}",
         )
-        for fold in range(count)
+        for fold in range(data.fold_count)
     ]
 
 

@@ -17,6 +17,7 @@ class Extra:
     usable: np.ndarray  # the rows that may be used
     share: float  # of the images of an epoch
     enlarges: bool = False  # whether they are added to the real images of an epoch; else they replace some
+    columns: np.ndarray | None = None  # float32 (n, columns) of a table
 
 
 class JoinedImages:

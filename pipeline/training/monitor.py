@@ -65,7 +65,17 @@ def best_epoch(history: list[dict], monitor: Monitor) -> int:
 
     Without validation, or if the monitor keeps the last epoch, it is the last one.
     """
+    return best_epochs(history, monitor, 1)[0]
+
+
+def best_epochs(history: list[dict], monitor: Monitor, count: int) -> list[int]:
+    """Return the indices of at most `count` epochs, the one with the best value of the monitor first.
+
+    Without validation, or if the monitor keeps the last epoch, they are the last epochs, the latest first.
+    """
+    last_first = list(range(len(history)))[::-1]
     if monitor.keeps_last or monitor.column not in history[-1]:
-        return len(history) - 1
-    values = np.array([row[monitor.column] for row in history])
-    return int(values.argmax() if monitor.higher_is_better else np.nan_to_num(values, nan=np.inf).argmin())
+        return last_first[:count]
+    sign = -1 if monitor.higher_is_better else 1
+    values = np.nan_to_num([sign * row[monitor.column] for row in history], nan=np.inf)
+    return np.argsort(values, kind="stable")[:count].tolist()

@@ -10,6 +10,7 @@ import models
 from features.augmentation.views import views
 from features.labels.targets import probabilities
 from models.parts import wrap
+from models.parts.columns import encoder, with_columns
 from models.parts.compiling import jit_compile
 from models.parts.cost import flops, weighted_layers, without_weights
 from models.parts.grid import apply_to_cells
@@ -23,9 +24,26 @@ from pipeline.training.joined_images import Images
 PREDICTION_BATCH = 500  # fills round numbers of rows exactly; a last batch of another size is compiled again
 
 
-def build_model(member: Member) -> keras.Model:
-    """Return a member's new model, from its task's uint8 pixels to float32 logits (batch, classes)."""
+def build_model(member: Member, training_rows: np.ndarray | None = None) -> keras.Model:
+    """Return a member's new model, from its task's uint8 pixels to float32 logits (batch, classes).
+
+    If the member joins the columns of a table, these are its second input. They are scaled by the training rows (k,),
+    by default all rows.
+    """
     data = TaskData(member.task)
+    model, columns = _image_model(member, data), table_columns(member, data, "train")
+    if columns is None:
+        return model
+    rows = columns if training_rows is None else columns[training_rows]
+    return with_columns(model, encoder(rows, data.is_category), columns.shape[1])
+
+
+def table_columns(member: Member, data: TaskData, split: str) -> np.ndarray | None:
+    """Return the table's columns, float32 (n, columns), that the member joins to the images; None if it joins none."""
+    return data.columns(split) if member.columns else None
+
+
+def _image_model(member: Member, data: TaskData) -> keras.Model:
     statistics, pixel_mean = data.statistics(member.input), data.pixel_mean(member.input)
     scale, offset = wrap.affine(member.normalise, statistics["mean"], statistics["std"], pixel_mean)
     shape, classes, items = pixel_mean.shape, data.classes, data.items
@@ -61,19 +79,32 @@ def size_of(member: Member) -> dict[str, int]:
 
 
 def predict_logits(
-    model: keras.Model, images: Images, rows: np.ndarray, mirrored: bool = False, by_pixels: int = 0
+    model: keras.Model,
+    images: Images,
+    rows: np.ndarray,
+    mirrored: bool = False,
+    by_pixels: int = 0,
+    columns: Images | None = None,
 ) -> np.ndarray:
-    """Return the logits, float32 (len(rows), classes), of one view of the rows."""
+    """Return the logits, float32 (len(rows), classes), of one view of the rows.
+
+    `columns` are those of a table, float32 (n, columns), if the model has them.
+    """
     if not jit_compile():  # a loaded model was never compiled
         model.jit_compile = False
-    batches = PredictionBatches(images, rows, PREDICTION_BATCH, mirrored, by_pixels)
+    batches = PredictionBatches(images, rows, PREDICTION_BATCH, mirrored, by_pixels, columns)
     return model.predict(batches, verbose=0)
 
 
 def averaged_probabilities(
-    model: keras.Model, images: np.ndarray, rows: np.ndarray, options: Predict, multi_label: bool
+    model: keras.Model,
+    images: np.ndarray,
+    rows: np.ndarray,
+    options: Predict,
+    multi_label: bool,
+    columns: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return the mean probabilities (len(rows), classes) over the views of test-time augmentation."""
     all_views = views(options.flip, options.shift_pixels)
-    logits = (predict_logits(model, images, rows, *view) for view in all_views)
+    logits = (predict_logits(model, images, rows, *view, columns=columns) for view in all_views)
     return reduce(np.add, (probabilities(view_logits, multi_label) for view_logits in logits)) / len(all_views)

@@ -33,7 +33,8 @@ def load_pseudo(member: Member, settings: PseudoLabels, rows: np.ndarray) -> Ext
     for path, source in load_sources(folder).items():
         if source == own_source:
             targets, usable = _labels(settings, data, path)
-            return Extra(data.images("test", member.input), targets, usable, settings.share)
+            columns = data.columns("test") if member.columns else None
+            return Extra(data.images("test", member.input), targets, usable, settings.share, columns=columns)
     raise BadInput(
         f"{folder / SOURCES}: no probabilities come from just the {len(rows)} training rows, expected some; "
         f"run stage predict of {settings.teacher}"

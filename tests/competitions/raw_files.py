@@ -358,8 +358,9 @@ def leaf(folder: Path, rng: np.random.Generator) -> pd.DataFrame:
     folders_of(folder, rng, kinds, ids, "images/{}.jpg", mode="L")
     train, test = ids[:TRAIN_ROWS], ids[TRAIN_ROWS:]
     table = pd.DataFrame({"id": train, "species": [species[kind] for kind in kinds[:TRAIN_ROWS]]})
-    write_csv(table.assign(margin1=0.007812, shape1=0.000647, texture1=0.049805), folder / "train.csv")
-    write_csv(pd.DataFrame({"id": test}).assign(margin1=0.01, shape1=0.0006, texture1=0.04), folder / "test.csv")
+    for rows, name in ((table, "train.csv"), (pd.DataFrame({"id": test}), "test.csv")):
+        measured = {f"{kind}{n}": rng.random(len(rows)) / 64 for kind in ("margin", "shape", "texture") for n in (1, 2)}
+        write_csv(rows.assign(**measured), folder / name)
     answers = _columns("id", test, kinds[TRAIN_ROWS:], species)
     write_csv(sample_of(answers, **dict.fromkeys(species, 1 / 99)), folder / "sample_submission.csv")
     return answers
@@ -518,7 +519,15 @@ def siim_isic(folder: Path, rng: np.random.Generator) -> pd.DataFrame:
 
     def table(ids: list[str]) -> pd.DataFrame:
         patients = [f"IP_{7279968 + row // 3}" for row in range(len(ids))]
-        return pd.DataFrame({"image_name": ids, "patient_id": patients, "sex": "male", "age_approx": 45.0})
+        frame = pd.DataFrame({"image_name": ids, "patient_id": patients})
+        known = {name: rng.choice(values, len(ids)) for name, values in described.items()}
+        return frame.assign(**known)
+
+    described = {
+        "sex": ["male", "female", ""],
+        "age_approx": ["45.0", "50.0", ""],
+        "anatom_site_general_challenge": ["torso", "head/neck", ""],
+    }
 
     write_csv(
         table(train).assign(benign_malignant=["malignant" if k else "benign" for k in kinds], target=kinds),

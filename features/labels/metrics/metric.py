@@ -23,6 +23,7 @@ class Metric:
     higher_is_better: bool = True
     hits: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None  # if it is a share: which rows are right
     has_log_loss_weights: bool = False  # if so, log-loss fits the weights of an ensemble better than the metric itself
+    judges_row_order: bool = False  # whether only the order of the rows by each of their probabilities counts
     positive: tuple[int, ...] = ()  # the classes that together are judged against all others, if any
     k: int | None = None  # the length of a ranking
 

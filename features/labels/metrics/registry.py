@@ -38,8 +38,22 @@ METRICS = {
             higher_is_better=False,
             has_log_loss_weights=True,
         ),
-        Metric("roc_auc", rankings.roc_auc, "probabilities", SINGLE | SETS | BINARY, fitting.as_probabilities),
-        Metric("weighted_roc_auc", rankings.weighted_roc_auc, "probabilities", BINARY, fitting.as_probabilities),
+        Metric(
+            "roc_auc",
+            rankings.roc_auc,
+            "probabilities",
+            SINGLE | SETS | BINARY,
+            fitting.as_probabilities,
+            judges_row_order=True,
+        ),
+        Metric(
+            "weighted_roc_auc",
+            rankings.weighted_roc_auc,
+            "probabilities",
+            BINARY,
+            fitting.as_probabilities,
+            judges_row_order=True,
+        ),
         Metric("probabilistic_f1", f_scores.probabilistic_f1, "probabilities", BINARY, fitting.present_or_absent),
         Metric(
             "mean_average_precision",
@@ -47,6 +61,7 @@ METRICS = {
             "probabilities",
             SINGLE | SETS,
             fitting.as_probabilities,
+            judges_row_order=True,
         ),
         Metric("map_at_k", rankings.map_at_k, "rankings", SINGLE, partial(fitting.ranked, DEFAULT_K), k=DEFAULT_K),
         Metric(
