@@ -21,8 +21,9 @@ from pipeline.submission import build_submission
 from submissions import client, ledger, provenance
 from submissions.client import KaggleError, ListedSubmission
 from submissions.command import competition_of, run
-from submissions.ledger import LISTED_STATUSES, Entry
+from submissions.ledger import LISTED_STATUSES
 from submissions.rules.check import check, parse
+from submissions.rules.uploads import Entry
 
 WAIT_SECONDS = 1800  # for the score
 FIRST_POLL_SECONDS = 3  # then twice as long each time

@@ -14,7 +14,8 @@ from pipeline.storage import paths
 from pipeline.storage.files import BadInput
 from submissions import ledger
 from submissions.client import ListedSubmission
-from submissions.ledger import COLUMNS, Entry, agreement, append, load, update
+from submissions.ledger import agreement, append, load, update
+from submissions.rules.uploads import COLUMNS, Entry
 from tests.projects import environment
 
 ENTRY = Entry(**dict.fromkeys(COLUMNS, ""))
@@ -95,7 +96,7 @@ def test_an_out_of_fold_score_is_shown_with_its_interval(capsys):
 
 def test_two_processes_at_once_lose_no_line():
     code = (
-        "import sys; from submissions.ledger import COLUMNS, Entry, append\n"
+        "import sys; from submissions.ledger import append; from submissions.rules.uploads import COLUMNS, Entry\n"
         "for number in range(40): append(Entry(**dict.fromkeys(COLUMNS, f'{sys.argv[1]}-{number}')))"
     )
     both = [subprocess.Popen([sys.executable, "-c", code, name], env=environment()) for name in "ab"]
