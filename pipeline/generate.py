@@ -35,7 +35,7 @@ def generate(params: Params, key: str) -> str:
             part.mkdir()
             save_json(part / "about.json", {"digest": None, "sets": {}})
         _save_seconds(key, {})
-        return f"no images, as tasks.{key} has no generate block"
+        return ""
     if TaskData(key).has_label_sets:
         raise BadInput(f"{paths.PARAMS}: tasks.{key}.generate: expected one label an image, not label sets")
     state = paths.resume(key, STATE)
@@ -60,14 +60,16 @@ def _rows(task: str) -> dict[str, np.ndarray]:
 
 
 def _train(options: Generate, task: str, folder: Path, rows: dict[str, np.ndarray]) -> None:
-    finished = [_is_finished(folder / name) for name in rows]  # all of them, because each one deletes damaged files
-    if all(finished):
+    unfinished = [name for name in rows if not _is_finished(folder / name)]
+    if not unfinished:
         return
-    from pipeline.running.jobs import run_jobs
+    from pipeline.running.jobs import run_jobs, turns
+    from pipeline.running.progress import ALONE
     from pipeline.training.gan_fold import GanJob, train_gan
 
+    places = turns(unfinished, f"{task}: {len(unfinished)} GAN(s) of {options.epochs} epochs")
     jobs = [
-        GanJob(options, task, rows[name], number, f"{task}  generate {name}", folder / name)
+        GanJob(options, task, rows[name], number, f"{task}  {name}", folder / name, places.get(name, ALONE))
         for number, name in enumerate(rows)
     ]
     run_jobs(train_gan, jobs)

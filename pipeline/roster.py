@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from pipeline.config.schema import Member, Params
 from pipeline.running.stage import run
+from pipeline.running.trackers import check_installed
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput, save_json, writing
 
@@ -20,12 +21,14 @@ def roster(params: Params) -> str:
     """Write every entry of `params.yaml`, complete with its defaults, and the names of each task's members.
 
     Raises:
-        BadInput: a task has no member.
+        BadInput: a task has no member, or the package of a member's callback is not installed.
     """
     names = {task: [name for name, m in params.members.items() if m.task == task] for task in params.tasks}
     for task, members in names.items():
         if not members:
             raise BadInput(f"{paths.PARAMS}: tasks.{task} has no entry in members, expected at least one")
+    for name, member in params.members.items():
+        check_installed(name, member.callbacks)
     with writing(paths.ENTRIES) as part:
         for name, replica in params.replicas.items():
             _save(part, paths.entry("replicas", name), replica)

@@ -52,7 +52,7 @@ def score(params: Params, key: str) -> str:
     path, metric = solution_path(params, key), task_of(params, key).metric.name
     if not path.exists():
         _save(key, {"metric": metric, "answers": "unknown"})
-        return f"no answers at {path}, so no score"
+        return ""
     answers = load_answers(params, key)
     predictions = submission_predictions(paths.submission(key), read_csv(paths.submission(key)), answers)
     graded: dict[str, Any] = grade_predictions(predictions, answers)

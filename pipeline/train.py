@@ -1,22 +1,26 @@
 """`python -m pipeline.train MEMBER`: train a model for each fold, and with `train_on_all` one more on all rows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
 from pipeline.running.backend import keras  # noqa: F401  before the modules that import Keras directly
-from pipeline.running.jobs import run_jobs
+from pipeline.running.jobs import run_jobs, turns
+from pipeline.running.progress import ALONE
 from pipeline.running.stage import Params, member_of, run
+from pipeline.running.trackers import check_installed
 from pipeline.storage import paths
 from pipeline.storage.checkpoint import digest, keep_only
 from pipeline.storage.files import blame, save_json, writing
+from pipeline.storage.histories import metric_column
 from pipeline.storage.saved_models import copy_canonical
 from pipeline.storage.task_data import TaskData
 from pipeline.storage.task_metric import load_metric
 from pipeline.storage.tuned_options import load_tuned
 from pipeline.training.batches import batch_size_for, steps_per_epoch
-from pipeline.training.fold import train_fold
+from pipeline.training.fold import FoldJob, is_finished, train_fold
 from pipeline.training.fold_jobs import fold_jobs, job_on_all_rows, key_of, summary_of
-from pipeline.training.monitor import metric_column
 from pipeline.training.network import size_of
 
 
@@ -26,17 +30,18 @@ def train(params: Params, key: str) -> str:
     Finished folds stay in `.resume` until data, options or the code that changes weights differ. So nothing is trained
     again when DVC runs the stage after other edits.
     """
-    task = member_of(params, key).task
+    task, trackers = member_of(params, key).task, member_of(params, key).callbacks
+    check_installed(key, trackers)
     member, state = load_tuned(task, key), paths.resume(task, key)
     with blame(paths.PARAMS):
         size = size_of(member)
     folder = state / key_of(member, task)
-    jobs = fold_jobs(member, key, folder)
+    jobs = [replace(job, trackers=tuple(trackers)) for job in fold_jobs(member, key, folder)]
     if member.training.batch_size is None:
         _print_batch_size(key, len(jobs[0].training_rows))
-    run_jobs(train_fold, jobs)
+    run_jobs(train_fold, _with_turns(jobs, key, int(member.training.train_on_all)))
     if member.training.train_on_all:
-        jobs.append(job_on_all_rows(member, key, folder, jobs))
+        jobs.append(replace(job_on_all_rows(member, key, folder, jobs), trackers=tuple(trackers)))
         run_jobs(train_fold, jobs[-1:])
     summary = {"member": key, "architecture": member.architecture, **size, "folds": digest([], [paths.folds(task)])}
     runs = [summary_of(job) for job in jobs]
@@ -55,6 +60,14 @@ def train(params: Params, key: str) -> str:
     scores = [row[metric_column(metric)] for row in runs if metric_column(metric) in row]
     parameters = f"{len(jobs)} model(s) of {size['parameters']:,} parameters"
     return f"{parameters}, validation {metric.name} {np.mean(scores):.4f}"
+
+
+def _with_turns(jobs: list[FoldJob], key: str, later_jobs: int) -> list[FoldJob]:
+    """Return the jobs with their places among all jobs that are not finished, for the progress display."""
+    unfinished = [job.title for job in jobs if not is_finished(job)]
+    work = f"{key}: {len(unfinished) + later_jobs} model(s) of {jobs[0].epochs} epochs"
+    places = turns(unfinished, work, later_jobs)
+    return [replace(job, turn=places.get(job.title, ALONE)) for job in jobs]
 
 
 def _print_batch_size(key: str, rows: int) -> None:

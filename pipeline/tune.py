@@ -31,7 +31,7 @@ def tune(params: Params, key: str) -> str:
     member = member_of(params, key)
     if not (member.tune.trials or member.tune.seconds):
         _save(member, key, {"trials": {}})
-        return f"the options of its entry{_teacher_clause(member)}"
+        return _teacher_summary(member)
     from pipeline.tuning.study_page import page, score_text, summary
 
     study = _run_search(member, key)
@@ -49,12 +49,12 @@ def tune(params: Params, key: str) -> str:
     return f"trials: {counts}; trial {best['number']} is best with validation {score}{against}"
 
 
-def _teacher_clause(member: Member) -> str:
+def _teacher_summary(member: Member) -> str:
     if member.pseudo_labels is None:
         return ""
     from pipeline.training.pseudo_labels import teacher_line
 
-    return f"; {teacher_line(member.task, member.pseudo_labels)}"
+    return teacher_line(member.task, member.pseudo_labels)
 
 
 def _run_search(member: Member, key: str) -> "optuna.Study":

@@ -17,6 +17,7 @@ from pipeline.running.backend import keras  # before what imports Keras itself
 from pipeline.storage import checkpoint, paths
 from pipeline.training import callbacks, epoch_jax, fold
 from pipeline.training.fold_jobs import fold_jobs
+from tests.events import scalars
 from tests.projects import member, to_folds, write_blobs
 
 WAYS = {
@@ -70,13 +71,14 @@ def main(way):
     callbacks.SAVE_SECONDS = 0
     fit_on_device, device_fits = epoch_jax.fit, []
     epoch_jax.fit = lambda *arguments, **options: device_fits.append(1) or fit_on_device(*arguments, **options)
-    job = fold_jobs(params.members["m"], "m", paths.resume("blobs", "m"))[0]
+    job = replace(fold_jobs(params.members["m"], "m", paths.resume("blobs", "m"))[0], trackers=("tensorboard",))
     (history, weights), (history_after_kill, weights_after_kill) = (
         train(replace(job, folder=job.folder / str(killed_after)), killed_after) for killed_after in (0, 2)
     )
     results = {
         "on the device": bool(device_fits),
         "losses": history["loss"].tolist(),
+        "tracked": scalars(paths.TENSORBOARD / "blobs/m/fold-0")["loss"],
         "same history": history.equals(history_after_kill),
         "same weights": all(map(np.array_equal, weights, weights_after_kill)),
     }

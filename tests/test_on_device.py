@@ -174,3 +174,4 @@ def test_a_fold_on_jax_learns_and_goes_on_after_a_kill_as_if_nothing_had_happene
     assert fold["losses"][-1] < fold["losses"][0]
     assert fold["same history"]
     assert fold["same weights"]
+    assert fold["tracked"] == [[epoch, pytest.approx(loss)] for epoch, loss in enumerate(fold["losses"], 1)]

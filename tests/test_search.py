@@ -118,9 +118,7 @@ def test_the_defaults_are_the_first_trial_and_more_trials_go_on(searched, capsys
     assert [DEFAULTS in trial.user_attrs for trial in finished_study.trials] == [True, *[False] * 5]
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 6
-    assert re.fullmatch(
-        r"m  trial 5: .* in \d+s \| best 0\.\d{4} \(trial \d\) \| 6/6 done, \d pruned \| 0s left", lines[-1]
-    )
+    assert re.fullmatch(r"trial 5: .* in \d+s  best 0\.\d{4} \(trial \d\)  6/6 done, \d pruned  0s left", lines[-1])
     first = [trial.params for trial in finished_study.trials]
     again = searched(fake_trials.score, tuned(trials=8))
     assert [trial.params for trial in again.trials][:6] == first

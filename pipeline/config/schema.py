@@ -234,6 +234,10 @@ class Member(Block):
     pseudo_labels: PseudoLabels | None = Field(None, description="only for students")
     training: Training = Training()
     tune: Tune = Tune()
+    # Excluded from dumps: no file that a stage depends on and no key of finished training contains it.
+    callbacks: list[Literal["tensorboard", "mlflow", "wandb"]] = Field(
+        [], exclude=True, description="trackers that get the figures of every epoch; a change trains nothing again"
+    )
 
 
 class Params(Block):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from pipeline.running import workers
+from pipeline.running.progress import Turn
 from pipeline.storage.files import BadInput
 
 Job = TypeVar("Job")
@@ -28,6 +29,19 @@ def run_jobs(function: Callable[[Job], Result], jobs: Sequence[Job]) -> list[Res
         environments = workers.environments(min(at_once, len(left)))[: len(left)]
         results += [function(left[0])] if len(environments) == 1 else _in_parallel(function, left, environments)
     return results
+
+
+def turns(names: Sequence[str], work: str, later_jobs: int = 0) -> dict[str, Turn]:
+    """Return the turn in which `run_jobs` begins each job, for the progress display.
+
+    Args:
+        names: of the jobs that are not finished, in their order.
+        work: what the jobs are together; the first job displays it.
+        later_jobs: how many jobs follow after these.
+    """
+    at_once = len(workers.environments(min(_at_once(), max(1, len(names)))))
+    count = -(-len(names) // at_once) + later_jobs
+    return {name: Turn(index // at_once, count, "" if index else work) for index, name in enumerate(names)}
 
 
 def _at_once() -> int:

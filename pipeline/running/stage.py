@@ -23,7 +23,8 @@ Entry = TypeVar("Entry")
 def run(stage: str, function: Callable[..., str], alone: bool = True) -> None:
     """Run `function(params, key)`, or `function(params)` if its module's usage has no key, as a command.
 
-    The function returns a summary of its result, which is printed with the elapsed seconds. An error that the user can
+    The function returns a summary of its result, which is printed with the elapsed seconds, or an empty text if it had
+    nothing to do. An error that the user can
     correct becomes one sentence on stderr with exit status 1. Ctrl-C gives exit status 130. A bug shows its traceback.
     If `alone`, a second run with the same key waits for the first one, because both use the same temporary files.
     """
@@ -34,7 +35,8 @@ def run(stage: str, function: Callable[..., str], alone: bool = True) -> None:
         params = load_params(PARAMS)
         with _alone(stage, *keys) if alone else nullcontext():
             summary = function(params, *keys)
-        print(f"{' '.join([stage, *keys])}: {summary} in {time.monotonic() - started:.1f} s", flush=True)
+        if summary:
+            print(f"{' '.join([stage, *keys])}: {summary} in {time.monotonic() - started:.1f} s", flush=True)
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # the work is complete, so Ctrl-C may end the process at once
 
 

@@ -17,12 +17,13 @@ from features.labels.metrics.metric import Metric
 from features.labels.metrics.shares import accuracy
 from features.labels.targets import probabilities
 from models.parts import batch_norm
-from pipeline.running.progress import Progress
+from pipeline.running.progress import Progress, fold_figures
 from pipeline.storage.checkpoint import save_state
 from pipeline.storage.files import BadInput
+from pipeline.storage.histories import metric_column
 from pipeline.training.batches import TrainingBatches
 from pipeline.training.joined_images import Images
-from pipeline.training.monitor import Monitor, best_epoch, best_epochs, metric_column
+from pipeline.training.monitor import Monitor, best_epoch, best_epochs
 from pipeline.training.network import predict_logits
 from pipeline.training.seeding import Purpose, stream
 from pipeline.training.variables import copies, reseed, set_variables
@@ -248,14 +249,14 @@ class ShowProgress(keras.callbacks.Callback):
         self.progress, self.best = progress, best
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Start a new bar."""
-        self.show_steps, self.steps = self.progress.epoch_begun(), 0
+        """Show the number of the epoch."""
+        self.progress.epoch_begins(epoch, self.params["steps"])
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Move the bar to the end of a batch. There may be several batches since the last call."""
-        self.show_steps(batch + 1 - self.steps, logs)
-        self.steps = batch + 1
+        self.progress.steps_done(batch + 1)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Print a line."""
-        self.progress.epoch_done(self.best.history[-1], best_epoch(self.best.history, self.best.monitor) == epoch)
+        is_best = best_epoch(self.best.history, self.best.monitor) == epoch
+        self.progress.epoch_ends(fold_figures(self.best.history[-1], is_best))

@@ -14,7 +14,8 @@ from features.labels.targets import one_hot
 from models.parts import batch_norm
 from models.parts.compiling import dtype_policy
 from pipeline.config.schema import Member
-from pipeline.running.progress import Progress
+from pipeline.running.progress import ALONE, Progress, Turn
+from pipeline.running.trackers import Training, tracking
 from pipeline.storage.checkpoint import deleting_damage, load_state
 from pipeline.storage.files import reading, writing
 from pipeline.storage.saved_models import check_whole
@@ -56,6 +57,8 @@ class FoldJob:
     title: str  # of the progress display
     folder: Path  # gets state.npz while training, history.csv and model.keras when done
     learning_rates: tuple[float, ...] = ()  # one for each epoch, instead of the schedule
+    trackers: tuple[str, ...] = ()  # names of TRACKERS
+    turn: Turn = ALONE  # among the jobs of its stage, for the progress display
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,7 @@ def train_fold(job: FoldJob, report: Callable[[dict], None] | None = None) -> No
     if is_finished(job):
         print(f"{job.title}  finished before, kept", flush=True)
         return
+    progress = Progress(job.title, job.epochs, job.turn)
     training, seeds = job.member.training, (job.member.training.seed, job.fold)
     keras.utils.clear_session()  # resets the names of layers, which depend on earlier models of this process
     keras.config.set_dtype_policy(dtype_policy(training.precision))
@@ -136,8 +140,10 @@ def train_fold(job: FoldJob, report: Callable[[dict], None] | None = None) -> No
         model.set_weights(groups["weights"])
     best = BestWeights(monitor_of(job.member), history, groups, max(1, training.soup_epochs))
     saving = LambdaCallback(on_epoch_end=lambda *_: report(history[-1])) if report else Backup(state, best)
-    with Progress(job.title, job.epochs, len(batches)) as progress:
-        saving_callbacks = [best, saving, ShowProgress(progress, best)]
+    tracked = Training(job.member, job.title.partition("  ")[0], job.folder.name)
+    with progress, tracking(job.trackers, tracked, history) as log:
+        tracker = LambdaCallback(on_epoch_end=lambda *_: log(history[-1]))
+        saving_callbacks = [best, saving, tracker, ShowProgress(progress, best)]
         for phase in phases(training, job.epochs):
             if len(history) < phase.stop_epoch:
                 trainer = compile_trainer(model, training, phase, len(batches), data.labels.ndim == 2)

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from pipeline.config.schema import Generate
 from pipeline.running.backend import keras  # before the modules that import Keras directly
-from pipeline.running.progress import clock
+from pipeline.running.progress import ALONE, Progress, Turn, gan_figures
 from pipeline.storage.checkpoint import load_state, save_state
 from pipeline.storage.files import BadInput, save_array, save_chunks, save_json, writing
 from pipeline.storage.task_data import TaskData
@@ -32,6 +31,7 @@ class GanJob:
     number: int  # the GAN's number in its task, for the seeds
     title: str  # of the progress display
     folder: Path  # gets state.npz while training, run.json, labels.npy and images.npy when done
+    turn: Turn = ALONE  # among the jobs of its stage, for the progress display
 
 
 def train_gan(job: GanJob) -> None:
@@ -39,6 +39,7 @@ def train_gan(job: GanJob) -> None:
     if (job.folder / "images.npy").exists():
         print(f"{job.title}  finished before, kept", flush=True)
         return
+    progress = Progress(job.title, job.options.epochs, job.turn)
     keras.config.set_dtype_policy("float32")
     keras.utils.set_random_seed(seed_of((job.options.seed, job.number), Purpose.WEIGHTS))
     networks = build_gan(TaskData(job.task), job.options)
@@ -46,17 +47,16 @@ def train_gan(job: GanJob) -> None:
     for name, variables in networks.groups().items():
         if history:
             set_variables(variables, groups[name])
-    started, before = time.monotonic(), len(history)
-    for epoch in range(before, job.options.epochs):
-        history.append(_epoch(job, networks, epoch))
-        save_state(job.folder / "state.npz", history, {name: copies(v) for name, v in networks.groups().items()})
-        if (epoch + 1) % -(-job.options.epochs // LINES) == 0:
-            left = (time.monotonic() - started) / (epoch + 1 - before) * (job.options.epochs - epoch - 1)
-            tqdm.write(_line(job, history[-1], left))
+    with progress:
+        for epoch in range(len(history), job.options.epochs):
+            history.append(_epoch(job, networks, epoch, progress))
+            save_state(job.folder / "state.npz", history, {name: copies(v) for name, v in networks.groups().items()})
+            shown = (epoch + 1) % -(-job.options.epochs // LINES) == 0
+            progress.epoch_ends(gan_figures(history[-1]), shown)
     _finish(job, networks, history)
 
 
-def _epoch(job: GanJob, networks: Gan, epoch: int) -> dict:
+def _epoch(job: GanJob, networks: Gan, epoch: int, progress: Progress) -> dict:
     seeds, started = (job.options.seed, job.number, epoch), time.monotonic()
     reseed(networks.discriminator, seeds)
     rng = stream(seeds, Purpose.BATCH)
@@ -67,10 +67,12 @@ def _epoch(job: GanJob, networks: Gan, epoch: int) -> dict:
     order = np.resize(rng.permutation(job.rows), steps * size)
     for step in (networks.discriminator_step, networks.generator_step):
         step.reset_metrics()
-    for index in tqdm(range(steps), desc=job.title, unit="batch", leave=False, disable=None):
+    progress.epoch_begins(epoch, steps)
+    for index in range(steps):
         rows = np.sort(order[index * size : (index + 1) * size])  # in the disk's order
         noise = rng.standard_normal((2, size, job.options.latent_units), np.float32)
         losses = train_on(networks, images[rows], labels[rows].astype(np.int32), noise)
+        progress.steps_done(index + 1)
     if not np.isfinite(losses).all():
         raise BadInput(
             f"{job.title}: losses {losses[0]:g} and {losses[1]:g} in epoch {epoch + 1}, expected finite numbers; "
@@ -78,14 +80,6 @@ def _epoch(job: GanJob, networks: Gan, epoch: int) -> dict:
         )
     seconds = round(time.monotonic() - started, 3)
     return {"epoch": epoch + 1, "discriminator_loss": losses[0], "generator_loss": losses[1], "seconds": seconds}
-
-
-def _line(job: GanJob, row: dict, left_seconds: float) -> str:
-    return (
-        f"{job.title}  epoch {row['epoch']:>3}/{job.options.epochs} "
-        f"| discriminator loss {row['discriminator_loss']:.4f} generator loss {row['generator_loss']:.4f} "
-        f"| {row['seconds']:.1f} s, {clock(left_seconds)} left"
-    )
 
 
 def _finish(job: GanJob, networks: Gan, history: list[dict]) -> None:

@@ -5,12 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from features.labels.metrics.metric import Metric
 from pipeline.config.schema import Member
+from pipeline.storage.histories import COLUMNS, metric_column
 from pipeline.storage.task_data import TaskData
 from pipeline.storage.task_metric import load_metric
-
-COLUMNS = {"accuracy": "val_accuracy", "log_loss": "val_loss"}  # metrics that each history has anyway
 
 
 @dataclass(frozen=True)
@@ -25,11 +23,6 @@ class Monitor:
     def mode(self) -> str:
         """Return the mode of Keras's callbacks."""
         return "max" if self.higher_is_better else "min"
-
-
-def metric_column(metric: Metric) -> str:
-    """Return the column of the history with the task's metric on the validation rows."""
-    return COLUMNS.get(metric.name, f"val_{metric.name}")
 
 
 def monitor_of(member: Member) -> Monitor:

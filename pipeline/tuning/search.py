@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 import optuna
 from optuna.study import StudyDirection
@@ -15,6 +16,7 @@ from pipeline.config.options import with_values
 from pipeline.config.schema import Member, Tune
 from pipeline.running import workers
 from pipeline.running.clock import clock
+from pipeline.running.progress import fitted, write_line
 from pipeline.running.workers import Worker
 from pipeline.tuning.space import Space, suggest
 from pipeline.tuning.study import (
@@ -65,7 +67,7 @@ def run_search(search: Search, pool: list[Worker]) -> None:
     """Run trials on the workers until the budget of all processes together is spent and the last trial has ended."""
     busy: dict[int, tuple[Trial, float]] = {}  # by the worker's index: its trial, and the trial's start time
     last_beats: dict[int, tuple[int, float]] = {}
-    beat_time = time.monotonic()
+    beat_time, is_estimated = time.monotonic(), bool(ended_trials(search.study))
     bar = tqdm(total=search.limits.trials or None, desc=search.title, unit="trial", leave=False, disable=None)
     try:
         while True:
@@ -77,7 +79,11 @@ def run_search(search: Search, pool: list[Worker]) -> None:
                 index = pool.index(worker)
                 trial, start_time = busy.pop(index)
                 pool[index] = _record_result(search, worker, trial)
-                tqdm.write(_trial_line(search, trial.number, time.monotonic() - start_time, len(pool)))
+                write_line(_trial_line(search, trial.number, time.monotonic() - start_time, len(pool)))
+                is_estimated = True
+            if not is_estimated and (estimate := _first_estimate(search, len(pool))):
+                write_line(estimate)
+                is_estimated = True
             bar.update(len(ended_trials(search.study)) - bar.n)
             if time.monotonic() - beat_time > BEAT_SECONDS:
                 beat_time = time.monotonic()
@@ -154,12 +160,12 @@ def _trial_line(search: Search, number: int, seconds: float, at_once: int) -> st
     pruned = sum(trial.state == TrialState.PRUNED for trial in trials)
     result = _result_text(search.study.get_trials(deepcopy=False)[number])
     parts = [
-        f"{search.title}  trial {number}: {result} in {clock(seconds)}",
+        f" in {clock(seconds)}",
         f"best {score_of(best):.4f} (trial {best.number})" if best else "none complete yet",
         f"{len(trials)}{f'/{search.limits.trials}' if search.limits.trials else ''} done, {pruned} pruned",
-        f"{clock(_seconds_left(search, trials, at_once))} left",
+        f"{clock(_seconds_left(search, sum(map(_seconds, trials)), len(trials), at_once))} left",
     ]
-    return " | ".join(parts)
+    return fitted(f"trial {number}: {result}", "  ".join(parts))
 
 
 def _result_text(trial: FrozenTrial) -> str:
@@ -175,11 +181,21 @@ def _seconds(trial: FrozenTrial) -> float:
     return trial.duration.total_seconds() if trial.duration else 0.0  # None while it runs
 
 
-def _seconds_left(search: Search, trials: list[FrozenTrial], at_once: int) -> float:
-    spent = sum(map(_seconds, trials))
+def _first_estimate(search: Search, at_once: int) -> str:
+    """Return the time for the whole search, after the first epoch of its first trial, or an empty text before."""
+    for trial in search.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        if trial.last_step and trial.datetime_start:
+            epoch_seconds = (datetime.now() - trial.datetime_start).total_seconds() / trial.last_step
+            left = _seconds_left(search, epoch_seconds * search.member.training.epochs, 0, at_once)
+            return f"{search.title}: trials of {search.member.training.epochs} epochs, about {clock(left)} left"
+    return ""
+
+
+def _seconds_left(search: Search, spent: float, trials: int, at_once: int) -> float:
+    """Return the time left after `trials` trials that took `spent` seconds, or before the first one that will do so."""
     limits = []
     if search.limits.trials:
-        limits.append((search.limits.trials - len(trials)) * spent / max(1, len(trials)) / at_once)
+        limits.append((search.limits.trials - trials) * spent / max(1, trials) / at_once)
     if search.limits.seconds:
         limits.append(search.limits.seconds - spent / at_once)
     return max(0.0, min(limits))

@@ -10,10 +10,11 @@ import optuna
 
 from pipeline.config.schema import Member
 from pipeline.running.backend import keras  # before the modules that import Keras directly
+from pipeline.storage.histories import metric_column
 from pipeline.storage.task_data import TaskData
 from pipeline.storage.task_metric import load_metric
 from pipeline.training.fold import FoldJob, train_fold
-from pipeline.training.monitor import best_epoch, metric_column, monitor_of
+from pipeline.training.monitor import best_epoch, monitor_of
 from pipeline.tuning.search import TrialJob
 from pipeline.tuning.space import Space, space_of
 from pipeline.tuning.study import open_study
