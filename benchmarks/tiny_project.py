@@ -18,7 +18,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 PARAMS = Path(__file__).with_name("faults.yaml")
-OUTPUTS = ("artifacts", "data/replica", "report", "submissions")
+OUTPUTS = ("artifacts", "data/replica", "metrics", "plots", "report", "submissions")
 STATE = (".resume", ".studies")
 COPIED = ("pipeline", "features", "models", "submissions", "dvc.yaml", ".dvcignore", ".gitignore")
 MEMBERS = ("tiny-tuned", "tiny-generated", "tiny-student")

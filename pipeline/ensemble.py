@@ -16,7 +16,7 @@ from features.labels.parts import scoring_parts
 from features.labels.uncertainty import paired_gain, score_with_interval
 from pipeline.running.stage import Params, run, task_of
 from pipeline.storage import paths
-from pipeline.storage.answers import answers_of_test, out_of_fold_answers
+from pipeline.storage.answers import answers_of_test, scored_rows
 from pipeline.storage.files import BadInput, blame, save_json, writing
 from pipeline.storage.predictions import (
     Predictions,
@@ -32,10 +32,8 @@ from pipeline.storage.task_metric import load_metric
 def ensemble(params: Params, key: str) -> str:
     """Write the ensemble's weights, temperatures and scores, `oof.npz` and `test.npz`."""
     options, members, data = task_of(params, key).ensemble, load_roster(key), TaskData(key)
-    rows = np.flatnonzero(data.folds >= 0)
-    answers, test_ids = out_of_fold_answers(data, rows), answers_of_test(data).ids
-    rows = rows[answers.firsts]
-    ids, labels, folds = answers.ids, data.labels[rows], data.repeated_folds[rows]
+    (ids, rows), test_ids = scored_rows(data), answers_of_test(data).ids
+    labels, folds = data.labels[rows], data.repeated_folds[rows]
     classes, label_sets, metric = data.classes, data.has_label_sets, load_metric(data)
     oof = np.stack([_out_of_fold(key, member, ids, classes, folds, label_sets) for member in members])
     folders = [paths.predictions(key, member) for member in members]

@@ -1,4 +1,7 @@
-"""`python -m pipeline.report`: write a summary and a full comparison of all trained members and their scores."""
+"""`python -m pipeline.report`: write a summary and a full comparison of all trained members and their scores.
+
+It also writes the folders `metrics/` and `plots/` for `dvc metrics` and `dvc plots`.
+"""
 
 from pathlib import Path
 
@@ -6,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 from features.labels.intervals import with_bounds
+from pipeline.reporting.dvc_metrics import save_metrics
+from pipeline.reporting.dvc_plots import save_plots
 from pipeline.reporting.tables import markdown
 from pipeline.running.stage import Params, run
 from pipeline.storage import paths
@@ -61,6 +66,11 @@ def report(params: Params) -> str:
         raise BadInput("artifacts: no member has predictions yet, expected one at least; run dvc repro")
     members = pd.DataFrame([_metrics(*member) for member in predicted_members])
     rows = [row for task in params.tasks for row in (*_member_rows(members, task), *_ensemble_rows(task))]
+    predicted_by_task = {task: [name for other, name in predicted_members if other == task] for task in params.tasks}
+    for folder, save in ((paths.METRICS, save_metrics), (paths.PLOTS, save_plots)):
+        with writing(folder) as part:
+            part.mkdir()
+            save(part, predicted_by_task)
     with writing(paths.SUMMARY.parent) as part:
         part.mkdir()
         _save(part / "summary", pd.DataFrame(rows), f"# Podium\n\n{{}}\n\n{NOTE}{_warnings(params)}")

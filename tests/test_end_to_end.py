@@ -339,7 +339,7 @@ def test_a_colleague_pulls_the_results_and_reruns_nothing(repository, tmp_path):
     remote, colleague = tmp_path / "remote", tmp_path / "colleague"
     run(repository, "dvc", "remote", "add", "--default", "team", str(remote))
     run(repository, "dvc", "push")
-    run(repository, "git", "add", "dvc.lock", "params.yaml", ".dvc/config")
+    run(repository, "git", "add", "dvc.lock", "metrics", "params.yaml", ".dvc/config")
     run(repository, "git", "commit", "--quiet", "--message", "results")
     run(tmp_path, "git", "clone", "--quiet", str(repository), str(colleague))
     run(colleague, "dvc", "pull")

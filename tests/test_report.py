@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -10,7 +11,8 @@ from pipeline.config.schema import load_params
 from pipeline.report import report
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput
-from tests.projects import member, task, write_params
+from pipeline.storage.predictions import Predictions, save_predictions
+from tests.projects import member, task, write_params, write_task
 
 SURE = {"low": 0.9662560, "high": 1.0}
 SCORE = {"metric": "accuracy", "score": 1.0, **SURE}
@@ -29,9 +31,17 @@ def params(tmp_path, monkeypatch):
 
 
 def write_results() -> None:
-    run = {"epochs": 3, "loss": 0.1, "accuracy": 0.9, "val_loss": 0.2, "val_accuracy": 0.8}
+    run = {"name": "fold-0", "epochs": 3, "loss": 0.1, "accuracy": 0.9, "val_loss": 0.2, "val_accuracy": 0.8}
     size = {"architecture": "fast", "layers": 8, "parameters": 1234, "flops": 2e6}
     write(paths.models("shoes", "shoes-a") / "run.json", {**size, "runs": [run]})
+    columns = {"loss": 0.1, "accuracy": 0.9, "val_loss": 0.2, "val_accuracy": 0.8}
+    pd.DataFrame([{"epoch": 1, **columns}]).to_csv(paths.models("shoes", "shoes-a") / "fold-0.csv", index=False)
+    write_task("shoes", ["heel", "boot"], [0, 1])
+    np.save(paths.images("shoes") / "train_ids.npy", np.arange(2))
+    paths.folds("shoes").write_text("id,fold\n0,0\n1,1\n")
+    paths.ensemble("shoes").mkdir()
+    oof = Predictions(np.arange(2), np.eye(2), ["heel", "boot"], np.arange(2))
+    save_predictions(paths.ensemble("shoes") / "oof.npz", oof)
     write(paths.times("shoes", "shoes-a"), {"seconds_per_epoch": {"fold-0": 0.51}})
     write(paths.test_times("shoes", "shoes-a"), {"seconds_to_test": 1.25})
     means = {"precision": 1.0, "recall": 1.0, "f1": 1.0, "roc_auc": None}

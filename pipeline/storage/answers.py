@@ -34,6 +34,13 @@ def out_of_fold_answers(data: TaskData, rows: np.ndarray) -> Answers:
     return answers
 
 
+def scored_rows(data: TaskData) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ids (k,) of the out-of-fold answers of a task, and the training row (k,) of each one's first image."""
+    rows = np.flatnonzero(data.folds >= 0)
+    answers = out_of_fold_answers(data, rows)
+    return answers.ids, rows[answers.firsts]
+
+
 def answers_of_test(data: TaskData) -> Answers:
     """Return the answers of all test rows."""
     return _answers(data, "test", data.test_ids, np.arange(len(data.test_ids)))
