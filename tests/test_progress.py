@@ -91,7 +91,7 @@ def test_a_terminal_has_a_bar_of_the_whole_stage_and_a_log_file_has_none(clock, 
         with Progress("m  fold 2/4", 2, Turn(1, 4)) as progress:
             run_epochs(progress, clock, range(2))
     shown = errors[True].getvalue()
-    assert re.search(r"\rfold 2/4  epoch 2/2   +\d+%\|", shown)
+    assert re.search(r"\rfold 2/4  epoch 2/2  \d+s left +\d+%\|", shown)
     shares = [int(share) for share in re.findall(r"(\d+)%", shown)]
     assert shares[0] == 25 and shares == sorted(shares) and shares[-1] <= 50
     assert errors[False].getvalue() == ""

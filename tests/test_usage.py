@@ -12,7 +12,7 @@ PIPELINE = sorted(path.stem for path in (ROOT / "pipeline").glob("[!_]*.py"))
 SUBMISSIONS = ["download", "ledger", "score", "upload"]
 IN_ROOMS = {"pipeline.reporting.adversarial": "pipeline adversarial", "pipeline.running.repro": "pipeline repro"}
 COMMANDS = [*(f"pipeline.{name}" for name in PIPELINE), *(f"submissions.{name}" for name in SUBMISSIONS), *IN_ROOMS]
-KEYED = [name for name in PIPELINE if name not in ("new", "report", "roster")]
+KEYED = [name for name in PIPELINE if name not in ("compare", "new", "report", "roster")]
 OTHER_ARGUMENTS = {
     "pipeline.ablate": ["training.epochs", "1"],
     "pipeline.picture": ["a.png"],

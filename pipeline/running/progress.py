@@ -15,7 +15,7 @@ from pipeline.running.clock import clock
 
 LINE_COLUMNS = 100
 MEASURED_STEPS = 10  # after the first step, which compiles the program
-BAR = "{desc}{percentage:3.0f}%|{bar}|{postfix}"
+BAR = "{desc} {percentage:3.0f}%|{bar}|"
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,11 @@ class Progress:
             self.bar = tqdm(
                 total=self.turn.count * self.epochs * steps,
                 initial=(self.turn.index * self.epochs + epoch) * steps,
+                desc=self._place(),
                 bar_format=BAR,
                 leave=False,
                 disable=shares_terminal or None,
             )
-        self.bar.set_description_str(f"{self.name}  epoch {epoch + 1}/{self.epochs}  ", refresh=False)
 
     def steps_done(self, count: int) -> None:
         """Note that the epoch's first `count` steps are done. After some steps, print the estimate for the stage."""
@@ -77,7 +77,7 @@ class Progress:
         done, self.step = count - self.step, count
         if not self.first_steps:
             self.first_steps, self.first_step_time = count, time.monotonic()
-        self.bar.set_postfix_str(self._left_text(), refresh=False)
+        self.bar.set_description_str(f"{self._place()}  {self._left_text()}", refresh=False)
         self.bar.update(done)
         if count > max(self.first_steps, min(MEASURED_STEPS, self.steps - 1)):
             self._show_estimate()
@@ -95,6 +95,9 @@ class Progress:
         if not self.is_estimated:
             self.is_estimated = True
             write_line(f"{self.turn.work}, about {self._left_text()}")
+
+    def _place(self) -> str:
+        return f"{self.name}  epoch {self.epoch + 1}/{self.epochs}"
 
     def _left_text(self) -> str:
         return f"{clock(self._seconds_left())} left"
