@@ -56,6 +56,7 @@ def make(folder: Path, epochs: int = 1) -> None:
             shutil.copy(source, folder / name)
     (folder / ".dvc").mkdir()
     shutil.copy(ROOT / ".dvc" / "config", folder / ".dvc" / "config")
+    shutil.copytree(ROOT / ".dvc" / "plots", folder / ".dvc" / "plots")
     (folder / ".dvc" / "config.local").write_text("[core]\n    no_scm = true\n")
     tree = yaml.safe_load(PARAMS.read_text())
     for entry in (*tree["members"].values(), *tree["students"].values()):

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -57,6 +58,12 @@ def compare(root, *revisions, check=True):
     return run(root, sys.executable, "-m", "pipeline.compare", *revisions, check=check)
 
 
+def points(plots, name):
+    """Return the rows of a plot of DVC's page, with the revision and the column of each."""
+    (plot,) = plots[f"plots/{name}"]
+    return pd.DataFrame(json.loads(plot["content"])["data"]["values"])
+
+
 def metrics_of(root, name):
     return json.loads((root / "metrics" / f"{name}.json").read_text())
 
@@ -94,15 +101,13 @@ def test_plots_are_drawn_from_the_files_of_a_run(root):
         *(f"plots/{kind}/{name}.json" for kind in ("loss", "score") for name in MEMBERS),
         *(f"plots/{kind}/shapes.json" for kind in ("labels", "confusion", "reliability")),
     }
-    (loss,) = titles["plots/loss/shapes-fast.json"]
-    points = loss["datapoints"]
-    assert {revision: max(point["epoch"] for point in rows) for revision, rows in points.items()} == {
-        "HEAD~1": 2,
-        "workspace": 12,
-    }
-    (confusion,) = titles["plots/confusion/shapes.json"]
-    assert [len(rows) for rows in confusion["datapoints"].values()] == [90, 90]
-    assert {"actual", "predicted"} <= set(confusion["datapoints"]["workspace"][0])
+    loss, confusion, labels = (
+        points(titles, f"{name}.json") for name in ("loss/shapes-fast", "confusion/shapes", "labels/shapes")
+    )
+    assert loss.groupby("rev")["epoch"].max().to_dict() == {"HEAD~1": 2, "workspace": 12}
+    assert set(loss["field"]) == {"training", "validation"}
+    assert confusion.groupby("rev")[["actual", "predicted"]].count().to_numpy().tolist() == [[90, 90], [90, 90]]
+    assert labels["images"].tolist() == [30] * 6
     run(root, "dvc", "plots", "show", "--out", "page")
     assert "plots/reliability/shapes.json" in (root / "page/index.html").read_text()
     shutil.rmtree(root / "page")
