@@ -1,7 +1,8 @@
 """The Inception-like network of report D: nine layers with weights, six of them in one inception block.
 
-The block is that of Szegedy et al., "Going Deeper with Convolutions" (2014). The report gives 325 426 parameters, but
-no widths. These widths give 0.32 M with ten outputs.
+The block is that of Szegedy et al., "Going Deeper with Convolutions" (2014). The report gives nine layers and 325 426
+parameters, but no widths. With ten outputs at 28x28, `stem_filters: [128, 128]`, `filters: [48, 128, 40, 32]` and
+`reduced_filters: [112, 16]` have them, and are the nearest to the paper's first block. Other widths do, too.
 """
 
 from collections.abc import Sequence

@@ -25,7 +25,7 @@ SHAPES = {  # of images, and numbers of outputs, of the tasks for which a report
     "a": ((28, 28, 1), 10), "c": ((64, 128, 1), 9), "d": ((28, 28, 1), 5),
 }  # fmt: skip
 ROUNDED = {"c-lenet": 0.05, "c-resnet34": 0.05, "c-resnet50": 0.05, "c-resnet152": 0.05}
-UNLIKE = ("c-vgg16", "d-inception")  # published/audit.csv says why
+UNLIKE = ("c-vgg16",)  # published/audit.csv says why
 
 
 def params_of(report):
@@ -103,7 +103,8 @@ def test_parameters_are_the_published_ones(report):
     shape, outputs = SHAPES[report]
     for name in published.index.difference(UNLIKE):
         member = members[name]
-        count = network(member.architecture, shape, 10 if member.task == "fashion" else outputs, **member.options)
+        has_ten = member.task == "fashion" or name == "d-inception"
+        count = network(member.architecture, shape, 10 if has_ten else outputs, **member.options)
         assert abs(count.count_params() - published[name]) <= ROUNDED.get(name, 0) * published[name], name
 
 
