@@ -14,7 +14,7 @@ from pipeline.training.monitor import Monitor, best_epoch, monitor_of, training_
 from pipeline.tuning.search import best_of
 from pipeline.tuning.study import end, open_study
 from submissions import build
-from tests.projects import member, task, write_blobs, write_params, write_task
+from tests.projects import member, task, to_folds, write_blobs, write_params, write_task
 
 HISTORY = [{"epoch": 1, "val_loss": 0.5, "val_roc_auc": 0.8}, {"epoch": 2, "val_loss": 0.7, "val_roc_auc": 0.9}]
 
@@ -109,3 +109,16 @@ def test_the_metric_drives_every_stage():
     assert set(summary["metric"]) == {"roc_auc"} and summary["out-of-fold score"].notna().all()
     build.main(["blobs", "--member", "m", "--out", "alone.csv"])
     assert pd.read_csv("alone.csv")["Id"].tolist() == submitted["Id"].tolist()
+
+
+@pytest.mark.nightly
+def test_the_last_epoch_is_kept_after_early_stopping_and_its_number_is_that_on_all_rows():
+    write_blobs(Path("raw"))
+    training = {"epochs": 6, "learning_rate": 1e-6, "monitor": "val_accuracy", "early_stopping_patience_epochs": 1}
+    training |= {"kept_epoch": "last", "train_on_all": True, "schedule": "constant"}
+    params = to_folds({"m": member("blobs", training=training)}, split={"count": 1})
+    tune.tune(params, "m")
+    train.train(params, "m")
+    runs = json.loads((paths.models("blobs", "m") / "run.json").read_text())["runs"]
+    assert runs[0]["best_epoch"] == runs[0]["epochs"] < 6  # it hardly learns, so it stops
+    assert runs[1]["epochs"] == runs[0]["epochs"]
