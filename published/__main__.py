@@ -1,7 +1,7 @@
 """`python -m published REPORT`: repeat a published report, from raw files to its tables beside the published figures.
 
 REPORT is a, b, c, d or e. Everything runs in `.published/REPORT`, which gets a copy of the code, and does not touch
-the project's own results. A killed run continues where it stopped. With `--small` it uses at most 500 images and one
+the project's own results. A killed run continues where it stopped. With `--small` it uses 250 images and one
 epoch a system, in `.published/REPORT-small`: this checks that everything runs, and its scores mean nothing. `--plan`
 only prints what would run, and how long.
 
@@ -26,11 +26,11 @@ ROOT = Path(__file__).parent.parent
 REPORTS = tuple(sorted(path.parent.name for path in Path(__file__).parent.glob("*/params.yaml")))
 CODE = ("features", "models", "pipeline", "submissions/__init__.py", "submissions/rules", "dvc.yaml", ".dvcignore")
 SETS = {"FASHION_MNIST_DIR": "fashion-mnist", "MNIST_DIR": "mnist", "CIFAR10_DIR": "cifar-10"}
-SMALL_ROWS = {"train_rows": 400, "test_rows": 100}
+SMALL_ROWS = {"train_rows": 200, "test_rows": 50}
 
 
 def small(tree: dict[str, Any]) -> dict[str, Any]:
-    """Return a report's entries with at most 500 images, one epoch a system, and no download of weights."""
+    """Return a report's entries with 250 images, one epoch a system, and no download of weights."""
     members = {
         name: member | {"training": _one_epoch(member.get("training", {}))} for name, member in tree["members"].items()
     }
@@ -88,10 +88,10 @@ def main() -> None:
     """Run the stages and the ablations, and write the tables."""
     parser = argparse.ArgumentParser(prog="python -m published", description=__doc__)
     parser.add_argument("report", choices=REPORTS)
-    parser.add_argument("--small", action="store_true", help="500 images and one epoch a system")
+    parser.add_argument("--small", action="store_true", help="250 images and one epoch a system")
     parser.add_argument("--plan", action="store_true", help="print what would run, and how long it takes")
     options = parser.parse_args()
-    small_line = f"Report {options.report.upper()} (small): at most 500 images and one epoch a system"
+    small_line = f"Report {options.report.upper()} (small): at most 250 images and one epoch a system"
     print(small_line if options.small else plan(options.report), flush=True)
     if options.plan:
         return

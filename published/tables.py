@@ -9,7 +9,7 @@ from pipeline.reporting.tables import markdown
 from published.plan import load_figures
 
 SMALL_NOTE = (
-    "**small**: at most 500 images and one epoch a system. These scores mean nothing; they show that everything runs."
+    "**small**: at most 250 images and one epoch a system. These scores mean nothing; they show that everything runs."
 )
 STYLE = "body{font:15px/1.5 sans-serif;max-width:70em;margin:2em auto}td,th{padding:.2em .8em;text-align:left}"
 
