@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from features.augmentation.augment import Augment, augment_images, mix_images
+from features.augmentation.colours import jitter
 from features.augmentation.erasing import cutout, erase
-from features.augmentation.lighting import light
 from features.augmentation.mixing import cutmix, mixup, ricap
 from features.augmentation.views import view, views
 from features.augmentation.warps import alternating, flip, matrices, shift, warp
@@ -22,6 +22,10 @@ KEEPING_LABELS = [
     {"crop_share": 0.3},
     {"brightness_share": 0.2},
     {"contrast_share": 0.5},
+    {"area_crop_share": 0.6},
+    {"saturation_share": 0.6},
+    {"hue_share": 0.3},
+    {"trivial_augment": True},
     {"erase_probability": 0.5},
     {"cutout_pixels": 3},
 ]
@@ -159,7 +163,8 @@ def test_erasing_touches_its_share_of_images_in_one_rectangle(images):
 
 
 def test_light_keeps_the_order_of_pixels(images):
-    out = light(images, 0.2, 0.5, rng())
+    images = images[..., :1]
+    out = jitter(images[..., :1], 0.2, 0.5, 0, 0, rng())
     assert (out != images).any()
     before, after = (pixels.reshape(40, -1).astype(int) for pixels in (images, out))
     order = before.argsort(axis=1)

@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from features.augmentation.colours import jitter
+from features.augmentation.crops import resized_crop
 from features.augmentation.erasing import cutout, erase
-from features.augmentation.lighting import light
 from features.augmentation.mixing import cutmix, mixup, ricap
 from features.augmentation.options import Augment
+from features.augmentation.trivial import trivial_augment
 from features.augmentation.warps import flip, matrices, shift, warp
 
 
@@ -30,6 +32,8 @@ def augment_images(
     if options.shift_share:
         height, width = (round(options.shift_share * side) for side in batch.shape[1:3])
         batch = shift(batch, (height, width), rng)
+    if options.area_crop_share:
+        batch = resized_crop(batch, options.area_crop_share, rng)
     warps = {
         "rotation_degrees": options.rotation_degrees,
         "rescale_share": options.rescale_share,
@@ -38,8 +42,11 @@ def augment_images(
     }
     if any(warps.values()):
         batch = warp(batch, matrices(len(batch), batch.shape[1:3], rng, **warps))
-    if options.brightness_share or options.contrast_share:
-        batch = light(batch, options.brightness_share, options.contrast_share, rng)
+    if options.trivial_augment:
+        batch = trivial_augment(batch, rng)
+    colours = (options.brightness_share, options.contrast_share, options.saturation_share, options.hue_share)
+    if any(colours):
+        batch = jitter(batch, *colours, rng)
     if options.erase_probability:
         batch = erase(batch, options.erase_probability, rng)
     if options.cutout_pixels:

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from features.augmentation.arrays import Array, namespace
+
 
 def flip(images: np.ndarray, mirrored: np.ndarray, axis: int = 2) -> np.ndarray:
     """Return images (n, height, width, channels), with `axis` reversed where the mask `mirrored` (n,) is true."""
@@ -71,33 +73,32 @@ def matrices(
     return out
 
 
-def warp(images: np.ndarray, matrices: np.ndarray) -> np.ndarray:
+def warp(images: Array, matrices: Array) -> Array:
     """Return uint8 images (n, height, width, channels), bilinearly interpolated at the places that the matrices give.
+
+    The arrays are of NumPy or JAX.
 
     Args:
         images: uint8 (n, height, width, channels); outside their border everything is black.
         matrices: (n, 2, 3), from (x, y, 1) of the result to (x, y) of the image, both from the centre, in units of
             half the image's longer side.
     """
-    n, height, width, channels = images.shape
+    xp, (n, height, width, channels) = namespace(images), images.shape
     half, (x_centre, y_centre) = max(height, width) / 2, ((width - 1) / 2, (height - 1) / 2)
     y, x = (np.mgrid[:height, :width].reshape(2, -1) - [[y_centre], [x_centre]]).astype(np.float32)
-    (a, b, c), (d, e, f) = np.moveaxis(matrices.astype(np.float32), 0, -1)[..., None]  # each (n, 1)
-    columns = np.clip(a * x + b * y + c * half + x_centre, -1, width)
-    rows = np.clip(d * x + e * y + f * half + y_centre, -1, height)
-    left, top = np.floor(columns), np.floor(rows)
+    (a, b, c), (d, e, f) = xp.moveaxis(matrices.astype(np.float32), 0, -1)[..., None]  # each (n, 1)
+    columns = xp.clip(a * x + b * y + c * half + x_centre, -1, width)
+    rows = xp.clip(d * x + e * y + f * half + y_centre, -1, height)
+    left, top = xp.floor(columns), xp.floor(rows)
     right_share, lower_share = (columns - left)[..., None], (rows - top)[..., None]
     stride = width + 3  # a black border: one pixel before, two after
-    framed = np.zeros((n, height + 3, stride, channels), np.uint8)
-    framed[:, 1 : height + 1, 1 : width + 1] = images
-    flat = framed.reshape(-1, channels)
-    places = np.arange(n)[:, None] * (height + 3) * stride + (top + 1).astype(np.int64) * stride
-    places += (left + 1).astype(np.int64)
+    flat = xp.pad(images, ((0, 0), (1, 2), (1, 2), (0, 0))).reshape(-1, channels)
+    places = np.arange(n)[:, None] * (height + 3) * stride + (top + 1).astype(int) * stride + (left + 1).astype(int)
     upper = _between(flat[places], flat[places + 1], right_share)
     lower = _between(flat[places + stride], flat[places + stride + 1], right_share)
-    return np.rint(_between(upper, lower, lower_share)).astype(np.uint8).reshape(images.shape)
+    return xp.rint(_between(upper, lower, lower_share)).astype(np.uint8).reshape(images.shape)
 
 
-def _between(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
-    first = first.astype(np.float32, copy=False)
+def _between(first: Array, second: Array, share: Array) -> Array:
+    first = first.astype(np.float32)
     return first + (second - first) * share

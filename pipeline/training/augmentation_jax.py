@@ -1,8 +1,8 @@
-"""Augmentation of batches in JAX: the same as in `features`, but without warps, light, cutout and RICAP.
+"""Augmentation of batches in JAX: the same as in `features`, but without rotations, shears, cutout and RICAP.
 
-Erasing and mixup share their arithmetic with NumPy. Flips, shifts and CutMix do not: NumPy changes only some pixels, in
-place, while a compiled program needs fixed shapes and computes all of them. In NumPy the latter takes 2 to 19 times as
-long (`benchmarks/records/2026-11-28-one-augmentation.md`).
+Resized crops, colours, TrivialAugment, erasing and mixup share their arithmetic with NumPy. Flips, shifts and CutMix do
+not: NumPy changes only some pixels, in place, while a compiled program needs fixed shapes and computes all of them. In
+NumPy the latter takes 2 to 19 times as long (`benchmarks/records/2026-11-28-one-augmentation.md`).
 """
 
 from functools import partial
@@ -12,14 +12,23 @@ from jax import lax, random
 from jax import numpy as jnp
 
 from features.augmentation.augment import Augment
+from features.augmentation.colours import recolour
+from features.augmentation.crops import crop_windows, enlarge
 from features.augmentation.erasing import LEAST_SHARE, MOST_SHARE, rectangle_sides, rectangles
 from features.augmentation.mixing import blend
+from features.augmentation.trivial import CHANGES, WAYS
 
 OFF = {  # the settings that this module supports, with the values that turn them off
     "flip": False,
     "alternating_flip": False,
     "vertical_flip": False,
     "shift_pixels": 0,
+    "area_crop_share": 0.0,
+    "trivial_augment": False,
+    "brightness_share": 0.0,
+    "contrast_share": 0.0,
+    "saturation_share": 0.0,
+    "hue_share": 0.0,
     "erase_probability": 0.0,
     "mixup_alpha": 0.0,
     "cutmix_alpha": 0.0,
@@ -38,7 +47,7 @@ def augment_images(images: jax.Array, augment: Augment, key: jax.Array, mirrored
     Settings that `supports` refuses are ignored.
     """
     batch = images.reshape(-1, *images.shape[-3:])
-    keys, count = random.split(key, 4), len(batch)
+    keys, count = random.split(key, 7), len(batch)
     if augment.alternating_flip:
         batch = _flip(batch, jnp.repeat(mirrored, count // len(images)), 2)
     if augment.flip:
@@ -47,6 +56,14 @@ def augment_images(images: jax.Array, augment: Augment, key: jax.Array, mirrored
         batch = _flip(batch, random.bernoulli(keys[1], 0.5, (count,)), 1)
     if augment.shift_pixels:
         batch = _shift(batch, augment.shift_pixels, keys[2])
+    if augment.area_crop_share:
+        batch = _resized_crop(batch, augment.area_crop_share, keys[4])
+    if augment.trivial_augment:
+        batch = _trivial_augment(batch, keys[5])
+    colours = (augment.brightness_share, augment.contrast_share, augment.saturation_share, augment.hue_share)
+    if any(colours):
+        draws = random.uniform(keys[6], (4, count), minval=-1, maxval=1) * jnp.array(colours)[:, None]
+        batch = recolour(batch, 255 * draws[0], 1 + draws[1], 1 + draws[2], draws[3])
     if augment.erase_probability:
         batch = _erase(batch, augment.erase_probability, keys[3])
     return batch.reshape(images.shape)
@@ -96,6 +113,21 @@ def _shift(batch: jax.Array, most_pixels: int, key: jax.Array) -> jax.Array:
         return lax.dynamic_slice(image, (corner[0], corner[1], 0), batch.shape[1:])
 
     return jax.vmap(window)(padded, corners)
+
+
+def _resized_crop(batch: jax.Array, most_share: float, key: jax.Array) -> jax.Array:
+    keys, count = random.split(key, 3), len(batch)
+    kept_share = random.uniform(keys[0], (count,), minval=1 - most_share)
+    tallness, places = random.uniform(keys[1], (count,), minval=-1, maxval=1), random.uniform(keys[2], (count, 2))
+    return enlarge(batch, *crop_windows(kept_share, tallness, places, batch.shape[1:3]))
+
+
+def _trivial_augment(batch: jax.Array, key: jax.Array) -> jax.Array:
+    keys, count = random.split(key), len(batch)
+    change, strength = random.randint(keys[0], (count,), 0, len(CHANGES)), random.uniform(keys[1], (count,), minval=-1)
+    for _, way in WAYS:  # each leaves the images alone that have another change
+        batch = way(batch, change, strength)
+    return batch
 
 
 def _erase(batch: jax.Array, probability: float, key: jax.Array) -> jax.Array:
