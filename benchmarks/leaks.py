@@ -54,8 +54,8 @@ class Set:
 
 def main(folder: Path) -> None:
     """Measure both sets with and without groups, and write the rows."""
-    photos = list(_read(folder / "ants-bees.tar", ("ants", "bees")))
-    pictures = list(_read(folder / "cifar-10-jpeg.tar.xz", ("automobile", "horse"), 2000))
+    photos = list(read_pictures(folder / "ants-bees.tar", ("ants", "bees")))
+    pictures = list(read_pictures(folder / "cifar-10-jpeg.tar.xz", ("automobile", "horse"), 2000))
     measured: dict[tuple[str, str, str], list[float]] = {}
     for seed in range(SEEDS):
         for task, data, fresh, key in (
@@ -78,7 +78,7 @@ def _flow(options: dict[str, Any]) -> str:
     return yaml.safe_dump(options, default_flow_style=True).strip().strip("{}")
 
 
-def _read(path: Path, classes: tuple[str, ...], most: int | None = None) -> Iterator[tuple[str, Image.Image]]:
+def read_pictures(path: Path, classes: tuple[str, ...], most: int | None = None) -> Iterator[tuple[str, Image.Image]]:
     """Yield class and image of the files in a tar, with at most `most` of each class."""
     counts = dict.fromkeys(classes, 0)
     with tarfile.open(path) as archive:

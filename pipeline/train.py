@@ -19,9 +19,10 @@ from pipeline.storage.task_data import TaskData
 from pipeline.storage.task_metric import load_metric
 from pipeline.storage.tuned_options import load_tuned
 from pipeline.training.batches import batch_size_for, steps_per_epoch
+from pipeline.training.class_shares import check_imbalance
 from pipeline.training.fold import FoldJob, is_finished, train_fold
 from pipeline.training.fold_jobs import fold_jobs, job_on_all_rows, key_of, summary_of
-from pipeline.training.network import size_of
+from pipeline.training.network import check_sizes, size_of
 
 
 def train(params: Params, key: str) -> str:
@@ -33,8 +34,10 @@ def train(params: Params, key: str) -> str:
     task, trackers = member_of(params, key).task, member_of(params, key).callbacks
     check_installed(key, trackers)
     member, state = load_tuned(task, key), paths.resume(task, key)
+    check_imbalance(member, key)
     with blame(paths.PARAMS):
         size = size_of(member)
+        check_sizes(member)
     folder = state / key_of(member, task)
     jobs = [replace(job, trackers=tuple(trackers)) for job in fold_jobs(member, key, folder)]
     if member.training.batch_size is None:

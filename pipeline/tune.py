@@ -17,6 +17,7 @@ from pipeline.storage.extra_digests import extra_digests
 from pipeline.storage.files import BadInput, blame, save_json, writing
 from pipeline.storage.task_data import TaskData
 from pipeline.storage.task_metric import load_metric
+from pipeline.training.class_shares import check_imbalance
 from pipeline.training.monitor import metric_values, training_values
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 def tune(params: Params, key: str) -> str:
     """Write the member's entry with its defaults filled in and, after a search, with the options of the best trial."""
     member = member_of(params, key)
+    check_imbalance(member, key)
     if not (member.tune.trials or member.tune.seconds):
         _save(member, key, {"trials": {}})
         return _teacher_summary(member)

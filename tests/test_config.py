@@ -60,6 +60,31 @@ def test_a_good_file_gives_frozen_entries_with_defaults(tmp_path):
         ("members.shoes-cnn.training.optimiser", "lion", r"optimiser: 'lion' is not one of sgd, adam, adamw, rmsprop"),
         ("members.shoes-cnn.training.epochs", "ten", r"training\.epochs: 'ten' is not a whole number"),
         ("members.shoes-cnn.augment", {"shift_pixels": -2}, r"augment\.shift_pixels: -2, expected at least 0"),
+        ("members.shoes-cnn.augment", {"hue_share": 0.6}, r"augment\.hue_share: 0\.6, expected at most 0\.5"),
+        ("members.shoes-cnn.augment", {"area_crop_share": 1}, r"augment\.area_crop_share: 1, expected less than 1"),
+        ("members.shoes-cnn.training", {"tuned_layers": [4, 9]}, r"several numbers, which needs frozen_epochs"),
+        ("members.shoes-cnn.training", {"tuned_layers": [4, 2]}, r"\[4, 2\] is not a rising list"),
+        ("members.shoes-cnn.training", {"first_layer_rate_share": 0.1}, r"rate_share: needs architecture 'pretrained'"),
+        (
+            "members.shoes-cnn.training",
+            {"gradient_accumulation_steps": 2, "precision": "mixed_float16"},
+            r"gradient_accumulation_steps needs another precision than mixed_float16",
+        ),
+        (
+            "members.shoes-cnn.training",
+            {"progressive_pixels": [[8, 8]], "schedule": "plateau"},
+            r"progressive_pixels, but early stopping and schedule 'plateau' need images of one size",
+        ),
+        (
+            "members.shoes-cnn.training",
+            {"progressive_pixels": [[8, 8], [9, 9]], "epochs": 2},
+            r"progressive_pixels has 2 sizes, expected more epochs",
+        ),
+        (
+            "members.shoes-cnn.training",
+            {"imbalance": "class_weights", "loss": "binary_cross_entropy"},
+            r"imbalance 'class_weights' needs loss cross_entropy, not binary_cross_entropy",
+        ),
         ("members.shoes-cnn.training.learning_rate", "fast", r"learning_rate: 'fast' is not a number"),
         ("members.shoes-cnn.training.epochs", 0, r"training\.epochs: 0, expected at least 1"),
         (

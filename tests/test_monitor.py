@@ -35,6 +35,14 @@ def test_the_best_epoch_is_by_the_direction_of_the_figure():
     assert best_epoch(HISTORY, Monitor("val_loss", False, keeps_last=True)) == 1
 
 
+def test_an_epoch_with_smaller_images_is_not_kept():
+    rising = [{"val_loss": loss} for loss in (0.1, 0.2, 0.9, 0.5, 0.6)]
+    assert best_epoch(rising, Monitor("val_loss", False, first_epoch=2)) == 3
+    assert best_epoch(rising[:2], Monitor("val_loss", False, first_epoch=2)) == 1, "before that, the last one"
+    write_task("t", [0, 1, 2])
+    assert monitor_of(a_member(epochs=6, progressive_pixels=[[8, 8], [9, 9]])).first_epoch == 4
+
+
 @pytest.mark.parametrize(
     ("metric", "monitor", "expected"),
     [

@@ -22,6 +22,9 @@ METHODS = [
         ["self", "optimizer_variables", "trainable_variables"],
         "the same",
     ),
+    ("keras", keras.Optimizer, "_apply_weight_decay", ["self", "variables"], "the same"),
+    ("keras", keras.Optimizer, "_get_current_learning_rate", ["self"], "the same"),
+    ("keras", keras.Optimizer, "_get_variable_index", ["self", "variable"], "the same"),
     ("keras", keras.Model, "_flatten_layers", ["self", "include_self", "recursive"], "models/parts/batch_norm.py"),
 ]
 

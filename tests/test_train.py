@@ -177,13 +177,29 @@ EVERYTHING = {
 }
 
 
+IN_PARTS = {  # of a step, of the images' size, and of the classes
+    "epochs": 4,
+    "optimiser": "muon",
+    "gradient_accumulation_steps": 3,
+    "global_clipnorm": 0.5,
+    "progressive_pixels": [[8, 8]],
+    "ema_momentum": 0.9,
+    "imbalance": "balanced_sampling",
+}
 ON_ALL_ROWS = {"epochs": 4, "optimiser": "sgd", "train_on_all": True}
 
 
-@pytest.mark.parametrize("training", [EVERYTHING, pytest.param(ON_ALL_ROWS, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize(
+    "training",
+    [
+        EVERYTHING,
+        pytest.param(IN_PARTS, marks=pytest.mark.nightly),
+        pytest.param(ON_ALL_ROWS, marks=pytest.mark.nightly),
+    ],
+)
 def test_a_killed_run_ends_as_if_nothing_had_happened(project, monkeypatch, training):
     changes = {"augment": {"alternating_flip": True, "shift_pixels": 1, "mixup_alpha": 0.2}, "training": training}
-    entry = member("blobs", **changes)
+    entry = member("blobs", "resnet" if training is IN_PARTS else "fast", **changes)
     entry["options"] = {**entry["options"], "dropout": 0.3}
     params = project({"m": entry})
     training_stage.train(params, "m")
@@ -229,6 +245,35 @@ def test_short_epochs_are_saved_now_and_then_and_the_last_one_always(project, mo
     training_stage.train(params, "m")
     assert learnt[4:] == [0, 1, 2, 1, 2, 3]
     assert np.allclose(pd.read_csv(models_of()["fold-0.csv"]), whole, atol=1e-5)
+
+
+def test_images_grow_and_the_epoch_is_chosen_among_those_of_the_last_size(project, monkeypatch):
+    training = {"epochs": 4, "progressive_pixels": [[6, 6]], "schedule": "constant", "monitor": "val_loss"}
+    params = project({"m": member("blobs", "resnet", training=training)}, split={"count": 1})
+    sizes, trained = [], fit.fit
+
+    def noted(trainer, *arguments, **options):
+        network = next(layer for layer in trainer.layers if layer.name == "resnet")
+        sizes.append((network.input_shape[1:3], options["epochs"]))
+        trained(trainer, *arguments, **options)
+
+    monkeypatch.setattr(fit, "fit", noted)
+    training_stage.train(params, "m")
+    assert sizes == [((6, 6), 2), ((12, 12), 4)]
+    run = json.loads(models_of()["run.json"].read_text())["runs"][0]
+    losses = pd.read_csv(models_of()["fold-0.csv"])["val_loss"].tolist()
+    assert run["val_loss"] == pytest.approx(min(losses[2:]))
+    predict.predict(params, "m")
+    out_of_fold = load_predictions(paths.predictions("blobs", "m") / "oof.npz")
+    labels = TaskData("blobs").labels[TaskData("blobs").folds == 0]
+    assert log_loss(out_of_fold.probabilities, labels) == pytest.approx(min(losses[2:]), rel=1e-4)
+
+
+def test_a_network_whose_weights_depend_on_the_size_has_one_size(project):
+    entry = {"task": "blobs", "architecture": "fast", "training": {"epochs": 2, "progressive_pixels": [[6, 6]]}}
+    params = project({"m": entry}, split={"count": 1})
+    with pytest.raises(BadInput, match=r"progressive_pixels: \[6, 6\] gives fast other weights than its own size"):
+        training_stage.train(params, "m")
 
 
 @pytest.mark.nightly
@@ -452,7 +497,7 @@ def test_an_option_of_no_architecture_is_one_sentence(project):
 
 def test_a_diverging_fold_is_loud(project):
     settings = {"optimiser": "sgd", "learning_rate": 100, "schedule": "constant", "epochs": 20, "batch_size": 4}
-    params = project({"m": {"task": "blobs", "architecture": "feedforward", "training": settings}})
+    params = project({"m": {"task": "blobs", "architecture": "fast", "training": settings}})
     with pytest.raises(BadInput, match=r"m  fold 1/2: the loss is (nan|inf) in epoch \d, expected a finite number"):
         training_stage.train(params, "m")
     assert not paths.models("blobs", "m").exists()

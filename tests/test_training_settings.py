@@ -13,10 +13,12 @@ from keras import layers, ops
 
 from features.augmentation.augment import Augment
 from models.parts import batch_norm
+from models.parts.losses import loss
 from models.parts.optimisers import optimiser, schedule
 from pipeline.config.schema import Training
 from pipeline.training.batches import TrainingBatches
 from pipeline.training.callbacks import BatchNormStatistics, SeedEpoch, SwapEMAWeights
+from pipeline.training.class_shares import balanced_rows, prior_logits
 from pipeline.training.epoch import fit
 from pipeline.training.phases import compile_trainer, phases
 from tests.projects import ROOT, environment
@@ -130,6 +132,49 @@ def test_muon_loses_no_small_direction_of_a_gradient(rank):
     assert result == pytest.approx(by_hand(muon(), [gradient]), abs=2e-4)
 
 
+@pytest.mark.parametrize("limit", [0.0, 2.0, 1e6])
+def test_long_gradients_are_scaled_down_together(limit):
+    steps = gradients((4, 3))
+    lengths = [np.sqrt((step**2).sum()) for step in steps]
+    clipped = [step * (min(1, limit / length) if limit else 1) for step, length in zip(steps, lengths, strict=True)]
+    assert max(lengths) > 2
+    result = moved("sgd", steps, momentum=0.0, global_clipnorm=limit)
+    assert result == pytest.approx(1 - RATE * sum(clipped), abs=1e-5)
+    variables = [keras.Variable(np.ones(shape, "float32")) for shape in ((2,), (3,))]
+    instance = optimiser("sgd", RATE, momentum=0.0, global_clipnorm=1.0)
+    instance.build(variables)
+    instance.apply([ops.ones(2) * 3, ops.ones(3) * 3], variables)  # their norm together is 3 * sqrt(5)
+    for variable in variables:
+        assert ops.convert_to_numpy(variable) == pytest.approx(1 - RATE / np.sqrt(5), abs=1e-5)
+
+
+UPDATES = [("sgd", nesterov), ("adamw", adam), ("rmsprop", rmsprop), ("muon", adam)]
+
+
+@pytest.mark.parametrize(("name", "update"), UPDATES)
+def test_accumulated_gradients_make_one_step_of_their_mean(name, update):
+    steps, options = gradients((4, 3), count=6), {"momentum": MOMENTUM, "weight_decay": DECAY}
+    means = [(first + second) / 2 for first, second in zip(steps[::2], steps[1::2], strict=True)]
+    accumulated = moved(name, steps, gradient_accumulation_steps=2, **options)
+    assert accumulated == pytest.approx(by_hand(update(), means, DECAY), abs=5e-4)
+    unfinished = moved(name, steps[:5], gradient_accumulation_steps=2, **options)
+    assert unfinished == pytest.approx(by_hand(update(), means[:2], DECAY), abs=5e-4), "half a step moves nothing"
+
+
+@pytest.mark.parametrize(("name", "update"), UPDATES)
+def test_a_share_of_the_learning_rate_is_for_the_step_and_the_decay(name, update):
+    steps = gradients((4, 3))
+    full, part = (keras.Variable(np.ones((4, 3), "float32"), name="kernel") for _ in range(2))
+    instance = optimiser(name, 4 * RATE, momentum=MOMENTUM, weight_decay=DECAY, rate_shares=(1.0, 0.25))
+    instance.build([full, part])
+    for gradient in steps:
+        instance.apply([ops.convert_to_tensor(gradient)] * 2, [full, part])
+    assert ops.convert_to_numpy(part) == pytest.approx(by_hand(update(), steps, DECAY), abs=1e-4)
+    whole = moved(name, steps, momentum=MOMENTUM, weight_decay=DECAY)
+    assert np.abs(ops.convert_to_numpy(full) - whole).max() > 0.01
+    assert float(ops.convert_to_numpy(instance.learning_rate)) == pytest.approx(4 * RATE)
+
+
 def test_schedules_count_steps():
     instance = optimiser("sgd", schedule("inverse_time", 1.0, 100, decay=0.5), momentum=0.0)
     variable = keras.Variable(np.zeros(1, "float32"))
@@ -145,13 +190,67 @@ LOGITS = np.array([[2.0, -1.0, 0.5], [0.0, 1.0, 3.0]])
 TARGETS = np.array([[1.0, 0, 0], [0, 1.0, 0]], "float32")
 
 
-def loss_of(multi_label=False, **settings):
+def loss_of(multi_label=False, prior=None, **settings):
     """Return the loss of a network whose logits are its inputs."""
     inputs = keras.Input((3,))
     model = keras.Model(inputs, layers.Rescaling(1.0)(inputs))
     training = Training(**settings)
-    trainer = compile_trainer(model, training, phases(training, 1)[0], 1, multi_label)
+    trainer = compile_trainer(model, training, phases(training, 1)[0], 1, multi_label, prior)
     return trainer.test_on_batch(LOGITS.astype("float32"), TARGETS)[0]
+
+
+PRIOR = np.log([0.5, 0.25, 0.25]).astype("float32")
+CHANCES = np.exp(LOGITS - PRIOR) / np.exp(LOGITS - PRIOR).sum(axis=1, keepdims=True)  # for equally frequent classes
+ODDS = np.log([1.0, 1 / 3, 1 / 3]).astype("float32")  # of labels that a half, a quarter and a quarter of images have
+
+
+def test_losses_for_rare_classes_are_those_calculated_by_hand():
+    own = -np.log([CHANCES[0, 0], CHANCES[1, 1]])
+    balanced = loss_of(imbalance="balanced_sampling", prior=PRIOR)
+    assert balanced == pytest.approx(own.mean(), rel=1e-4)
+    weighted = loss_of(imbalance="class_weights", prior=PRIOR)
+    assert weighted == pytest.approx((own * [2 / 3, 4 / 3]).mean(), rel=1e-4)
+    probabilities = np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True)
+    own = np.array([probabilities[0, 0], probabilities[1, 1]])
+    assert loss_of(imbalance="logit_adjustment", prior=PRIOR) == pytest.approx(-np.log(own).mean(), rel=1e-4)
+    focal = -((1 - own) ** 2 * np.log(own)).mean()
+    assert loss_of(imbalance="focal") == pytest.approx(focal, rel=1e-4)
+
+
+def test_losses_for_rare_labels_are_those_calculated_by_hand():
+    chances = 1 / (1 + np.exp(-LOGITS))
+    own = np.where(TARGETS > 0, chances, 1 - chances)
+    assert loss_of(True, imbalance="focal") == pytest.approx(-((1 - own) ** 2 * np.log(own)).mean(), rel=1e-4)
+    chances = 1 / (1 + np.exp(-(LOGITS - ODDS)))
+    losses = -np.log(np.where(TARGETS > 0, chances, 1 - chances))
+    weights = np.where(TARGETS > 0, [1, 2, 2], [1, 2 / 3, 2 / 3])
+    assert loss_of(True, imbalance="class_weights", prior=ODDS) == pytest.approx((losses * weights).mean(), rel=1e-4)
+
+
+@pytest.mark.parametrize("imbalance", ["class_weights", "balanced_sampling", "logit_adjustment"])
+def test_without_evidence_the_probabilities_are_the_shares_of_the_classes(imbalance):
+    """A network without input and eight images of a class and two of another: its best output is the prior."""
+    targets = np.eye(2, dtype="float32")[[0] * 8 + [1] * 2]
+    prior = prior_logits(targets, has_label_sets=False)
+    assert np.exp(prior) == pytest.approx([0.8, 0.2])
+    if imbalance == "balanced_sampling":
+        rows = balanced_rows(np.arange(10), targets.argmax(axis=1), np.random.default_rng(0))
+        assert np.bincount(targets[rows].argmax(axis=1).astype(int)).tolist() == [5, 5]
+        assert sorted(np.bincount(rows, minlength=10)[8:].tolist()) == [2, 3]
+        targets = targets[rows]
+    function = loss(binary=False, imbalance=imbalance, prior=prior)
+
+    def at(bias):
+        logits = np.tile(prior + np.float32([bias, 0]), (len(targets), 1))
+        return float(ops.mean(function(ops.convert_to_tensor(targets), ops.convert_to_tensor(logits))))
+
+    assert at(0) < min(at(-0.05), at(0.05))
+
+
+def test_odds_of_labels_and_of_a_class_without_rows_are_finite():
+    targets = np.array([[1, 1, 0], [0, 1, 0], [0, 1, 0], [1, 1, 0]])
+    assert prior_logits(targets, has_label_sets=True) == pytest.approx(np.log([1, 4, 1 / 3]))
+    assert prior_logits(np.eye(3)[[0, 0, 0, 1]], has_label_sets=False) == pytest.approx(np.log([3 / 4, 1 / 4, 1 / 4]))
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.3])
@@ -199,6 +298,55 @@ class Weights(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.judged.append(self.now())
+
+
+def trained(batch_size, epochs=2, **settings):
+    """Return the weights of a network without batch normalisation after each step, and its optimiser."""
+    keras.utils.set_random_seed(0)
+    images = keras.Input((4, 4, 1), dtype="uint8")
+    x = layers.Conv2D(4, 3, activation="relu")(layers.Rescaling(1 / 255)(images))
+    model = keras.Model(images, layers.Dense(3)(layers.Flatten()(x)))
+    training = Training(epochs=epochs, learning_rate=0.1, **settings)
+    batches = batches_of(32, batch_size)
+    trainer = compile_trainer(model, training, phases(training, epochs)[0], len(batches), False)
+    weights = Weights()
+    swap = [SwapEMAWeights(trainer.trainable_variables)] if training.ema_momentum else []
+    fit(trainer, batches, [SeedEpoch(batches), *swap, weights], epochs=epochs)
+    return weights, trainer.optimizer
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["sgd", "muon"])
+def test_two_batches_of_four_make_the_step_of_one_of_eight(name):
+    settings = {"optimiser": name, "global_clipnorm": 0.5, "weight_decay": 0.1, "schedule": "constant"}
+    whole, whole_optimiser = trained(8, **settings)
+    parts, optimiser_of_parts = trained(4, gradient_accumulation_steps=2, **settings)
+    before = parts.steps[0]
+    for half_way, one, other in zip(parts.steps[::2], parts.steps[1::2], whole.steps, strict=True):
+        for start, unmoved, after, expected in zip(before, half_way, one, other, strict=True):
+            assert (start == unmoved).all()
+            assert after == pytest.approx(expected, abs=1e-5)
+        before = one
+    assert int(optimiser_of_parts.iterations) == int(whole_optimiser.iterations) == 8
+
+
+@pytest.mark.slow
+def test_a_schedule_ends_with_the_last_batch_that_is_accumulated():
+    _, instance = trained(4, gradient_accumulation_steps=2, schedule="cosine")
+    assert float(ops.convert_to_numpy(instance.learning_rate)) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.slow
+def test_the_average_of_accumulated_steps_forgets_as_fast_as_without():
+    parts, instance = trained(4, gradient_accumulation_steps=2, optimiser="sgd", ema_momentum=0.6)
+    averages = [ops.convert_to_numpy(average) for average in instance._model_variables_moving_average]
+    steps, root = parts.steps[1::2], np.sqrt(0.6)
+    for place, average in enumerate(averages):
+        expected = steps[0][place]
+        for step in steps[1:-1]:
+            expected = 0.6 * expected + 0.4 * step[place]
+        expected = root * expected + (1 - root) * steps[-1][place]  # after the first of the last step's two updates
+        assert average == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.slow

@@ -6,9 +6,9 @@ import pytest
 from keras import applications
 
 import models
-from models.parts.freezing import freeze
+from models.parts.freezing import freeze, rate_shares
 from pipeline.config.schema import Training
-from pipeline.training.phases import Phase, phases
+from pipeline.training.phases import Phase, compile_trainer, phases, stretches
 
 SHAPE = (20, 24, 1)
 
@@ -77,5 +77,38 @@ def test_freezing_leaves_the_top_and_the_last_convolutions():
 def test_phases():
     training = Training(frozen_epochs=2, tuned_layers=3, learning_rate=1e-3, tuned_learning_rate=1e-5)
     assert phases(training, 5) == [Phase(0, 2, 1e-3, 0), Phase(2, 5, 1e-5, 3)]
+    step_by_step = Training(frozen_epochs=1, tuned_layers=[2, 5, 9], learning_rate=1e-3, tuned_learning_rate=1e-5)
+    assert phases(step_by_step, 7)[1:] == [Phase(1, 3, 1e-5, 2), Phase(3, 5, 1e-5, 5), Phase(5, 7, 1e-5, 9)]
     assert phases(training, 2) == [Phase(0, 2, 1e-3, 0)]
     assert phases(Training(), 5) == [Phase(0, 5, 1e-3, None)]
+
+
+def test_sizes_have_equal_parts_of_the_epochs_across_phases():
+    training = Training(epochs=9, frozen_epochs=4, progressive_pixels=[[32, 32], [48, 64]])
+    first, second = phases(training, 9)
+    assert stretches(training, first, 9) == [((32, 32), 3), ((48, 64), 4)]
+    assert stretches(training, second, 9) == [((48, 64), 6), (None, 9)]
+    assert stretches(Training(), Phase(0, 5, 1e-3, None), 5) == [(None, 5)]
+
+
+def test_layers_near_the_input_learn_more_slowly():
+    """Three layers in the backbone, of which the first has a hundredth of the learning rate, and a head."""
+    inputs = keras.Input((4,))
+    body = keras.Sequential([inputs, *(keras.layers.Dense(4, activation="tanh") for _ in range(3))], name="backbone")
+    model = keras.Model(inputs, keras.layers.Dense(2, name="logits")(body(inputs)))
+    expected = np.repeat([0.01, 0.01 ** (2 / 3), 0.01 ** (1 / 3), 1], 2)
+    assert rate_shares(model, 0.01) == pytest.approx(expected)
+    before = [np.array(variable) for variable in model.trainable_variables]
+    moves = {}
+    for share in (1.0, 0.01):
+        for variable, value in zip(model.trainable_variables, before, strict=True):
+            variable.assign(value)
+        training = Training(optimiser="sgd", schedule="constant", learning_rate=0.5, first_layer_rate_share=share)
+        trainer = compile_trainer(model, training, phases(training, 1)[0], 1, False)
+        trainer.train_on_batch(np.eye(4, dtype="float32"), np.eye(2, dtype="float32")[[0, 1, 1, 1]])
+        moves[share] = [np.array(v) - old for v, old in zip(model.trainable_variables, before, strict=True)]
+    for whole, part, share in zip(moves[1.0], moves[0.01], expected, strict=True):
+        assert np.abs(whole).max() > 1e-4
+        assert part == pytest.approx(share * whole, rel=1e-3, abs=1e-7)
+    freeze(model, tuned_layers=1)
+    assert rate_shares(model, 0.01) == pytest.approx([0.01, 0.01, 1, 1]), "of the layers that train"

@@ -19,7 +19,7 @@ def without_weights() -> Iterator[None]:
 
 def weighted_layers(model: keras.Model) -> int:
     """Return the number of convolutional and dense layers, which is how depth is counted in the literature."""
-    return sum(isinstance(layer, layers.Dense | layers.Conv2D | layers.DepthwiseConv2D) for layer in _leaves(model))
+    return sum(isinstance(layer, layers.Dense | layers.Conv2D | layers.DepthwiseConv2D) for layer in leaves(model))
 
 
 def flops(model: keras.Model) -> int:
@@ -28,13 +28,14 @@ def flops(model: keras.Model) -> int:
     A multiplication and its addition count as two. All other layers are left out, because they cost little. Training
     takes about three times as many: the forward pass, the gradients of activations, the gradients of weights.
     """
-    return sum(_flops(layer) for layer in _leaves(model))
+    return sum(_flops(layer) for layer in leaves(model))
 
 
-def _leaves(model: keras.Model) -> Iterator[keras.Layer]:
+def leaves(model: keras.Model) -> Iterator[keras.Layer]:
+    """Yield the layers of a model in their order, and those of the models inside it in place of these."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
-            yield from _leaves(layer)
+            yield from leaves(layer)
         else:
             yield layer
 

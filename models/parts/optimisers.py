@@ -17,6 +17,9 @@ def optimiser(
     momentum: float = 0.9,
     weight_decay: float = 0.0,
     ema_momentum: float = 0.0,
+    global_clipnorm: float = 0.0,
+    gradient_accumulation_steps: int = 1,
+    rate_shares: tuple[float, ...] = (),
 ) -> keras.Optimizer:
     """Return a Keras optimiser.
 
@@ -26,21 +29,31 @@ def optimiser(
         momentum: for sgd and muon.
         weight_decay: decoupled (Loshchilov and Hutter, 2019), not applied to biases and normalisations; 0 is none.
         ema_momentum: of the moving average of the weights; 0 is none.
+        global_clipnorm: the largest norm of all gradients together, longer ones are scaled down; 0 is no limit.
+        gradient_accumulation_steps: batches whose mean gradient makes one step.
+        rate_shares: of the learning rate, one for each trainable variable of the model; empty: 1 for all.
     """
     common = {
         "learning_rate": learning_rate,
         "weight_decay": weight_decay or None,
         "use_ema": bool(ema_momentum),
-        "ema_momentum": ema_momentum or 0.99,
+        # Keras updates the average after every batch, also between two steps.
+        "ema_momentum": (ema_momentum or 0.99) ** (1 / gradient_accumulation_steps),
+        "global_clipnorm": global_clipnorm or None,
+        "gradient_accumulation_steps": gradient_accumulation_steps if gradient_accumulation_steps > 1 else None,
     }
+    options: dict[str, float | None]
     if name == "sgd":
-        keras_optimiser = optimizers.SGD(momentum=momentum, nesterov=momentum > 0, **common)
+        kind, options = optimizers.SGD, {"momentum": momentum, "nesterov": momentum > 0}
     elif name in ("adam", "adamw"):  # the same here, because the decay is decoupled in both
-        keras_optimiser = optimizers.Adam(**common)
+        kind, options = optimizers.Adam, {}
     elif name == "muon":
-        keras_optimiser = ConvolutionMuon(momentum=momentum, **common, adam_weight_decay=weight_decay or None)
+        kind, options = ConvolutionMuon, {"momentum": momentum, "adam_weight_decay": weight_decay or None}
     else:
-        keras_optimiser = optimizers.RMSprop(**common)
+        kind, options = optimizers.RMSprop, {}
+    if rate_shares:
+        kind = type(f"{kind.__name__}WithRateShares", (RateShares, kind), {"rate_shares": rate_shares})
+    keras_optimiser = kind(**common, **options)
     if weight_decay:
         keras_optimiser.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return LossScale(keras_optimiser) if keras.config.dtype_policy().compute_dtype == "float16" else keras_optimiser
@@ -70,6 +83,31 @@ class LossScale(optimizers.LossScaleOptimizer):
         place = next(index for index, variable in enumerate(self.variables) if variable is self.iterations)
         values[place] += 1
         return trainable, values
+
+
+class RateShares:
+    """Base, before a Keras optimiser, of one with a learning rate for each variable: for the step and the decay."""
+
+    rate_shares: tuple[float, ...]  # of the learning rate, in the order of the variables
+    _share = 1.0  # of the variable that decays now
+
+    def update_step(
+        self, gradient: keras.KerasTensor, variable: keras.Variable, learning_rate: keras.KerasTensor
+    ) -> None:
+        """Update a variable with its share of the learning rate."""
+        super().update_step(gradient, variable, learning_rate * self._share_of(variable))  # type: ignore[misc]
+
+    def _apply_weight_decay(self, variables: list) -> None:
+        for variable in variables:
+            self._share = self._share_of(variable)
+            super()._apply_weight_decay([variable])  # type: ignore[misc]
+        self._share = 1.0
+
+    def _get_current_learning_rate(self) -> keras.KerasTensor:
+        return super()._get_current_learning_rate() * self._share  # type: ignore[misc]
+
+    def _share_of(self, variable: keras.Variable) -> float:
+        return self.rate_shares[self._get_variable_index(variable)]  # type: ignore[attr-defined]
 
 
 @keras.saving.register_keras_serializable("podium")

@@ -67,6 +67,12 @@ def on_grid(
     return keras.Model(images, sums(cells), name="on_grid")
 
 
+def with_prior(model: keras.Model, prior: np.ndarray) -> keras.Model:
+    """Return the model with `prior` (classes,) added to its logits, so that its weights need not learn it."""
+    outputs = layers.Rescaling(1.0, np.asarray(prior).tolist(), dtype="float32", name="prior")(model.outputs[0])
+    return keras.Model(model.inputs, outputs, name=model.name)
+
+
 def _normalise(
     images: keras.KerasTensor, network: keras.Model, scale: np.ndarray, offset: np.ndarray
 ) -> keras.KerasTensor:

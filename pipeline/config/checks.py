@@ -102,6 +102,10 @@ def check_member(path: Path, member: Member, tasks: dict[str, Task]) -> None:
         raise Fault((*path, "normalise"), f"{member.normalise!r}, expected 'unit' for a pretrained network")
     if member.training.frozen_epochs and member.architecture != "pretrained":
         raise Fault((*path, "training", "frozen_epochs"), "needs architecture 'pretrained'")
+    if member.training.imbalance != "none" and member.architecture == "features":
+        raise Fault((*path, "training", "imbalance"), "expected none with architecture 'features'")
+    if member.training.first_layer_rate_share < 1 and member.architecture != "pretrained":
+        raise Fault((*path, "training", "first_layer_rate_share"), "needs architecture 'pretrained'")
 
 
 def _check_items(path: Path, member: Member, items: Items | None) -> None:

@@ -64,6 +64,12 @@ def _size(value: Any) -> Any:
     return _tuple(value)
 
 
+def _layers(value: Any) -> Any:
+    if isinstance(value, list) and (len(value) < 2 or value != sorted(set(value))):
+        raise ValueError(f"{quoted(value)} is not a rising list of at least two numbers of layers")
+    return _tuple(value)
+
+
 def _rising(value: tuple[float, float]) -> tuple[float, float]:
     if not value[0] < value[1]:
         raise ValueError(f"{quoted(list(value))} is not [low, high] with low below high")
@@ -95,6 +101,9 @@ BatchSize = Annotated[int, Field(ge=1, le=65_536)]
 Rows = Annotated[int, Field(ge=1, le=100_000_000)]
 Pixels = Annotated[int, Field(ge=1, le=16_384)]
 Size = Annotated[tuple[Pixels, Pixels], BeforeValidator(_size)]  # (height, width)
+Sizes = Annotated[tuple[Size, ...], BeforeValidator(_tuple), Field(max_length=100)]
+Layers = Annotated[int, Field(ge=0, le=10_000)]
+TunedLayers = Annotated[Layers | tuple[Layers, ...], BeforeValidator(_layers, json_schema_input_type=int | list[int])]
 Limits = Annotated[tuple[float, float], BeforeValidator(_tuple), AfterValidator(_rising)]  # low, high
 Image = Annotated[tuple[Pixels, ...], BeforeValidator(_image)]  # (height, width) or (height, width, channels)
 Price = Annotated[int, Field(ge=0, le=10_000)]

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from features.augmentation.options import Augment
 from models import ARCHITECTURES
@@ -13,7 +13,6 @@ from pipeline.config.errors import BadInput
 from pipeline.config.fields import (
     BatchSize,
     Block,
-    Decay,
     Epochs,
     GroupColumns,
     Label,
@@ -24,7 +23,6 @@ from pipeline.config.fields import (
     Share,
     ShareBelowOne,
     Size,
-    SomeEpochs,
     TableColumns,
     Text,
     by_first_key,
@@ -35,9 +33,10 @@ from pipeline.config.parsing import parse
 from pipeline.config.presets import with_presets
 from pipeline.config.raw_files import Ingest, Split
 from pipeline.config.replicas import Replica
+from pipeline.config.training import Training
 from pipeline.config.tree import Fault, Tree, read_tree
 
-__all__ = ["Label", "Split", "load_params"]
+__all__ = ["Label", "Split", "Training", "load_params"]
 MOST_BYTES = 1 << 20
 
 
@@ -127,59 +126,6 @@ class Task(Block):
     competition: Name | None = Field(
         None, description="Kaggle's name of the competition, for the commands of submissions/"
     )
-
-
-class Training(Block):
-    """The settings of training."""
-
-    epochs: Epochs = 10
-    batch_size: BatchSize | None = Field(None, description="null: chosen by the number of training images")
-    optimiser: Literal["sgd", "adam", "adamw", "rmsprop", "muon"] = "adamw"
-    loss: Literal["cross_entropy", "nll", "binary_cross_entropy"] = Field(
-        "cross_entropy", description="for tasks with one label for each image"
-    )
-    learning_rate: Rate = Field(1e-3, description="the highest one, if the schedule changes it")
-    schedule: Literal["constant", "plateau", "cosine", "one_cycle", "inverse_time"] = "one_cycle"
-    learning_rate_decay: Decay = Field(0.0, description="for each step, with schedule inverse_time")
-    plateau_factor: float = Field(0.316, gt=0, lt=1)
-    plateau_patience_epochs: SomeEpochs = 3
-    minimum_learning_rate: Decay = 5e-7
-    momentum: ShareBelowOne = Field(0.9, description="for sgd and muon; 0: plain SGD")
-    weight_decay: Decay = 0.0
-    label_smoothing: ShareBelowOne = 0.0
-    ema_momentum: ShareBelowOne = Field(0.0, description="0: no exponential moving average of the weights")
-    monitor: Literal["metric", "val_loss", "val_accuracy", "none"] = Field(
-        "metric", description="the figure whose best epoch is kept; metric: the task's; none: keep the last epoch"
-    )
-    kept_epoch: Literal["best", "last"] = Field(
-        "best", description="best: by monitor; last: the last one, while early stopping and plateau still use monitor"
-    )
-    soup_epochs: int = Field(
-        0,
-        ge=0,
-        le=100,
-        description="average the weights of this many of the best epochs, as far as that improves the monitor; with "
-        "monitor none, of the last epochs; 0: one epoch",
-    )
-    early_stopping_patience_epochs: SomeEpochs = Field(0, description="0: no early stopping")
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16", "auto"] = Field(
-        "float32", description="auto: the faster one"
-    )
-    frozen_epochs: SomeEpochs = Field(
-        0, description="the first epochs, in which only a pretrained network's last layer is trained"
-    )
-    tuned_layers: int = Field(
-        4, ge=0, le=10_000, description="the last convolutions, which are trained after the frozen epochs"
-    )
-    tuned_learning_rate: Rate = Field(1e-5, description="after the frozen epochs")
-    train_on_all: bool = Field(False, description="train one more model on all rows, which predicts the test rows")
-    seed: Seed = 0
-
-    @model_validator(mode="after")
-    def _check_monitor(self) -> "Training":
-        if self.monitor == "none" and (self.early_stopping_patience_epochs or self.schedule == "plateau"):
-            raise ValueError("monitor 'none', but early stopping and schedule 'plateau' watch a figure")
-        return self
 
 
 class Tune(Block):

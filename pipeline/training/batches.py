@@ -8,6 +8,7 @@ import numpy as np
 from features.augmentation.augment import Augment, augment_images, mix_images
 from features.augmentation.views import view
 from features.augmentation.warps import alternating
+from pipeline.training.class_shares import balanced_rows
 from pipeline.training.joined_images import Extra, Images, exchange_rows
 from pipeline.training.seeding import Purpose, stream
 
@@ -23,6 +24,8 @@ FEWEST_STEPS = 20  # in an epoch with the automatic batch size, if there are eno
 class TrainingBatches(keras.utils.PyDataset):
     """Batches of (uint8 images, float32 targets). Each epoch has all rows, and a few twice to fill the last batch.
 
+    With `balanced`, an epoch has equally many rows of each class instead.
+
     A callback calls `begin_epoch`, which shuffles the rows. The dataset's own `on_epoch_begin` would be too late: Keras
     calls it after its threads have prepared the first batches of the epoch.
     """
@@ -37,6 +40,7 @@ class TrainingBatches(keras.utils.PyDataset):
         seeds: tuple[int, ...],
         extras: Sequence[Extra] = (),
         columns: Images | None = None,
+        balanced: bool = False,
     ) -> None:
         """Prepare the first epoch.
 
@@ -49,11 +53,12 @@ class TrainingBatches(keras.utils.PyDataset):
             seeds: (seed, fold).
             extras: images that replace a share of the rows, or enlarge an epoch.
             columns: of a table, float32 (n, columns), in the order of `images`.
+            balanced: whether an epoch has equally many rows of each class.
         """
         super().__init__(**FEEDING)
         self.images, self.targets, self.augment, self.seeds = images, targets, augment, seeds
         self.rows, self.extras, self.batch_size = rows, extras, min(batch_size, len(rows))
-        self.columns = columns
+        self.columns, self.balanced = columns, balanced
         self.begin_epoch(0)
 
     def begin_epoch(self, epoch: int) -> None:
@@ -63,6 +68,9 @@ class TrainingBatches(keras.utils.PyDataset):
             real_images = len(self.images) - sum(len(extra.images) for extra in self.extras)
             rows = exchange_rows(rows, real_images, self.extras, self.epoch_seeds)
         self.images_per_epoch = len(rows)
+        if self.balanced:
+            classes = self.targets[rows].argmax(axis=1)
+            rows = balanced_rows(rows, classes, stream(self.epoch_seeds, Purpose.CLASSES))
         shuffled = stream(self.epoch_seeds, Purpose.ORDER).permutation(rows)
         self.order = np.resize(shuffled, len(self) * self.batch_size)
         flips = stream(self.seeds, Purpose.FLIPS)

@@ -11,7 +11,7 @@ from keras.callbacks import Callback, LambdaCallback, LearningRateScheduler
 
 from features.labels.metrics.metric import Metric
 from features.labels.targets import one_hot
-from models.parts import batch_norm
+from models.parts import batch_norm, wrap
 from models.parts.compiling import dtype_policy
 from pipeline.config.schema import Member
 from pipeline.running.progress import ALONE, Progress, Turn
@@ -33,16 +33,17 @@ from pipeline.training.callbacks import (
     SwapEMAWeights,
     Validation,
 )
+from pipeline.training.class_shares import SHIFTED, prior_logits
 from pipeline.training.epoch import fit
 from pipeline.training.generated_images import load_generated
 from pipeline.training.joined_images import Extra, Images, JoinedImages
 from pipeline.training.monitor import monitor_of
-from pipeline.training.network import build_model, table_columns
-from pipeline.training.phases import Phase, compile_trainer, phases, watchers
+from pipeline.training.network import build_model, table_columns, with_size
+from pipeline.training.phases import Phase, compile_trainer, phases, stretches, watchers
 from pipeline.training.pseudo_labels import load_pseudo
 from pipeline.training.seeding import Purpose, seed_of
 from pipeline.training.soup import Weights, greedy_soup, mean_weights
-from pipeline.training.variables import set_variables
+from pipeline.training.variables import copies, set_variables
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class FoldData:
     extras: list[Extra]
     metric: Metric
     columns: Images | None  # of a table, float32 (real + extra, columns)
+    prior: np.ndarray | None  # the training rows' shares of classes as logits, if training works without them
 
 
 def _data(job: FoldJob) -> FoldData:
@@ -87,7 +89,30 @@ def _data(job: FoldJob) -> FoldData:
         images, targets = JoinedImages(images, extra.images), np.concatenate([targets, extra.targets])
         if columns is not None and extra.columns is not None:
             columns = JoinedImages(columns, extra.columns)
-    return FoldData(images, labels, targets, extras, load_metric(data), columns)
+    prior = None
+    if member.training.imbalance in SHIFTED:
+        prior = prior_logits(targets[job.training_rows], data.has_label_sets)
+    return FoldData(images, labels, targets, extras, load_metric(data), columns, prior)
+
+
+def _network(member: Member, job: FoldJob, data: FoldData) -> keras.Model:
+    model = build_model(member, job.training_rows)
+    return model if data.prior is None else wrap.with_prior(model, data.prior)
+
+
+def _batches(job: FoldJob, data: FoldData) -> TrainingBatches:
+    training, rows = job.member.training, job.training_rows
+    return TrainingBatches(
+        data.images,
+        data.targets,
+        rows,
+        batch_size_for(len(rows), training.batch_size),
+        job.member.augment,
+        (training.seed, job.fold),
+        data.extras,
+        data.columns,
+        balanced=training.imbalance == "balanced_sampling",
+    )
 
 
 def is_finished(job: FoldJob) -> bool:
@@ -129,15 +154,13 @@ def train_fold(job: FoldJob, report: Callable[[dict], None] | None = None) -> No
     keras.utils.clear_session()  # resets the names of layers, which depend on earlier models of this process
     keras.config.set_dtype_policy(dtype_policy(training.precision))
     keras.utils.set_random_seed(seed_of(seeds, Purpose.WEIGHTS))
-    model, data = build_model(job.member, job.training_rows), _data(job)
-    size = batch_size_for(len(job.training_rows), training.batch_size)
-    batches = TrainingBatches(
-        data.images, data.targets, job.training_rows, size, job.member.augment, seeds, data.extras, data.columns
-    )
+    data = _data(job)
+    model, batches = _network(job.member, job, data), _batches(job, data)
     state = job.folder / "state.npz"
     history, groups = load_state(state) or ([], {})
     if history:
         model.set_weights(groups["weights"])
+    optimiser_values = groups.get("optimiser", [])
     best = BestWeights(monitor_of(job.member), history, groups, max(1, training.soup_epochs))
     saving = LambdaCallback(on_epoch_end=lambda *_: report(history[-1])) if report else Backup(state, best)
     tracked = Training(job.member, job.title.partition("  ")[0], job.folder.name)
@@ -145,27 +168,36 @@ def train_fold(job: FoldJob, report: Callable[[dict], None] | None = None) -> No
         tracker = LambdaCallback(on_epoch_end=lambda *_: log(history[-1]))
         saving_callbacks = [best, saving, tracker, ShowProgress(progress, best)]
         for phase in phases(training, job.epochs):
-            if len(history) < phase.stop_epoch:
-                trainer = compile_trainer(model, training, phase, len(batches), data.labels.ndim == 2)
-                if len(history) > phase.start_epoch:
-                    set_variables(trainer.optimizer.variables, groups["optimiser"])
-                _train_phase(job, data, trainer, batches, phase, history, saving_callbacks)
+            for size, stop_epoch in stretches(training, phase, job.epochs):
+                if len(history) < stop_epoch:
+                    network = model if size is None else _network(with_size(job.member, size), job, data)
+                    network.set_weights(model.get_weights())
+                    trainer = compile_trainer(network, training, phase, len(batches), data.labels.ndim == 2, data.prior)
+                    if len(history) > phase.start_epoch:
+                        set_variables(trainer.optimizer.variables, optimiser_values)
+                    _train_stretch(job, data, trainer, batches, phase, stop_epoch, history, saving_callbacks)
+                    optimiser_values = copies(trainer.optimizer.variables)
+                    model.set_weights(network.get_weights())
     if report:
         return
     _assign_best(job, data, model, batches, best)
     _finish(job, model, history)
 
 
-def _train_phase(
+def _train_stretch(
     job: FoldJob,
     data: FoldData,
     trainer: keras.Model,
     batches: TrainingBatches,
     phase: Phase,
+    stop_epoch: int,
     history: list[dict],
     saving_callbacks: list[Callback],
 ) -> None:
-    """Train the epochs of a phase that `history` lacks. `saving_callbacks` run after the validation."""
+    """Train the epochs of a phase up to `stop_epoch`, not included, that `history` lacks.
+
+    `saving_callbacks` run after the validation.
+    """
     training = job.member.training
     epoch_callbacks = [SeedEpoch(batches), EpochFigures(job.title, training.learning_rate)]
     if job.learning_rates:
@@ -181,7 +213,7 @@ def _train_phase(
     replay = Replay(watcher_callbacks, history[phase.start_epoch :])
     if not replay.stops(trainer):
         callbacks = [*epoch_callbacks, *watcher_callbacks, replay, *saving_callbacks]
-        fit(trainer, batches, callbacks, initial_epoch=len(history), epochs=phase.stop_epoch)
+        fit(trainer, batches, callbacks, initial_epoch=len(history), epochs=stop_epoch)
 
 
 def _assign_best(job: FoldJob, data: FoldData, model: keras.Model, batches: TrainingBatches, best: BestWeights) -> None:

@@ -18,6 +18,7 @@ class Monitor:
     column: str
     higher_is_better: bool
     keeps_last: bool = False  # whether the last epoch is kept, whatever its value
+    first_epoch: int = 0  # earlier ones are not kept, because they saw smaller images
 
     @property
     def mode(self) -> str:
@@ -29,10 +30,16 @@ def monitor_of(member: Member) -> Monitor:
     """Return what decides which of a member's epochs is kept: the task's metric, or what its entry names."""
     training = member.training
     keeps_last = training.kept_epoch == "last"
+    first_epoch = ends_of_parts(training.epochs, len(training.progressive_pixels) + 1)[-2]
     if training.monitor != "metric":
-        return Monitor(training.monitor, training.monitor == "val_accuracy", keeps_last)
+        return Monitor(training.monitor, training.monitor == "val_accuracy", keeps_last, first_epoch)
     metric = load_metric(TaskData(member.task))
-    return Monitor(metric_column(metric), metric.higher_is_better, keeps_last)
+    return Monitor(metric_column(metric), metric.higher_is_better, keeps_last, first_epoch)
+
+
+def ends_of_parts(epochs: int, parts: int, start_epoch: int = 0) -> list[int]:
+    """Return where equal parts of the epochs from `start_epoch` on begin, and where the last one ends."""
+    return np.linspace(start_epoch, epochs, parts + 1).round().astype(int).tolist()
 
 
 def training_values(member: Member) -> dict[str, Any]:
@@ -64,11 +71,13 @@ def best_epoch(history: list[dict], monitor: Monitor) -> int:
 def best_epochs(history: list[dict], monitor: Monitor, count: int) -> list[int]:
     """Return the indices of at most `count` epochs, the one with the best value of the monitor first.
 
-    Without validation, or if the monitor keeps the last epoch, they are the last epochs, the latest first.
+    Without validation, before the monitor's first epoch, or if it keeps the last epoch, they are the last epochs, the
+    latest first.
     """
-    last_first = list(range(len(history)))[::-1]
-    if monitor.keeps_last or monitor.column not in history[-1]:
-        return last_first[:count]
+    is_early = len(history) <= monitor.first_epoch
+    start = 0 if is_early else monitor.first_epoch
+    if is_early or monitor.keeps_last or monitor.column not in history[-1]:
+        return list(range(start, len(history)))[::-1][:count]
     sign = -1 if monitor.higher_is_better else 1
-    values = np.nan_to_num([sign * row[monitor.column] for row in history], nan=np.inf)
-    return np.argsort(values, kind="stable")[:count].tolist()
+    values = np.nan_to_num([sign * row[monitor.column] for row in history[start:]], nan=np.inf)
+    return (start + np.argsort(values, kind="stable")[:count]).tolist()

@@ -60,6 +60,28 @@ def _image_model(member: Member, data: TaskData) -> keras.Model:
     return wrap.on_grid(apply_to_cells(network(1 + kinds)), shape, scale, offset, sums)
 
 
+def with_size(member: Member, size: tuple[int, int]) -> Member:
+    """Return the member with a network for images of `size`, (height, width)."""
+    return member.model_copy(update={"resize_pixels": size})
+
+
+def check_sizes(member: Member) -> None:
+    """Refuse a `progressive_pixels` for which the member's network has other weights than for its own size.
+
+    Raises:
+        ValueError: a size does not fit the network.
+    """
+    with without_weights():
+        shapes = [weight.shape for weight in build_model(member).weights] if member.training.progressive_pixels else []
+        for size in member.training.progressive_pixels:
+            resized = build_model(with_size(member, size))
+            if [weight.shape for weight in resized.weights] != shapes:
+                raise ValueError(
+                    f"progressive_pixels: {list(size)} gives {member.architecture} other weights than its own size, "
+                    "expected a network whose weights do not depend on the size"
+                )
+
+
 def load_model(path: Path) -> keras.Model:
     """Return the model that training saved.
 

@@ -3,18 +3,21 @@
 from dataclasses import dataclass
 
 import keras
+import numpy as np
 from keras import ops
 
 from models.parts.compiling import jit_compile
-from models.parts.freezing import freeze
+from models.parts.freezing import freeze, rate_shares
+from models.parts.losses import loss
 from models.parts.optimisers import optimiser, schedule
+from pipeline.config.fields import Size
 from pipeline.config.schema import Training
-from pipeline.training.monitor import Monitor
+from pipeline.training.monitor import Monitor, ends_of_parts
 
 
 @dataclass(frozen=True)
 class Phase:
-    """Epochs with one optimiser. Transfer learning has two phases: with a frozen backbone, then with a trained top."""
+    """Epochs with one optimiser. Transfer learning has several: first a frozen backbone, then one that trains."""
 
     start_epoch: int
     stop_epoch: int  # not included
@@ -28,14 +31,40 @@ def phases(training: Training, epochs: int) -> list[Phase]:
         return [Phase(0, epochs, training.learning_rate, None)]
     frozen_epochs = min(training.frozen_epochs, epochs)
     frozen = Phase(0, frozen_epochs, training.learning_rate, 0)
-    tuned = Phase(frozen_epochs, epochs, training.tuned_learning_rate, training.tuned_layers)
-    return [frozen, tuned] if epochs > frozen_epochs else [frozen]
+    counts = training.tuned_layers if isinstance(training.tuned_layers, tuple) else (training.tuned_layers,)
+    ends = ends_of_parts(epochs, len(counts), frozen_epochs)
+    tuned = [
+        Phase(start, stop, training.tuned_learning_rate, count)
+        for start, stop, count in zip(ends, ends[1:], counts, strict=False)
+    ]
+    return [frozen, *(phase for phase in tuned if phase.stop_epoch > phase.start_epoch)]
 
 
-def compile_trainer(model: keras.Model, training: Training, phase: Phase, steps: int, multi_label: bool) -> keras.Model:
+def stretches(training: Training, phase: Phase, epochs: int) -> list[tuple[Size | None, int]]:
+    """Return the parts of a phase with one image size: the size (None: the member's own), and the epoch of the end.
+
+    The sizes of `progressive_pixels` and the member's own have equal parts of all `epochs`.
+    """
+    sizes = [*training.progressive_pixels, None]
+    ends = ends_of_parts(epochs, len(sizes))
+    return [
+        (size, min(stop, phase.stop_epoch))
+        for size, start, stop in zip(sizes, ends, ends[1:], strict=False)
+        if max(start, phase.start_epoch) < min(stop, phase.stop_epoch)
+    ]
+
+
+def compile_trainer(
+    model: keras.Model,
+    training: Training,
+    phase: Phase,
+    steps: int,
+    multi_label: bool,
+    prior: np.ndarray | None = None,
+) -> keras.Model:
     """Return a compiled model with the layers of `model`. It has the optimiser, so that `model` is saved without one.
 
-    `steps` is the number of steps in an epoch.
+    `steps` is the number of batches in an epoch, `prior` what `models.parts.losses.loss` takes.
     """
     if phase.tuned_layers is not None:
         freeze(model, phase.tuned_layers)
@@ -48,8 +77,16 @@ def compile_trainer(model: keras.Model, training: Training, phase: Phase, steps:
             momentum=training.momentum,
             weight_decay=training.weight_decay,
             ema_momentum=training.ema_momentum,
+            global_clipnorm=training.global_clipnorm,
+            gradient_accumulation_steps=training.gradient_accumulation_steps,
+            rate_shares=rate_shares(trainer, share) if (share := training.first_layer_rate_share) < 1 else (),
         ),
-        loss=_loss(training, multi_label),
+        loss=loss(
+            binary=multi_label or training.loss == "binary_cross_entropy",
+            label_smoothing=training.label_smoothing,
+            imbalance=training.imbalance,
+            prior=prior,
+        ),
         metrics=[
             keras.metrics.MeanMetricWrapper(
                 _subset_accuracy if multi_label else keras.metrics.categorical_accuracy, name="accuracy"
@@ -59,13 +96,6 @@ def compile_trainer(model: keras.Model, training: Training, phase: Phase, steps:
     )
     trainer.optimizer.build(trainer.trainable_variables)
     return trainer
-
-
-def _loss(training: Training, multi_label: bool) -> keras.losses.Loss:
-    """Return the loss. For logits, cross-entropy and negative log-likelihood are the same."""
-    if multi_label or training.loss == "binary_cross_entropy":
-        return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=training.label_smoothing)
-    return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=training.label_smoothing)
 
 
 def _subset_accuracy(targets: keras.KerasTensor, logits: keras.KerasTensor) -> keras.KerasTensor:

@@ -16,6 +16,7 @@ class Purpose(enum.IntEnum):
     LAYERS = 5
     STATISTICS = 6
     IMAGES = 7
+    CLASSES = 8
 
 
 def stream(seeds: tuple[int, ...], purpose: Purpose, index: int = 0) -> np.random.Generator:
