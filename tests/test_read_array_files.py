@@ -7,9 +7,14 @@ import pickle
 import numpy as np
 import pytest
 
+from pipeline import ingest
+from pipeline.config.schema import Split, load_params
 from pipeline.readers import json_records, unpickling
+from pipeline.readers.formats import read_label_file
 from pipeline.readers.pickles import read_pickled_arrays
+from pipeline.storage import paths
 from pipeline.storage.files import BadInput
+from tests.projects import write_params
 from tests.raw_files import PACKINGS, read, write
 
 PLANES = np.random.default_rng(0).integers(0, 256, (5, 3, 4, 4)).astype(np.uint8)  # red, green, blue
@@ -153,3 +158,46 @@ def test_json_values_are_scaled_by_their_own_limits(tmp_path):
 def test_other_json_is_refused(tmp_path, text, complaint):
     with pytest.raises(BadInput, match=rf"a\.json: .*{complaint}"):
         read(write(tmp_path / "a.json", text))
+
+
+@pytest.mark.parametrize(
+    ("write_file", "train", "test"),
+    [
+        (
+            lambda path, array: np.savez(path.with_suffix(".npz"), array),  # as KMNIST: one array named arr_0
+            {"images": "kmnist-train-imgs.npz", "labels": "kmnist-train-labels.npz"},
+            {"images": "kmnist-test-imgs.npz"},
+        ),
+        (
+            lambda path, array: path.write_bytes(gzip.compress(idx(array))),  # as MNIST
+            {"images": "train-images-idx3-ubyte.gz", "labels": "train-labels-idx1-ubyte.gz"},
+            {"images": "t10k-images-idx3-ubyte.gz"},
+        ),
+    ],
+)
+def test_an_entry_reads_published_sets_as_they_are(tmp_path, monkeypatch, write_file, train, test):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "raw").mkdir()
+    images = np.random.default_rng(0).integers(0, 256, (30, 28, 28)).astype(np.uint8)
+    labels = (np.arange(20) % 10).astype(np.uint8)
+    for name, array in zip([*train.values(), *test.values()], [images[:20], labels, images[20:]], strict=True):
+        write_file(tmp_path / "raw" / name, array)
+    (tmp_path / "raw" / "sample.csv").write_text("id,label\n" + "".join(f"{row},0\n" for row in range(10)))
+    ingested = {"folder": "raw", "train": train, "test": test, "sample_submission": "sample.csv"}
+    write_params(tmp_path, {"t": {"ingest": ingested}}, {"m": {"task": "t", "architecture": "fast"}})
+    ingest.ingest(load_params(paths.PARAMS), "t")
+    arrays = paths.arrays("t")
+    assert np.array_equal(np.load(arrays / "train_images.npy")[..., 0], images[:20])
+    assert np.array_equal(np.load(arrays / "test_images.npy")[..., 0], images[20:])
+    assert np.load(arrays / "train_labels.npy").tolist() == labels.tolist()
+
+
+def idx(array):
+    """Return an array of bytes as the content of an idx file."""
+    return bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes() + array.tobytes()
+
+
+def test_a_label_file_with_several_arrays_is_refused(tmp_path):
+    np.savez(tmp_path / "labels.npz", a=np.arange(3), b=np.arange(3))
+    with pytest.raises(BadInput, match=r"labels\.npz: the file holds 2 arrays \(a \(3,\), b \(3,\)\), expected one"):
+        read_label_file(tmp_path / "labels.npz", Split(images="images.npz"))

@@ -17,7 +17,7 @@ from pipeline.readers.idx import is_idx, read_idx
 from pipeline.readers.json_records import is_json, read_json_records
 from pipeline.readers.label_table import LabelTable
 from pipeline.readers.named_arrays import roles_of
-from pipeline.readers.npz import read_npy, read_npz
+from pipeline.readers.npz import read_npy, read_npz, read_npz_array
 from pipeline.readers.pickles import read_pickle, read_pickled_arrays
 from pipeline.readers.raw import Form, Raw, tidy
 from pipeline.storage.files import BadInput, blame
@@ -80,7 +80,7 @@ def _read_one(path: Path, split: Split, form: Form, labelled: bool) -> Raw:
 def read_label_file(
     path: Path, split: Split, sample_columns: tuple[str, ...] = (), labelled: bool = True
 ) -> LabelTable:
-    """Return the rows of a CSV or of COCO's JSON, or of a pickle or npy file of only labels.
+    """Return the rows of a CSV or of COCO's JSON, or of a pickle, npy, npz or idx file of only labels.
 
     Args:
         path: the file.
@@ -91,7 +91,7 @@ def read_label_file(
     kind = _kind(path)
     if kind == "json":
         return read_coco(path, split.label_separator is not None)
-    read = {"npy": read_npy, "pickle": read_pickle, "idx": read_idx}.get(kind)
+    read = {"npy": read_npy, "npz": read_npz_array, "pickle": read_pickle, "idx": read_idx}.get(kind)
     if read is None:
         return read_labels(path, split, sample_columns) if labelled else read_rows(path, split, sample_columns)
     with blame(path):

@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.config.errors import quoted
 from pipeline.config.schema import Split
 from pipeline.readers.compressed import check_ratio, decompression_of, is_plain, open_decompressed
-from pipeline.readers.named_arrays import roles_of
+from pipeline.readers.named_arrays import roles_of, shape_list
 from pipeline.storage.files import BadInput, blame
 
 
@@ -37,14 +37,31 @@ def read_npz(path: Path, split: Split, labelled: bool) -> tuple[np.ndarray, np.n
         BadInput: the file is corrupt or contains Python objects, or a key is missing or ambiguous.
     """
     with blame(path), decompression_of(path), zipfile.ZipFile(path) as archive:
-        shapes = {}
-        for member in archive.infolist():
-            check_ratio(path, member.file_size, member.compress_size)
-            with archive.open(member) as stream:
-                shapes[member.filename.removesuffix(".npy")] = _header(path, stream)
-        roles = roles_of(shapes, split, labelled)
+        roles = roles_of(_shapes(path, archive), split, labelled)
         labels, ids = (None if key is None else _member(archive, key) for key in (roles.labels, roles.ids))
         return _member(archive, roles.images), labels, ids
+
+
+def read_npz_array(path: Path) -> np.ndarray:
+    """Return the only array of an `.npz` file.
+
+    Raises:
+        BadInput: the file is corrupt, contains Python objects, or has several arrays.
+    """
+    with blame(path), decompression_of(path), zipfile.ZipFile(path) as archive:
+        shapes = _shapes(path, archive)
+        if len(shapes) != 1:
+            raise ValueError(f"the file holds {len(shapes)} arrays ({shape_list(shapes)}), expected one")
+        return _member(archive, next(iter(shapes)))
+
+
+def _shapes(path: Path, archive: zipfile.ZipFile) -> dict[str, tuple[int, ...]]:
+    shapes = {}
+    for member in archive.infolist():
+        check_ratio(path, member.file_size, member.compress_size)
+        with archive.open(member) as stream:
+            shapes[member.filename.removesuffix(".npy")] = _header(path, stream)
+    return shapes
 
 
 def _member(archive: zipfile.ZipFile, key: str) -> np.ndarray:
