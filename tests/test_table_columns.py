@@ -163,10 +163,11 @@ def test_what_mixes_images_needs_images_alone(tmp_path, changes, sentence):
 
 @pytest.mark.slow
 def test_a_member_learns_from_columns_what_images_do_not_show(project):
-    settings = {"training": {"epochs": 20, "learning_rate": 2e-2}}
+    settings = {"training": {"epochs": 12, "learning_rate": 3e-2}}
     params = project(
         {"m": member("blobs", **settings), "alone": member("blobs", columns=False, training={"epochs": 1})},
         predict={"flip": True},
+        split={"count": 1},
     )
     for name in ("m", "alone"):
         tune.tune(params, name)
