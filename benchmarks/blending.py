@@ -1,15 +1,14 @@
 """Measure ranks, repeated folds and soups on real pictures: writes `ranks.csv`, `repeats.csv` and `soups.csv`.
 
-    FASHION_MNIST_DIR=<folder> python -m benchmarks.blending WORK cifar-10-jpeg.tar.xz
+    FASHION_MNIST_DIR=<folder> python -m benchmarks.blending WORK cifar-10-jpeg.tar.xz [ranks|repeats|soups]
 
-Each seed has other training images, and all test images of the set. Podium's stages train and combine the members in
-WORK, where a killed run resumes. It takes about half an hour of one core.
+Three seeds, each with other training images; 3 000 test images. Podium's stages train the members in WORK, where a
+killed run resumes. All three take about half an hour of one core.
 
 ranks: shirts among clothes, and cats among photos, by ROC AUC. Each method combines three members of different kinds.
-repeats: 2 000 clothes in five folds, repeated four times. The same number of models come from four seeds on the same
-folds, and from a split into twenty folds.
-soups: 3 000 photos of CIFAR-10 in three folds, with the best epoch, the greedy soup of the best five, the last epoch,
-and the mean of the last five.
+repeats: 1 500 clothes in three folds, repeated four times. As many models come from four seeds on the same folds.
+soups: 1 500 photos of CIFAR-10, and the best epoch, the greedy soup of the best five, the last epoch, and the mean of
+the last five.
 """
 
 import io
@@ -29,27 +28,28 @@ from pipeline.running.backend import keras  # noqa: F401  before what imports Ke
 
 # isort: split
 from benchmarks import results
+from features.ensembling import Greedy
+from features.honesty import honest_ensemble
 from features.labels.metrics.losses import log_loss
 from features.labels.metrics.rankings import roc_auc
 from features.labels.metrics.shares import accuracy
-from pipeline import ensemble, predict, prepare, roster, split, train, tune
-from pipeline.config.schema import Params, load_params
+from pipeline import predict, prepare, roster, split, train, tune
+from pipeline.config.schema import load_params
 from pipeline.readers.image_sets import load_source
 from pipeline.storage import paths
 from pipeline.storage.files import load_json, save_array, save_json
-from pipeline.storage.predictions import load_predictions, load_test_models
+from pipeline.storage.predictions import load_predictions, load_repeats, load_test_models
+from pipeline.storage.task_data import TaskData
+from pipeline.storage.task_metric import load_metric
 
 SEEDS, METHODS = 3, ("mean", "greedy", "convex", "rank")
+TRAINING_IMAGES, TEST_IMAGES = 1500, 3000
 SHIRT, CAT = 6, 3
-FAST = {"architecture": "fast", "options": {"width": 0.25}, "training": {"epochs": 8, "learning_rate": 1e-2}}
+FAST = {"architecture": "fast", "options": {"width": 0.25}, "training": {"epochs": 6, "learning_rate": 1e-2}}
 KINDS = {
     "fast": FAST | {"training": FAST["training"] | {"label_smoothing": 0.1}},
-    "resnet": {
-        "architecture": "resnet",
-        "options": {"stem_filters": 8, "filters": [8, 16]},
-        "training": {"epochs": 8, "learning_rate": 5e-3},
-    },
-    "feedforward": {"architecture": "feedforward", "options": {"units": [128]}, "training": {"epochs": 8}},
+    "lenet": {"architecture": "lenet", "training": {"epochs": 6, "learning_rate": 2e-3}},
+    "feedforward": {"architecture": "feedforward", "options": {"units": [128]}, "training": {"epochs": 6}},
 }
 SOUPS = {
     "best epoch": {},
@@ -60,19 +60,14 @@ SOUPS = {
 Pictures = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]  # train and test: images, labels
 
 
-def main(work: Path, cifar: Path) -> None:
-    """Measure all three, and write their rows."""
+def main(work: Path, cifar: Path, *chosen: str) -> None:
+    """Measure the questions, by default all three, and write their rows."""
     source = load_source("fashion-mnist")
     clothes = ((source.train.pixels, source.train.labels), (source.test.pixels, source.test.labels))
     photos = read_photos(cifar)
-    measured: dict[str, list[dict[str, Any]]] = {"ranks": [], "repeats": [], "soups": []}
-    for seed in range(SEEDS):
-        for task, pictures, positive in (("shirts", clothes, SHIRT), ("cats", photos, CAT)):
-            measured["ranks"] += _ranks(work / f"{task}-{seed}", task, pictures, positive, seed)
-        measured["repeats"] += _repeats(work / f"repeats-{seed}", clothes, seed)
-        for schedule in ("constant", "one_cycle"):
-            measured["soups"] += _soups(work / f"soups-{schedule}-{seed}", photos, schedule, seed)
-    for question, rows in measured.items():
+    questions = {"ranks": _ranks, "repeats": _repeats, "soups": _soups}
+    for question in chosen or questions:
+        rows = [row for seed in range(SEEDS) for row in questions[question](work / question, clothes, photos, seed)]
         table = pd.DataFrame(rows)
         keys = [name for name in ("task", "member", "setting", "rows") if name in table]
         groups = table.groupby(keys, sort=False)
@@ -104,77 +99,89 @@ def read_photos(path: Path) -> Pictures:
     return first, second
 
 
-def _ranks(work: Path, task: str, pictures: Pictures, positive: int, seed: int) -> Iterator[dict[str, Any]]:
-    binary = tuple((images, (labels == positive).astype(int)) for images, labels in pictures)
-    truth = binary[1][1]
-    for method in METHODS:
+def _ranks(work: Path, clothes: Pictures, photos: Pictures, seed: int) -> Iterator[dict[str, Any]]:
+    for task, pictures, positive in (("shirts", clothes, SHIRT), ("cats", photos, CAT)):
+        binary = tuple((images, (labels == positive).astype(int)) for images, labels in pictures)
+        members = {name: kind | {"training": kind["training"] | {"seed": seed}} for name, kind in KINDS.items()}
         entry = {
             "metric": "roc_auc",
             "submission": {"form": "probability", "positive": 1},
             "split": {"count": 3, "seed": seed},
-            "ensemble": {"method": method},
         }
-        members = {name: kind | {"training": kind["training"] | {"seed": seed}} for name, kind in KINDS.items()}
-        with _project(work, task, binary, 3000, seed, entry, members) as params:
-            ensemble.ensemble(params, task)
-            summary = load_json(paths.ensemble(task) / "ensemble.json")
-            test = load_predictions(paths.ensemble(task) / "test.npz").probabilities
-            yield {"task": task, "member": method, "rows": "out of fold", "roc_auc": summary["honest_score"]}
-            yield {"task": task, "member": method, "rows": "test", "roc_auc": roc_auc(test, truth)}
-            if method == METHODS[0]:
-                for name in members:
-                    one = load_predictions(paths.predictions(task, name) / "test.npz").probabilities
-                    yield {"task": task, "member": name, "rows": "test", "roc_auc": roc_auc(one, truth)}
+        with _project(work / f"{task}-{seed}", task, binary, seed, entry, members) as truth:
+            for name in members:
+                folder = paths.predictions(task, name)
+                score, test = load_json(folder / "metrics.json")["score"], load_predictions(folder / "test.npz")
+                yield {"task": task, "member": name, "rows": "out of fold", "roc_auc": score}
+                yield {"task": task, "member": name, "rows": "test", "roc_auc": roc_auc(test.probabilities, truth)}
+            for method in METHODS:
+                honest, test = _combine(task, list(members), method)
+                honest_score = roc_auc(honest, TaskData(task).labels)
+                yield {"task": task, "member": method, "rows": "out of fold", "roc_auc": honest_score}
+                yield {"task": task, "member": method, "rows": "test", "roc_auc": roc_auc(test, truth)}
 
 
-def _repeats(work: Path, pictures: Pictures, seed: int) -> Iterator[dict[str, Any]]:
-    truth = pictures[1][1]
+def _repeats(work: Path, clothes: Pictures, photos: Pictures, seed: int) -> Iterator[dict[str, Any]]:
+    members = {f"m{k}": FAST | {"training": FAST["training"] | {"seed": 10 * seed + k}} for k in range(4)}
     variants = {
-        **{f"{count} repeats of five folds": ({"count": 5, "repeats": count}, 1) for count in (1, 2, 4)},
-        "four seeds on five folds": ({"count": 5}, 4),
-        "twenty folds": ({"count": 20}, 1),
+        "repeats": ({"count": 3, "repeats": 4}, {"m0": members["m0"]}),
+        "seeds": ({"count": 3}, members),
     }
-    for name, (folds, seeds) in variants.items():
-        entry = {"split": folds | {"seed": seed}, "ensemble": {"method": "mean"}}
-        training = FAST["training"]
-        members = {f"m{k}": FAST | {"training": training | {"seed": 10 * seed + k}} for k in range(seeds)}
-        title = name.replace("1 repeats of five", "five")
-        with _project(work / "-".join(name.split()), "clothes", pictures, 2000, seed, entry, members) as params:
-            ensemble.ensemble(params, "clothes")
-            summary = load_json(paths.ensemble("clothes") / "ensemble.json")
-            test = load_predictions(paths.ensemble("clothes") / "test.npz")
-            models = sum(
-                len(load_test_models(paths.predictions("clothes", m), test.ids, test.classes, False)) for m in members
-            )
-            shared = {"task": "clothes", "member": title, "setting": f"{models} models"}
-            honest = {"accuracy": summary["honest_accuracy"], "log_loss": summary["honest_log_loss"]}
-            scores = {"accuracy": accuracy(test.probabilities, truth), "log_loss": log_loss(test.probabilities, truth)}
-            yield {**shared, "rows": "out of fold", **honest}
-            yield {**shared, "rows": "test", **scores}
+    for name, (folds, some) in variants.items():
+        entry = {"split": folds | {"seed": seed}}
+        with _project(work / f"{name}-{seed}", "clothes", clothes, seed, entry, some) as truth:
+            for count in (1, 2, 4):
+                known = {"repeats": count} if name == "repeats" else {"members": count}
+                honest, test = _combine("clothes", list(some)[: known.get("members")], "mean", known.get("repeats", 1))
+                member = f"{count} {name}" if count > 1 else "one of each"
+                shared = {"task": "clothes", "member": member, "setting": f"{3 * count} models"}
+                if name == "seeds" and count == 1:
+                    continue  # this is one repeat
+                for rows, probabilities, labels in (
+                    ("out of fold", honest, TaskData("clothes").labels),
+                    ("test", test, truth),
+                ):
+                    scores = {"accuracy": accuracy(probabilities, labels), "log_loss": log_loss(probabilities, labels)}
+                    yield {**shared, "rows": rows, **scores}
 
 
-def _soups(work: Path, pictures: Pictures, schedule: str, seed: int) -> Iterator[dict[str, Any]]:
-    training = {"epochs": 12, "learning_rate": 3e-3 if schedule == "constant" else 1e-2, "schedule": schedule}
-    members = {
-        f"m{place}": FAST | {"training": training | {"seed": seed} | changes}
-        for place, changes in enumerate(SOUPS.values())
-    }
-    entry = {"split": {"count": 3, "seed": seed}}
-    with _project(work, "photos", pictures, 3000, seed, entry, members):
-        for name, title in zip(members, SOUPS, strict=True):
-            folder, shared = paths.predictions("photos", name), {"member": title, "setting": schedule}
-            test, oof = load_predictions(folder / "test.npz"), load_json(folder / "metrics.json")
-            models = load_test_models(folder, test.ids, test.classes, False)
-            yield {"task": "photos", **shared, "rows": "out of fold", "accuracy": oof["accuracy"]}
-            singles = [accuracy(model, pictures[1][1]) for model in models]
-            yield {"task": "photos", **shared, "rows": "test", "accuracy": float(np.mean(singles))}
+def _combine(task: str, members: list[str], method: str, repeats: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Return the honest and the test probabilities of members, with the first repeats of their folds."""
+    data = TaskData(task)
+    folds, (rows, test_ids) = data.repeated_folds, (data.train_ids, data.test_ids)
+    folders = [paths.predictions(task, name) for name in members]
+    oof = [load_repeats(folder, rows, data.classes, False, folds.shape[1])[:repeats] for folder in folders]
+    probabilities = np.stack([np.stack([part.probabilities for part in parts], axis=1) for parts in oof])
+    greedy, metric = Greedy(), load_metric(data)
+    honest = honest_ensemble(probabilities, data.labels, folds[:, :repeats], method, greedy, metric)
+    count = int(folds[:, :repeats].max()) + 1
+    tests = [load_test_models(folder, test_ids, data.classes, False)[:count] for folder in folders]
+    return honest.probabilities, honest.ensemble.of_models(tests)[0]
+
+
+def _soups(work: Path, clothes: Pictures, photos: Pictures, seed: int) -> Iterator[dict[str, Any]]:
+    for schedule, rate in (("constant", 3e-3), ("one_cycle", 1e-2)):
+        training = {"epochs": 12, "learning_rate": rate, "schedule": schedule, "seed": seed}
+        members = {f"m{k}": FAST | {"training": training | changes} for k, changes in enumerate(SOUPS.values())}
+        entry = {"split": {"count": 1, "seed": seed}}
+        with _project(work / f"{schedule}-{seed}", "photos", photos, seed, entry, members) as truth:
+            for name, title in zip(members, SOUPS, strict=True):
+                folder, shared = paths.predictions("photos", name), {"member": title, "setting": schedule}
+                test, held_out = load_predictions(folder / "test.npz"), load_json(folder / "metrics.json")
+                yield {"task": "photos", **shared, "rows": "out of fold", "accuracy": held_out["accuracy"]}
+                yield {
+                    "task": "photos",
+                    **shared,
+                    "rows": "test",
+                    "accuracy": accuracy(test.probabilities, truth),
+                }
 
 
 @contextmanager
 def _project(
-    work: Path, task: str, pictures: Pictures, rows: int, seed: int, entry: dict[str, Any], members: dict[str, Any]
-) -> Iterator[Params]:
-    """Enter the folder `work` with a task and its members, and train what the folder lacks."""
+    work: Path, task: str, pictures: Pictures, seed: int, entry: dict[str, Any], members: dict[str, Any]
+) -> Iterator[np.ndarray]:
+    """Enter the folder `work` with a task and its members, train what it lacks, and yield the test labels."""
     work.mkdir(parents=True, exist_ok=True)
     files = {"train": {"images": "none"}, "test": {"images": "none"}, "sample_submission": "none"}
     tree = {task: {"ingest": {"folder": "raw", **files}, **entry}}
@@ -184,7 +191,7 @@ def _project(
         params = load_params(paths.PARAMS)
         roster.roster(params)
         if not paths.folds(task).exists():
-            _write_arrays(task, pictures, rows, seed)
+            _write_arrays(task, pictures, seed)
             prepare.prepare(params, task)
             split.split(params, task)
         for name in members:
@@ -192,22 +199,22 @@ def _project(
                 tune.tune(params, name)
                 train.train(params, name)
                 predict.predict(params, name)
-        yield params
+        yield pictures[1][1][TaskData(task).test_ids]
 
 
-def _write_arrays(task: str, pictures: Pictures, count: int, seed: int) -> None:
-    """Write what `ingest` would for `count` of the training pictures and all test pictures."""
-    (images, labels), (test_images, _) = pictures
-    rows = np.sort(np.random.default_rng(seed).permutation(len(images))[:count])
-    folder, shape = paths.arrays(task), images.shape[1:] if images.ndim == 4 else (*images.shape[1:], 1)
+def _write_arrays(task: str, pictures: Pictures, seed: int) -> None:
+    """Write what `ingest` would for random pictures."""
+    rng, folder = np.random.default_rng(seed), paths.arrays(task)
     folder.mkdir(parents=True, exist_ok=True)
-    save_array(folder / "train_images.npy", images[rows].reshape(-1, *shape))
-    save_array(folder / "test_images.npy", test_images.reshape(-1, *shape))
-    save_array(folder / "train_labels.npy", labels[rows].astype(np.int64))
-    save_array(folder / "train_ids.npy", rows)
-    save_array(folder / "test_ids.npy", np.arange(len(test_images)))
+    for part, (images, labels), count in zip(("train", "test"), pictures, (TRAINING_IMAGES, TEST_IMAGES), strict=True):
+        rows = np.sort(rng.permutation(len(images))[:count])
+        shape = images.shape[1:] if images.ndim == 4 else (*images.shape[1:], 1)
+        save_array(folder / f"{part}_images.npy", images[rows].reshape(-1, *shape))
+        save_array(folder / f"{part}_ids.npy", rows)
+        if part == "train":
+            save_array(folder / "train_labels.npy", labels[rows].astype(np.int64))
     save_json(folder / "about.json", {"classes": np.unique(labels).tolist(), "image": list(shape)})
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).absolute(), Path(sys.argv[2]).absolute())
+    main(Path(sys.argv[1]).absolute(), Path(sys.argv[2]).absolute(), *sys.argv[3:])
