@@ -8,11 +8,13 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from models.registry.backbones import path_of
+from models.registry.signatures import options_of
 from pipeline.config.schema import Member, Params
 from pipeline.running.stage import run
 from pipeline.running.trackers import check_installed
 from pipeline.storage import paths
-from pipeline.storage.files import BadInput, save_json, writing
+from pipeline.storage.files import BadInput, blame, save_json, writing
 
 BLOCKS = ("ingest", "prepare", "split", "predict", "ensemble", "generate")
 
@@ -21,7 +23,8 @@ def roster(params: Params) -> str:
     """Write every entry of `params.yaml`, complete with its defaults, and the names of each task's members.
 
     Raises:
-        BadInput: a task has no member, or the package of a member's callback is not installed.
+        BadInput: a task has no member, the package of a member's callback is not installed, or a pretrained network has
+            no weights.
     """
     names = {task: [name for name, m in params.members.items() if m.task == task] for task in params.tasks}
     for task, members in names.items():
@@ -33,11 +36,21 @@ def roster(params: Params) -> str:
         for name, replica in params.replicas.items():
             _save(part, paths.entry("replicas", name), replica)
         for name, member in params.members.items():
+            _check_weights(name, member)
             _save(part, paths.entry("members", name), member)
         save_json(part / paths.NAMES.name, _names(params))
         for name in params.tasks:
             _save_task(part, params, name, {member: params.members[member] for member in names[name]})
     return "; ".join(f"{task} has {', '.join(members)}" for task, members in names.items())
+
+
+def _check_weights(name: str, member: Member) -> None:
+    """Refuse a pretrained member whose weights are not there, before other members train for hours."""
+    options = options_of(member.architecture)
+    if "backbone" in options:
+        values = {key: member.options.get(key, options[key][1]) for key in ("backbone", "weights")}
+        with blame(f"{paths.PARAMS}: members.{name}.options"):
+            path_of(**values)
 
 
 def _names(params: Params) -> dict[str, dict[str, bool]]:

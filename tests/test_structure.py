@@ -172,7 +172,8 @@ def test_a_message_or_a_new_architecture_is_no_reason_to_train_again():
     }
     for stage in ("tune", "train"):
         code = [name for name in stages()[stage]["deps"] if name.startswith("models/")]
-        assert set(code) == {"models/__init__.py", "models/${item.architecture}.py", "models/parts", "models/registry"}
+        rooms = {"models/backbones", "models/parts", "models/registry"}
+        assert set(code) == {"models/__init__.py", "models/${item.architecture}.py", *rooms}
 
 
 def test_an_architecture_is_a_file(tmp_path):

@@ -33,7 +33,16 @@ def test_the_weights_are_those_of_the_file(weights):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("backbone", "black", "white"), [("mobilenet", -1, 1), ("vgg16", -123.68, 151.061)])
+@pytest.mark.parametrize(
+    ("backbone", "black", "white"),
+    [
+        ("mobilenet", -1, 1),
+        ("vgg16", -123.68, 151.061),
+        pytest.param("densenet121", -2.1179, 2.64, marks=pytest.mark.nightly),  # (0 - 0.485) / 0.229, 0.594 / 0.225
+        pytest.param("efficientnetv2b0", 0, 255, marks=pytest.mark.nightly),  # preprocesses inside
+        pytest.param("torch_mobilenetv2", -2.1179, 2.64, marks=pytest.mark.nightly),
+    ],
+)
 def test_grey_images_are_enlarged_coloured_and_preprocessed(backbone, black, white):
     network = build(None, backbone=backbone, width=0.25 if backbone == "mobilenet" else 1.0)
     operations = network.operations
@@ -57,8 +66,9 @@ def test_a_failed_download_says_what_to_do(monkeypatch):
         raise Exception("URL fetch failure on https://example.org: no network")
 
     monkeypatch.setattr("keras.src.applications.mobilenet.file_utils.get_file", fail)
+    file = "mobilenet_2_5_224_tf_no_top.h5"
     with pytest.raises(
-        ValueError, match=r"no ImageNet weights of mobilenet: URL fetch failure.*; set weights to a file of them"
+        ValueError, match=rf"no ImageNet weights of mobilenet: .* download https://.*{file} .*, to .*/models/{file}"
     ):
         build("imagenet")
 

@@ -51,13 +51,18 @@ def parse(model: type[Model], tree: Any) -> Model:
 
 def unknown_key(path: Path, legal: list[str]) -> Fault:
     """Return the fault for an unknown key, with the legal keys, or with the nearest ones if all are too many."""
-    fault = Fault(path, f"unknown key; legal are {', '.join(legal)}")
-    count = len(legal)
-    nearest = difflib.get_close_matches(str(path[-1]), legal, n=count, cutoff=0)
-    while len(str(fault)) > MOST_CHARACTERS and count > 1:
+    start = str(Fault(path, "unknown key; legal are "))
+    return Fault(path, f"unknown key; legal are {_nearest(str(path[-1]), legal, MOST_CHARACTERS - len(start))}")
+
+
+def _nearest(name: str, legal: list[str], most_characters: int) -> str:
+    """Return a text with the legal names, or with those nearest to `name` if all are too long."""
+    text, count = ", ".join(legal), len(legal)
+    nearest = difflib.get_close_matches(name, legal, n=count, cutoff=0)
+    while len(text) > most_characters and count > 1:
         count -= 1
-        fault = Fault(path, f"unknown key; legal are {', '.join(nearest[:count])} and {len(legal) - count} others")
-    return fault
+        text = f"{', '.join(nearest[:count])} and {len(legal) - count} others"
+    return text
 
 
 def _fault(model: type[BaseModel], error: ErrorDetails) -> Fault:
@@ -74,7 +79,9 @@ def _fault(model: type[BaseModel], error: ErrorDetails) -> Fault:
         return Fault(path, f"{value}, expected a name that {NAME_RULE}")
     context = {name: _whole(bound) for name, bound in error.get("ctx", {}).items()}
     if kind == "literal_error":
-        context = {"expected": context["expected"].replace("'", "").replace(" or ", ", ")}
+        names = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+        start = str(Fault(path, f"{value} is not one of "))
+        context = {"expected": _nearest(str(error["input"]), names, MOST_CHARACTERS - len(start))}
     sentence = SENTENCES.get(kind, error["msg"]).format(**context)
     return Fault(path, f"{value}, {sentence}" if sentence.startswith("expected") else f"{value} {sentence}")
 

@@ -20,6 +20,8 @@ from pipeline.storage.files import BadInput, reading, writing
 
 ROOT = Path(__file__).parent.parent.parent
 ROOMS = ("models/parts", "features/augmentation", "features/labels", "pipeline/training")  # whose code changes weights
+BACKBONES = "models/backbones"
+PRETRAINED = ("features", "pretrained")  # architectures that use it
 
 
 def digest(values: Sequence, files: Sequence[Path]) -> str:
@@ -34,7 +36,8 @@ def training_files(architecture: str, task: str) -> list[Path]:
     """Return the files that trained weights depend on: data, folds, and the code that changes weights."""
     images = paths.images(task)
     data = [images / "statistics.json", images / "about.json", paths.folds(task)]
-    rooms = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
+    own_rooms = (*ROOMS, BACKBONES) if architecture in PRETRAINED else ROOMS
+    rooms = [path for room in own_rooms for path in sorted((ROOT / room).rglob("*.py"))]
     return [*data, ROOT / "models" / f"{architecture}.py", *rooms]
 
 

@@ -1,0 +1,47 @@
+"""Feature vectors of images: what a pretrained network computes before its last layer, as the mean over views."""
+
+from dataclasses import dataclass
+
+import keras
+from keras import layers, ops
+
+from models.backbones.families import family
+from models.backbones.weights import load
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """How feature vectors are computed. Two vectors can be compared if all of this is equal."""
+
+    backbone: str
+    weights: str | None
+    size_pixels: int | None  # longer side of the network's images; None: as in the network's own training
+    flip: bool  # whether the mirrored image is a second view
+
+
+def vectors(pixels: keras.KerasTensor, extraction: Extraction) -> keras.KerasTensor:
+    """Return the feature vectors, float32 (batch, units), of images with values 0..255 (batch, height, width, 1 or 3).
+
+    Raises:
+        ValueError: the weights cannot be loaded.
+    """
+    network = family(extraction.backbone)
+    height, width, channels = pixels.shape[1:]
+    if channels == 1:
+        pixels = layers.Concatenate(name="grey_to_rgb")([pixels, pixels, pixels])
+    longest = extraction.size_pixels or network.pixels
+    scale = max(longest / max(height, width), network.least_pixels / min(height, width))
+    size = round(scale * height), round(scale * width)
+    if size != (height, width):
+        pixels = layers.Resizing(*size, name="resize_to_backbone")(pixels)
+    backbone = load(network, extraction.weights, (*size, 3))
+    backbone.trainable = False
+    seen = network.preprocess(ops.cast(pixels, "float32"))
+    views = [seen, ops.flip(seen, axis=2)] if extraction.flip else [seen]
+    return layers.Average(name="views")([backbone(view) for view in views]) if len(views) > 1 else backbone(seen)
+
+
+def extractor(image_shape: tuple[int, int, int], extraction: Extraction) -> keras.Model:
+    """Return a model from uint8 images (batch, *image_shape) to their feature vectors."""
+    images = keras.Input(image_shape, dtype="uint8")
+    return keras.Model(images, vectors(ops.cast(images, "float32"), extraction), name="extractor")
