@@ -41,6 +41,7 @@ clean:  ## delete what Podium rebuilds by itself, and show the size of the rest
 	@for line in '.dvc/cache|old versions of results: dvc gc --workspace' \
 		'.resume|folds of killed and finished runs: rm -r .resume' \
 		'.studies|trials of searches: rm -r .studies' \
+		'.vectors|features of pretrained networks: rm -r .vectors' \
 		'artifacts|results, restored by dvc checkout: rm -r artifacts' \
 		'data/replica|replicas, restored by dvc checkout: rm -r data/replica' \
 		'.published|runs of published reports: rm -r .published'; do \

@@ -23,6 +23,7 @@ from pipeline.storage.task_data import TaskData
 from pipeline.storage.task_metric import load_metric
 from pipeline.storage.tuned_options import load_tuned
 from pipeline.training.fold_jobs import ALL_ROWS
+from pipeline.training.inputs import load_inputs, test_time_augmentation
 from pipeline.training.network import averaged_probabilities, load_model, table_columns
 
 
@@ -93,7 +94,8 @@ def _probabilities(
     is the seconds that this took.
     """
     models, multi_label, repeats = paths.models(data.task, key), data.has_label_sets, data.repeated_folds.shape[1]
-    train, test = (data.images(split, member.input) for split in ("train", "test"))
+    train, test = (load_inputs(member, split) for split in ("train", "test"))
+    options = test_time_augmentation(member, options)
     train_columns, test_columns = (table_columns(member, data, split) for split in ("train", "test"))
     oof, tests, seconds = np.zeros((repeats, len(data.labels), len(data.classes)), np.float32), [], 0.0
 

@@ -40,7 +40,7 @@ def train(params: Params, key: str) -> str:
         check_sizes(member)
     folder = state / key_of(member, task)
     jobs = [replace(job, trackers=tuple(trackers)) for job in fold_jobs(member, key, folder)]
-    if member.training.batch_size is None:
+    if member.training.batch_size is None and member.architecture != "features":
         _print_batch_size(key, len(jobs[0].training_rows))
     run_jobs(train_fold, _with_turns(jobs, key, int(member.training.train_on_all)))
     if member.training.train_on_all:

@@ -5,6 +5,7 @@ SMALL = {  # small enough to train in a test; other options have their defaults
     "convnet": {"filters": [4, 8], "units": 16},
     "deep_resnet": {"filters": [4, 4, 8, 8]},
     "fast": {"width": 0.125, "dropout": 0.1, "residual": True},
+    "features": {"weights": None, "backbone": "mobilenetv3small", "size_pixels": 32},
     "feedforward": {"units": [64, 64], "activation": "gelu"},
     "inception": {"stem_filters": [8, 8], "filters": [8, 8, 8, 8], "reduced_filters": [8, 8], "dropout": 0.0},
     "lenet": {"filters": [4, 8], "units": 16},

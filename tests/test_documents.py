@@ -9,6 +9,7 @@ import yaml
 import models
 from models.parts.cost import without_weights
 from pipeline.config.schema import load_params
+from pipeline.storage.checkpoint import PRETRAINED
 from tests.projects import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -44,7 +45,7 @@ def test_an_example_loads_and_builds(block, tmp_path):
     tree = laid_over(yaml.safe_load((ROOT / "params.yaml").read_text()), placed(example))
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(tree))
     for member in load_params(tmp_path / "params.yaml").members.values():
-        options = member.options | ({"weights": None} if member.architecture == "pretrained" else {})
+        options = member.options | ({"weights": None} if member.architecture in PRETRAINED else {})
         with without_weights():
             models.build(member.architecture, (28, 28, 1), 10, options)
 

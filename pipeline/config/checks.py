@@ -98,14 +98,31 @@ def check_member(path: Path, member: Member, tasks: dict[str, Task]) -> None:
     _check_items(path, member, tasks[member.task].prepare.items)
     _check_generated_share(path, member, tasks[member.task])
     _check_columns(path, member, tasks[member.task])
-    if member.architecture == "pretrained" and member.normalise != "unit":
+    if member.architecture in ("features", "pretrained") and member.normalise != "unit":
         raise Fault((*path, "normalise"), f"{member.normalise!r}, expected 'unit' for a pretrained network")
+    if member.architecture == "features":
+        _check_features(path, member)
     if member.training.frozen_epochs and member.architecture != "pretrained":
         raise Fault((*path, "training", "frozen_epochs"), "needs architecture 'pretrained'")
     if member.training.imbalance != "none" and member.architecture == "features":
         raise Fault((*path, "training", "imbalance"), "expected none with architecture 'features'")
     if member.training.first_layer_rate_share < 1 and member.architecture != "pretrained":
         raise Fault((*path, "training", "first_layer_rate_share"), "needs architecture 'pretrained'")
+
+
+def _check_features(path: Path, member: Member) -> None:
+    """Refuse settings of a member whose images are seen only once."""
+    neutral = {"input": "images", "head": "whole", "generated_share": 0, "resize_pixels": None}
+    for key, value in neutral.items():
+        if getattr(member, key) != value:
+            hint = "; use its option size_pixels" if key == "resize_pixels" else ""
+            raise Fault(
+                (*path, key), f"{quoted(getattr(member, key))}, expected none with architecture 'features'{hint}"
+            )
+    if member.options.get("weights", "imagenet") is None:
+        raise Fault((*path, "options", "weights"), "null, expected pretrained weights with architecture 'features'")
+    if member.augment != type(member.augment)():
+        raise Fault((*path, "augment"), "expected none with architecture 'features'; its option flip adds a view")
 
 
 def _check_items(path: Path, member: Member, items: Items | None) -> None:

@@ -185,6 +185,13 @@ class Member(Block):
         [], exclude=True, description="trackers that get the figures of every epoch; a change trains nothing again"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _normalise_as_the_backbone(cls, value: Any) -> Any:
+        """With a pretrained network, whose preprocessing starts from 0..1, that is the default."""
+        is_pretrained = isinstance(value, dict) and value.get("architecture") in ("features", "pretrained")
+        return {"normalise": "unit", **value} if is_pretrained else value
+
 
 class Params(Block):
     """The whole of `params.yaml`."""

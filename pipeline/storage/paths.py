@@ -131,6 +131,11 @@ def resume(task: str, member: str) -> Path:
     return Path(".resume", task, member)
 
 
+def vectors(task: str) -> Path:
+    """Folder: feature vectors of the task's images, outside the outs. It may be deleted at any time."""
+    return Path(".vectors", task)
+
+
 def lock(stage: str, key: str) -> Path:
     """Empty file that a running stage holds, so that a second run with the same key waits for it."""
     return Path(".resume", "locks", f"{quote(key, safe='')}.{stage}")

@@ -1,5 +1,6 @@
 """One fold: a new model, trained phase by phase, with checkpoints."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from features.labels.targets import one_hot
 from models.parts import batch_norm, wrap
 from models.parts.compiling import dtype_policy
 from pipeline.config.schema import Member
+from pipeline.running.clock import clock
 from pipeline.running.progress import ALONE, Progress, Turn
 from pipeline.running.trackers import Training, tracking
 from pipeline.storage.checkpoint import deleting_damage, load_state
@@ -36,8 +38,10 @@ from pipeline.training.callbacks import (
 from pipeline.training.class_shares import SHIFTED, prior_logits
 from pipeline.training.epoch import fit
 from pipeline.training.generated_images import load_generated
+from pipeline.training.head import fit_head
+from pipeline.training.inputs import load_inputs
 from pipeline.training.joined_images import Extra, Images, JoinedImages
-from pipeline.training.monitor import monitor_of
+from pipeline.training.monitor import metric_column, monitor_of
 from pipeline.training.network import build_model, table_columns, with_size
 from pipeline.training.phases import Phase, compile_trainer, phases, stretches, watchers
 from pipeline.training.pseudo_labels import load_pseudo
@@ -77,7 +81,7 @@ class FoldData:
 
 def _data(job: FoldJob) -> FoldData:
     member, data = job.member, TaskData(job.member.task)
-    images: Images = data.images("train", member.input)
+    images: Images = load_inputs(member, "train")
     labels, extras = data.labels, []
     columns: Images | None = table_columns(member, data, "train")
     targets = one_hot(labels, len(data.classes))
@@ -148,6 +152,9 @@ def train_fold(job: FoldJob, report: Callable[[dict], None] | None = None) -> No
     """
     if is_finished(job):
         print(f"{job.title}  finished before, kept", flush=True)
+        return
+    if job.member.architecture == "features":
+        _fit_fold(job, report)
         return
     progress = Progress(job.title, job.epochs, job.turn)
     training, seeds = job.member.training, (job.member.training.seed, job.fold)
@@ -247,6 +254,25 @@ def _assign_best(job: FoldJob, data: FoldData, model: keras.Model, batches: Trai
     print(f"{job.title}  weights of epoch{'s' if len(soup) > 1 else ''} {listed}", flush=True)
 
 
+def _fit_fold(job: FoldJob, report: Callable[[dict], None] | None) -> None:
+    """Fit the last layer of a member with architecture `features`, which has one epoch in its history."""
+    keras.utils.clear_session()
+    data = _data(job)
+    started = time.monotonic()
+    model, figures = fit_head(job, data)
+    logs = {"epoch": 1, "learning_rate": 0.0, **figures, "seconds": round(time.monotonic() - started, 3)}
+    if len(job.validation_rows):
+        validation = Validation(data.images, data.labels, job.validation_rows, data.metric, data.columns)
+        validation.set_model(model)
+        validation.on_epoch_end(0, logs)
+    score = f", {metric_column(data.metric)} {logs[metric_column(data.metric)]:.4f}" if len(job.validation_rows) else ""
+    print(f"{job.title}  c {logs['c']:.2g}{score} in {clock(logs['seconds'])}", flush=True)
+    if report:
+        report(logs)
+    else:
+        _finish(job, model, [logs])
+
+
 def _finish(job: FoldJob, model: keras.Model, history: list[dict]) -> None:
     with writing(job.folder / "history.csv") as part:
         pd.DataFrame(history).to_csv(part, index=False)
@@ -254,4 +280,4 @@ def _finish(job: FoldJob, model: keras.Model, history: list[dict]) -> None:
         saved = job.folder / "saved.keras"  # Keras requires this suffix
         model.save(saved)
         saved.replace(part)
-    (job.folder / "state.npz").unlink()
+    (job.folder / "state.npz").unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from pipeline.storage import paths
 from pipeline.storage.files import BadInput
 from pipeline.storage.predictions import SOURCES, load_aligned, load_sources
 from pipeline.storage.task_data import TaskData
+from pipeline.training.inputs import load_inputs
 from pipeline.training.joined_images import Extra
 
 
@@ -34,7 +35,7 @@ def load_pseudo(member: Member, settings: PseudoLabels, rows: np.ndarray) -> Ext
         if source == own_source:
             targets, usable = _labels(settings, data, path)
             columns = data.columns("test") if member.columns else None
-            return Extra(data.images("test", member.input), targets, usable, settings.share, columns=columns)
+            return Extra(load_inputs(member, "test"), targets, usable, settings.share, columns=columns)
     raise BadInput(
         f"{folder / SOURCES}: no probabilities come from just the {len(rows)} training rows, expected some; "
         f"run stage predict of {settings.teacher}"
