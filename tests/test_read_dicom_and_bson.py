@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from pipeline.storage.files import BadInput
-from tests.competitions import raw_files
+from tests.competitions import products, radiology
 from tests.needs import need_module
 from tests.raw_files import read, write
 
@@ -18,7 +18,7 @@ def dicom(path, **attributes):
     need_module("pydicom", "pip install '.[dicom]'")
     from pydicom import dcmread
 
-    raw_files._write_dicom(path, 0, np.random.default_rng(0))
+    radiology.write_dicom(path, 0, np.random.default_rng(0))
     data = dcmread(path)
     data.Rows, data.Columns = VALUES.shape
     data.PixelData = VALUES.tobytes()
@@ -61,7 +61,7 @@ def picture(colour):
 
 
 def bson(*documents):
-    return b"".join(map(raw_files._bson, documents))
+    return b"".join(map(products.bson, documents))
 
 
 def test_products_with_pictures(tmp_path):
