@@ -14,7 +14,8 @@ from pipeline.running.backend import keras  # noqa: F401  before what imports Ke
 
 # isort: split
 from benchmarks import results, runs
-from benchmarks.ingredients import Recipe, train_and_judge
+from benchmarks.ingredient_recipes import Recipe
+from benchmarks.ingredients import train_and_judge
 from pipeline.readers.image_sets import load_source
 
 SEEDS, IMAGES, SETTING = 2, 10_000, "half width, four epochs, 10 000 images"

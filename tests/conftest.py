@@ -5,6 +5,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.ingest_project import TEST_IDS, sample
 from tests.kaggle_project import hurry, write_project
 from tests.kaggle_server import Kaggle, environment, secrets_in, serve
 
@@ -17,6 +18,7 @@ LONGEST = (
     "test_end_to_end.py",
     "test_tutorial.py",
     "test_train.py",
+    "test_resume.py",
     "test_models.py",
     "test_tune.py",
     "test_generate.py",
@@ -28,6 +30,14 @@ LONGEST = (
 def folder(tmp_path_factory):
     """One folder for all examples of a property. Each example overwrites the same file."""
     return tmp_path_factory.mktemp("raw")
+
+
+@pytest.fixture
+def raw_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A working folder with the sample submission of the task in `tests/ingest_project.py`."""
+    monkeypatch.chdir(tmp_path)
+    Path("raw").mkdir()
+    sample(TEST_IDS)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from pipeline import ingest, prepare, roster, split
+from pipeline import ingest, prepare, roster, split, tune
 from pipeline.config.schema import Params, load_params
 from pipeline.storage import paths
 from pipeline.storage.files import save_json
@@ -70,6 +70,14 @@ def to_folds(members: dict, others: dict | None = None, **changes) -> Params:
     for run in (ingest.ingest, prepare.prepare, split.split):
         run(params, "blobs")
     roster.roster(params)
+    return params
+
+
+def to_tuned_members(members: dict, **changes) -> Params:
+    """Bring the task `blobs` to two folds, and its members to the options with which they train."""
+    params = to_folds(members, **({"split": {"count": 2}} | changes))
+    for name in members:
+        tune.tune(params, name)
     return params
 
 
