@@ -99,3 +99,14 @@ def test_submissions_are_compared_by_a_paired_bootstrap():
     assert comparison_line(AUC, alike[0], alike[1], labels_of_both).endswith("within noise")
     right = members.argmax(axis=2)
     assert "exact McNemar test" in comparison_line(ACCURACY, right[0], right[1], labels)
+
+
+@pytest.mark.parametrize("name", ["macro_f1", "quadratic_kappa", "roc_auc", "map_at_k"])
+def test_the_interval_of_a_perfect_score_has_a_width(name):
+    labels = np.arange(40) % 2
+    metric, probabilities = metric_of(name, 2, False), np.eye(2)[labels] * 0.8 + 0.1
+    predictions = metric.decide(metric.fit(probabilities, labels), probabilities)
+    result = score_with_interval(metric, predictions, labels)
+    assert result == pytest.approx({"score": 1, "low": 40 / (40 + 1.96**2), "high": 1}, abs=1e-4)
+    worst = score_with_interval(metric, predictions[::-1], labels)  # each row has the answer of the other class
+    assert worst["low"] <= worst["score"] <= worst["high"]

@@ -16,7 +16,8 @@ def score_with_interval(metric: Metric, predictions: np.ndarray, labels: np.ndar
     """Return `score`, `low` and `high`: the score of predictions with its 95 % interval.
 
     It is Wilson's interval if the score is a share of right rows, else that of a bootstrap (Efron, "Bootstrap methods:
-    another look at the jackknife", 1979).
+    another look at the jackknife", 1979). A bootstrap of rows without any error has no width; then it is Wilson's for a
+    share of as many rows.
 
     Args:
         metric: the metric.
@@ -28,6 +29,8 @@ def score_with_interval(metric: Metric, predictions: np.ndarray, labels: np.ndar
         return {"score": score, **bounds(score, len(labels))}
     scores = [metric.of(predictions[rows], labels[rows]) for rows in _resamples(len(labels), 0)]
     low, high = np.quantile(scores, QUANTILES).tolist()
+    if low == high and score in (0, 1) and metric.higher_is_better:
+        return {"score": score, **bounds(score, len(labels))}
     return {"score": score, "low": min(low, score), "high": max(high, score)}
 
 
