@@ -1,5 +1,6 @@
 """Several images with one answer: one probability, one row of the submission, one row of the score."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -75,8 +76,9 @@ def breasts(tmp_path, monkeypatch):
     write_breasts(Path("raw"))
 
 
-def run_to_split(**changes):
-    write_params(Path(), {"t": entry(**changes)}, {"m": member("t", training={"epochs": 6})})
+def run_to_split(students=None, **changes):
+    members = {"m": member("t", training={"epochs": 6})}
+    write_params(Path(), {"t": entry(**changes)}, members, students=students or {})
     params = load_params(paths.PARAMS)
     roster.roster(params)
     lines = [run(params, "t") for run in (ingest.ingest, prepare.prepare, split.split)]
@@ -113,9 +115,10 @@ def test_answers_that_do_not_fit_are_refused(breasts):
 
 @pytest.mark.slow
 def test_the_submission_and_the_score_have_a_row_for_each_answer(breasts):
-    params, _ = run_to_split()
-    for run in (tune.tune, train.train, predict.predict):
-        run(params, "m")
+    settings = {"teacher": "m", "least_confidence": 0.0}
+    params, _ = run_to_split({"s": member("t", pseudo_labels=settings)})
+    for name, run in itertools.product(("m", "s"), (tune.tune, train.train, predict.predict)):
+        run(params, name)
     for run in (ensemble.ensemble, submission.submission, score.score):
         run(params, "t")
     oof = load_predictions(paths.predictions("t", "m") / "oof.npz")

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from pipeline import ensemble, predict, tune
@@ -16,6 +17,7 @@ from pipeline import train as training_stage
 from pipeline.config.schema import Member, PseudoLabels, load_params
 from pipeline.storage import checkpoint as resume
 from pipeline.storage import paths
+from pipeline.storage.columns import ANSWER, save_columns
 from pipeline.storage.files import BadInput, save_json
 from pipeline.storage.predictions import SOURCES, Predictions, load_predictions, save_predictions
 from pipeline.storage.task_data import TaskData
@@ -52,7 +54,7 @@ def project(tmp_path, monkeypatch):
     return lambda entry=None, **changes: with_teacher({"students": {"s": entry or student()}}, **changes)
 
 
-def save_taught(by_fold, mean=None):
+def save_taught(by_fold, mean=None, ids=None):
     """Write what stage `predict` of the teacher does: test probabilities (n, classes) of each fold, and their mean."""
     folder, images, folds = paths.predictions("blobs", "m"), paths.images("blobs"), TaskData("blobs").folds
     sets = {
@@ -61,8 +63,9 @@ def save_taught(by_fold, mean=None):
     }
     sets["test.npz"] = np.mean(by_fold, axis=0) if mean is None else mean, np.arange(len(folds))
     folder.mkdir(parents=True, exist_ok=True)
+    ids = np.load(images / "test_ids.npy") if ids is None else ids
     for name, (probabilities, _) in sets.items():
-        save_predictions(folder / name, Predictions(np.load(images / "test_ids.npy"), probabilities, [0, 1, 2]))
+        save_predictions(folder / name, Predictions(ids, probabilities, [0, 1, 2]))
     save_json(folder / SOURCES, {name: TaskData("blobs").source(rows) for name, (_, rows) in sets.items()})
 
 
@@ -215,6 +218,18 @@ def test_a_student_sees_test_images_as_its_network_does(project, kind):
     extra = load_pseudo(member, member.pseudo_labels, rows)
     assert (extra.images == np.load(paths.images("blobs") / f"test_{kind}.npy")).all()
     assert extra.usable.tolist() == list(range(TESTS))
+
+
+def test_all_test_images_of_one_answer_learn_its_probabilities(project):
+    project(split={"count": 1})
+    answers = np.array([f"case {number}" for number in range(TESTS // 2)])
+    columns = pd.DataFrame({ANSWER: [*answers, *answers]})
+    save_columns(paths.arrays("blobs") / "test_columns.csv", TaskData("blobs").test_ids, columns)
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(3), len(answers)).astype(np.float32)
+    save_taught([probabilities], ids=answers)
+    member, rows = student_of(least_confidence=0.0), np.flatnonzero(TaskData("blobs").folds != 0)
+    extra = load_pseudo(member, member.pseudo_labels, rows)
+    np.testing.assert_array_equal(extra.targets, np.concatenate([probabilities, probabilities]))
 
 
 def student_of(least_confidence=0.8, **changes):

@@ -42,10 +42,6 @@ def check(params: Params) -> None:
     for name, student in params.students.items():
         check_member(("students", name), student, params.tasks)
         _check_student(("students", name), student, params.members)
-        if params.tasks[student.task].predict.group is not None:
-            raise Fault(
-                ("students", name, "task"), f"tasks.{student.task} has predict.group, which students do not support"
-            )
 
 
 def _check_names(params: Params) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from features.labels.targets import confidence
 from pipeline.config.schema import Member, PseudoLabels
 from pipeline.storage import paths
+from pipeline.storage.answers import answers_of_test
 from pipeline.storage.files import BadInput
 from pipeline.storage.predictions import SOURCES, load_aligned, load_sources
 from pipeline.storage.task_data import TaskData
@@ -52,9 +53,13 @@ def teacher_line(task: str, settings: PseudoLabels) -> str:
 
 
 def _labels(settings: PseudoLabels, data: TaskData, path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return soft labels, float32 (n, classes), of the test images, and the rows that reach the least confidence."""
-    least = settings.least_confidence
-    soft_labels = load_aligned(path, data.test_ids, data.classes, data.has_label_sets).probabilities
+    """Return soft labels, float32 (n, classes), of the test images, and the rows that reach the least confidence.
+
+    If several images have one answer, each of them has its probabilities.
+    """
+    least, answers = settings.least_confidence, answers_of_test(data)
+    probabilities = load_aligned(path, answers.ids, data.classes, data.has_label_sets).probabilities
+    soft_labels = probabilities[answers.answer_of_row]
     confidences = confidence(soft_labels, data.has_label_sets)
     if confidences.max() < least:
         raise BadInput(
