@@ -2,8 +2,10 @@
 
 import gzip
 import io
+import tracemalloc
 import zipfile
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +41,23 @@ def npy_bytes(array):
     buffer = io.BytesIO()
     np.save(buffer, array)
     return buffer.getvalue()
+
+
+@dataclass
+class Peak:
+    size_bytes: int = 0
+
+
+@contextmanager
+def peak_memory():
+    """Yield an object that has the peak of the memory of Python and NumPy after the block."""
+    peak = Peak()
+    tracemalloc.start()
+    try:
+        yield peak
+        peak.size_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 PACKINGS = {"plain": bytes, "gzip": gzip.compress, "zip": zip_bytes}

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.readers.compressed import check_ratio, open_decompressed
+from pipeline.readers.compressed import check_ratio, is_plain, open_decompressed
 from pipeline.storage.files import BadInput
+from pipeline.storage.scratch import bytes_on_disk
 
 _DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _MOST_AXES = 4
@@ -19,7 +20,9 @@ def is_idx(head: bytes) -> bool:
 
 
 def read_idx(path: Path, rank: int | None = None) -> np.ndarray:
-    """Return the array of an idx file, plain, gzip or zip. With a `rank` it must be uint8 and have so many axes.
+    """Return the array of an idx file, plain, gzip or zip, memory-mapped if it is large, and read-only.
+
+    With a `rank` it must be uint8 and have so many axes.
 
     Raises:
         BadInput: the file has another element type or rank, or a size that differs from its header.
@@ -33,9 +36,12 @@ def read_idx(path: Path, rank: int | None = None) -> np.ndarray:
         shape = np.frombuffer(stream.read(4 * magic[3]).ljust(4 * magic[3], b"\0"), ">u4").astype(int).tolist()
         dtype, count = np.dtype(_DTYPES[magic[2]]), math.prod(shape)
         check_ratio(path, count * dtype.itemsize, path.stat().st_size)
-        data = stream.read(count * dtype.itemsize + 1)  # one byte more, to notice a longer file
+        if is_plain(path):
+            data: np.ndarray = np.memmap(path, np.uint8, "r")[stream.tell() :]
+        else:  # one byte more, to notice a longer file
+            data = bytes_on_disk(stream.read, count * dtype.itemsize + 1)
     if len(data) != count * dtype.itemsize:
         more = "or more " if len(data) > count * dtype.itemsize else ""
         sizes = "x".join(map(str, shape))
         raise BadInput(f"{path}: holds {len(data) // dtype.itemsize} {more}values, expected {count} ({sizes})")
-    return np.frombuffer(data, dtype).reshape(shape)
+    return data.view(dtype).reshape(shape)

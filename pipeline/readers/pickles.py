@@ -9,6 +9,7 @@ from pipeline.readers.compressed import open_decompressed
 from pipeline.readers.named_arrays import shape_list
 from pipeline.readers.unpickling import MOST_ARRAYS, PickledArray, Refused, unpickled
 from pipeline.storage.files import BadInput
+from pipeline.storage.scratch import on_disk
 
 
 def read_pickle(path: Path) -> np.ndarray:
@@ -78,5 +79,10 @@ def _array(value: object) -> np.ndarray | None:
     if types <= {str, bytes}:
         return np.array([text.decode("utf-8") if isinstance(text, bytes) else text for text in value])
     if types == {PickledArray} and len({item.real().shape for item in value}) == 1:
-        return np.stack([item.real() for item in value])
+        return _stack([item.real() for item in value])
     return None
+
+
+def _stack(arrays: list[np.ndarray]) -> np.ndarray:
+    dtype = np.result_type(*arrays)
+    return on_disk(array[np.newaxis].astype(dtype) for array in arrays)

@@ -13,12 +13,14 @@ import codecs
 import pickle
 import pickletools
 import struct
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from typing import IO, Any, NoReturn
 
 import numpy as np
 
 from pipeline.config.errors import quoted
+from pipeline.storage.scratch import bytes_on_disk, on_disk
 
 MOST_INSTRUCTIONS = 2_000_000  # an array needs about forty, a number or a text of a list one or two
 _MOST_CALLS = 1000  # an array needs about three
@@ -57,11 +59,11 @@ class PickledArray:
         self.shape = _tuple(shape)
         if len(self.shape) > _MOST_AXES or not all(type(size) is int for size in self.shape):
             raise Refused("an array whose shape is odd, expected a few whole numbers")
-        if type(self.dtype) is not _Dtype or type(self.data) not in (bytes, bytearray):
+        if type(self.dtype) is not _Dtype or not isinstance(self.data, bytes | np.ndarray):
             raise Refused("an array without a dtype or without bytes, expected numbers")
 
     def real(self) -> np.ndarray:
-        flat = np.frombuffer(self.data, self.dtype.real())  # a view, so that large arrays are in memory only once
+        flat = np.frombuffer(self.data, self.dtype.real())  # a view, as large arrays are on disk
         return flat.reshape(self.shape, order="F" if self.is_fortran else "C")
 
 
@@ -75,11 +77,11 @@ def _frombuffer(data: object, dtype: object, shape: object, order: object) -> Pi
     return array
 
 
-def _encode(text: object, encoding: object) -> bytes | bytearray:
+def _encode(text: object, encoding: object) -> bytes | np.ndarray:
     name = _text(encoding, "an encoding")
     if name not in ("latin1", "latin-1"):
         raise Refused(f"text encoded as {quoted(name)}, expected a numpy array")
-    if isinstance(text, bytearray):
+    if isinstance(text, np.ndarray):  # a long one, encoded already
         return text
     if not isinstance(text, str):
         raise Refused("no text to encode, expected a numpy array")
@@ -142,19 +144,19 @@ def _with_items(value: object, items: list) -> dict:
     return value
 
 
-def _read_latin1(read: Callable[[int], bytes], length_bytes: int) -> bytearray:
-    content, decoder = bytearray(), codecs.getincrementaldecoder("utf-8")()
+def _latin1_pieces(read: Callable[[int], bytes], length_bytes: int) -> Iterator[np.ndarray]:
+    decoder = codecs.getincrementaldecoder("utf-8")()
     for start in range(0, length_bytes, _PIECE_BYTES):
         size = min(_PIECE_BYTES, length_bytes - start)
         piece = read(size)
         if len(piece) < size:
             raise EOFError("the text ends too early")
-        content += decoder.decode(piece, final=start + size == length_bytes).encode("latin-1")
-    return content
+        text = decoder.decode(piece, final=start + size == length_bytes)
+        yield np.frombuffer(text.encode("latin-1"), np.uint8)
 
 
-# This is the unpickler in Python instead of the one in C, which copies the bytes of a Python 2 pickle: half a gigabyte
-# would then be in memory twice. An array has few instructions, so Python is fast enough.
+# This is the unpickler in Python instead of the one in C, which reads the bytes of an array at once. Here they go to a
+# file. An array has few instructions, so Python is fast enough.
 class _ArrayUnpickler(pickle._Unpickler):
     instructions = calls = 0
     stack: list[Any]
@@ -162,12 +164,29 @@ class _ArrayUnpickler(pickle._Unpickler):
     append: Callable[[object], None]
 
     def load_binunicode(self) -> None:
-        # Protocols 1 and 2 of Python 3 store bytes as text. Read at once, text and bytes would both be in memory.
+        # Protocols 1 and 2 of Python 3 store bytes as text.
         (length_bytes,) = struct.unpack("<I", self.read(4))
         if length_bytes <= _PIECE_BYTES:
             self.append(str(self.read(length_bytes), "utf-8"))
         else:
-            self.append(_read_latin1(self.read, length_bytes))
+            self.append(on_disk(_latin1_pieces(self.read, length_bytes)))
+
+    def load_binbytes(self) -> None:
+        self._load_bytes(*struct.unpack("<I", self.read(4)))
+
+    def load_binbytes8(self) -> None:
+        self._load_bytes(*struct.unpack("<Q", self.read(8)))
+
+    def load_binstring(self) -> None:
+        self._load_bytes(*struct.unpack("<i", self.read(4)))
+
+    def _load_bytes(self, length_bytes: int) -> None:
+        if not 0 <= length_bytes <= sys.maxsize:
+            raise Refused(f"{length_bytes} bytes, expected a numpy array")
+        data = self.read(length_bytes) if length_bytes <= _PIECE_BYTES else bytes_on_disk(self.read, length_bytes)
+        if len(data) < length_bytes:
+            raise EOFError("the bytes end too early")
+        self.append(data)
 
     def load_reduce(self) -> None:
         arguments, function = _tuple(self.stack.pop()), self.stack.pop()
@@ -235,7 +254,10 @@ def _dispatch() -> dict[int, Callable[[_ArrayUnpickler], None]]:
     loads: dict[int, Callable[..., None]] = {
         **originals,
         pickle.BINUNICODE[0]: _ArrayUnpickler.load_binunicode,
-        pickle.BYTEARRAY8[0]: originals[pickle.BINBYTES8[0]],  # as a bytearray it would be copied twice more
+        pickle.BINBYTES[0]: _ArrayUnpickler.load_binbytes,
+        pickle.BINBYTES8[0]: _ArrayUnpickler.load_binbytes8,
+        pickle.BYTEARRAY8[0]: _ArrayUnpickler.load_binbytes8,
+        pickle.BINSTRING[0]: _ArrayUnpickler.load_binstring,
         pickle.REDUCE[0]: _ArrayUnpickler.load_reduce,
         pickle.BUILD[0]: _ArrayUnpickler.load_build,
         pickle.DICT[0]: _ArrayUnpickler.load_dict,
