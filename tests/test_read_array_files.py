@@ -1,6 +1,7 @@
 """Files with several arrays, idx files, JSON records and pixels in one cell come back as images, labels and ids."""
 
 import gzip
+import io
 import json
 import pickle
 
@@ -10,12 +11,13 @@ import pytest
 from pipeline import ingest
 from pipeline.config.schema import Split, load_params
 from pipeline.readers import json_records, unpickling
-from pipeline.readers.formats import read_label_file
+from pipeline.readers.formats import read_label_file, read_split
 from pipeline.readers.pickles import read_pickled_arrays
+from pipeline.readers.raw import Form
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput
 from tests.projects import write_params
-from tests.raw_files import PACKINGS, read, write
+from tests.raw_files import PACKINGS, npy_bytes, peak_memory, read, write
 
 PLANES = np.random.default_rng(0).integers(0, 256, (5, 3, 4, 4)).astype(np.uint8)  # red, green, blue
 LABELS = [3, 1, 0, 1, 2]
@@ -86,6 +88,36 @@ def test_idx_files(tmp_path, packing, code, dtype):
     np.testing.assert_array_equal(read(path).images[..., 0], PLANES[:, 0])
     with pytest.raises(BadInput, match=r"holds .* values, expected 80"):
         read(write(path, head + bytes(7)))
+
+
+def large_files(images):
+    """Return the bytes of files of each kind with one large array."""
+    idx = bytes([0, 0, 8, 3]) + np.array(images.shape, ">u4").tobytes() + images.tobytes()
+    npz, compressed_npz = io.BytesIO(), io.BytesIO()
+    np.savez(npz, x=images)
+    np.savez_compressed(compressed_npz, x=np.asfortranarray(images))
+    return {
+        "a.npz": npz.getvalue(),
+        "compressed.npz": compressed_npz.getvalue(),
+        "a.npy.gz": gzip.compress(npy_bytes(images), 1),
+        "a-idx3-ubyte": idx,
+        "a-idx3-ubyte.gz": gzip.compress(idx, 1),
+        "list.pkl": pickle.dumps(list(images.reshape(4, 250, 100, 200))),
+    }
+
+
+def test_large_arrays_are_not_held_in_memory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    images = np.zeros((1000, 100, 200), np.uint8)
+    images[:, :20, :20] = np.random.default_rng(0).integers(0, 256, (20, 20))
+    for name, data in large_files(images).items():
+        path = write(tmp_path / name, data)
+        with peak_memory() as peak:
+            raw = read_split(path, Split(images=name), Form(), labelled=False)
+        assert peak.size_bytes < images.nbytes, name
+        pixels = np.concatenate([part.pixels.copy() for part in raw.images.parts()])
+        np.testing.assert_array_equal(pixels.reshape(images.shape), images)
+        path.unlink()
 
 
 def test_an_npz_of_both_splits(tmp_path):

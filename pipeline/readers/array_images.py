@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from features.images.limits import Limits, robust_limits, to_scale
 from features.images.pixels import image_and_pixel, to_pixels
@@ -77,7 +78,17 @@ def joined(path: Path, raws: Sequence[Raw]) -> Raw:
         raise ValueError(f"files with images of {' and '.join(map(str, sorted(shapes)))}, expected one shape")
     pixels = on_disk(part.pixels for raw in raws for part in raw.images.parts())
     ids, labels = (_concatenated([getattr(raw, name) for raw in raws], name) for name in ("ids", "labels"))
-    return replace(raws[0], images=ArrayImages(path, pixels, np.arange(len(pixels))), ids=ids, labels=labels)
+    images = ArrayImages(path, pixels, np.arange(len(pixels)))
+    return replace(raws[0], images=images, ids=ids, labels=labels, columns=_common_columns(raws))
+
+
+def _common_columns(raws: Sequence[Raw]) -> pd.DataFrame | None:
+    """Return the columns that all files have."""
+    frames = [raw.columns for raw in raws if raw.columns is not None]
+    if len(frames) < len(raws):
+        return None
+    common = pd.concat(frames, join="inner", ignore_index=True)
+    return common if common.shape[1] else None
 
 
 def _concatenated(columns: list[np.ndarray | None], name: str) -> np.ndarray | None:

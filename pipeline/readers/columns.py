@@ -3,6 +3,8 @@
 If two columns fit a role equally well, the result is an error, never a guess.
 """
 
+import re
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +14,7 @@ from features.images.layouts import flat_shape
 from pipeline.config.schema import Split
 from pipeline.readers.csv_table import ID_NAMES, INDEX_NAMES, LABEL_NAMES, Table, read_text
 
+_MOST_OTHERS = 0.1  # columns that are no pixels, for each pixel
 _BACKGROUND_SHARE = 0.9  # least share of rows in which a corner pixel of the image is black or white
 _BUSY_VALUES = 100  # distinct values from which a column is a pixel of busy images
 
@@ -23,6 +26,7 @@ class Columns:
     pixels: tuple[int, ...]
     id: int | None
     label: int | None
+    others: tuple[int, ...] = ()  # such as the patient
 
 
 def named_columns(table: Table, split: Split) -> tuple[int | None, int | None, list[int]]:
@@ -51,6 +55,11 @@ def image_columns(table: Table, split: Split, image: tuple[int, ...] | None, lab
     """
     id_, label, rest = named_columns(table, split)
     needed = int(labelled and label is None)
+    others = [] if needed else _unlike_pixels(table, rest, image)
+    if others:
+        id_ = _first_id(table, others) if id_ is None else id_
+        pixels = tuple(position for position in rest if position not in others)
+        return Columns(pixels, id_, label, tuple(position for position in others if position != id_))
     extras = _extras(rest, needed, needed + (id_ is None) + (not labelled and label is None), image)
     if extras == 2:
         id_, rest = _different(table, rest[:1]), rest[1:]
@@ -98,6 +107,22 @@ def _by_name(table: Table, names: tuple[str, ...], setting: str, other_role: int
         listed = " and ".join(table.name(position) for position in matches)
         raise ValueError(f"columns {listed} may each be meant; declare {setting}")
     return matches[0] if matches else None
+
+
+def _unlike_pixels(table: Table, rest: list[int], image: tuple[int, ...] | None) -> list[int]:
+    """Return the few columns without a role whose names differ from those of the pixels by more than numbers."""
+    if table.names is None or not rest:
+        return []
+    stems = {position: re.sub("[0-9]+", "", table.names[position]) for position in rest}
+    stem, count = Counter(stems.values()).most_common(1)[0]
+    others = [position for position in rest if stems[position] != stem]
+    return others if len(others) <= _MOST_OTHERS * count and flat_shape(count, image) else []
+
+
+def _first_id(table: Table, candidates: list[int]) -> int | None:
+    """Return the first column whose values all differ, or None."""
+    text = read_text(table, candidates)
+    return next((position for position in candidates if text[position].is_unique), None)
 
 
 def _extras(rest: list[int], least: int, most: int, image: tuple[int, ...] | None) -> int:

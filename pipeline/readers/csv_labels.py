@@ -8,7 +8,7 @@ import pandas as pd
 from pipeline.config.errors import quoted
 from pipeline.config.schema import Split
 from pipeline.readers.columns import named_columns, position_of
-from pipeline.readers.csv_table import Table, column_text, read_text, sniff
+from pipeline.readers.csv_table import Table, column_text, named_texts, read_text, sniff
 from pipeline.readers.label_table import SET_SEPARATOR, LabelTable
 from pipeline.readers.raw import tidy, tidy_labels
 from pipeline.storage.files import blame
@@ -95,10 +95,7 @@ def _name(table: Table, position: int | None) -> str | None:
 
 
 def _other_columns(table: Table, frame: pd.DataFrame, roles: tuple[int | None, ...]) -> pd.DataFrame | None:
-    positions = [position for position in range(table.width) if position not in roles]
-    if table.names is None or not positions:
-        return None
-    return frame[positions].set_axis([table.names[position] for position in positions], axis=1)
+    return named_texts(table, [frame[[position for position in range(table.width) if position not in roles]]])
 
 
 def _columns(table: Table, split: Split) -> tuple[int | None, int]:

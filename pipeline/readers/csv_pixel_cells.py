@@ -11,7 +11,7 @@ from features.images.pixels import to_pixels
 from pipeline.config.schema import Split
 from pipeline.readers.array_images import array_images
 from pipeline.readers.columns import named_columns
-from pipeline.readers.csv_table import Table, column_text, read_chunks
+from pipeline.readers.csv_table import Table, column_text, named_texts, read_chunks
 from pipeline.readers.raw import Form, Raw, tidy, tidy_labels
 from pipeline.storage.files import BadInput, blame
 from pipeline.storage.scratch import on_disk
@@ -26,13 +26,13 @@ def pixel_cell(table: Table) -> int | None:
 
 
 def read_csv_pixel_cells(table: Table, cell: int, split: Split, form: Form, labelled: bool) -> Raw:
-    """Return the images, ids and labels of a CSV whose column `cell` has the pixels.
+    """Return the images, ids, labels and other columns of a CSV whose column `cell` has the pixels.
 
     Raises:
         BadInput: a cell has another number of pixels than the first one, or text, or a pixel outside 0..255, or it is
             not clear which column is the label.
     """
-    path, ids, labels = table.path, [], []
+    path, ids, labels, columns = table.path, [], [], []
     with blame(path):
         id_, label, rest = named_columns(table, split)
         others = [position for position in rest if position != cell]
@@ -40,7 +40,7 @@ def read_csv_pixel_cells(table: Table, cell: int, split: Split, form: Form, labe
             if len(others) != 1:
                 names = ", ".join(table.name(position) for position in others) or "none"
                 raise ValueError(f"columns {names} may be the label; declare label_column")
-            label = others[0]
+            label = others.pop()
 
         def parts() -> Iterator[np.ndarray]:
             for frame in read_chunks(table, list(range(table.width))):
@@ -48,6 +48,7 @@ def read_csv_pixel_cells(table: Table, cell: int, split: Split, form: Form, labe
                     ids.append(column_text(frame, id_))
                 if label is not None:
                     labels.append(column_text(frame, label))
+                columns.append(frame[others])
                 yield _pixels(path, column_text(frame, cell), frame.index[0], form.scale, table.first_row[cell])
 
         pixels = on_disk(parts())
@@ -58,6 +59,7 @@ def read_csv_pixel_cells(table: Table, cell: int, split: Split, form: Form, labe
             labels=tidy_labels(np.concatenate(labels), split.label_separator) if labels else None,
             label_column=None if label is None else table.name(label),
             form=form,
+            columns=named_texts(table, columns),
         )
 
 

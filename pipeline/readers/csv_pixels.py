@@ -14,14 +14,14 @@ from pipeline.config.schema import Split
 from pipeline.readers.array_images import array_images
 from pipeline.readers.columns import Columns, image_columns
 from pipeline.readers.csv_pixel_cells import pixel_cell, read_csv_pixel_cells
-from pipeline.readers.csv_table import Table, column_text, read_chunks, sniff
+from pipeline.readers.csv_table import Table, column_text, named_texts, read_chunks, sniff
 from pipeline.readers.raw import Form, Raw, tidy, tidy_labels
 from pipeline.storage.files import blame
 from pipeline.storage.scratch import on_disk
 
 
 def read_csv_pixels(path: Path, split: Split, form: Form, labelled: bool) -> Raw:
-    """Return the images, ids and labels of a CSV. Pixels are in the order of the columns.
+    """Return the images, ids, labels and other columns of a CSV. Pixels are in the order of the columns.
 
     If `labelled`, the table must have a label column, even if no column name says which one.
 
@@ -35,7 +35,7 @@ def read_csv_pixels(path: Path, split: Split, form: Form, labelled: bool) -> Raw
         return read_csv_pixel_cells(table, cell, split, form, labelled)
     with blame(path):
         columns = image_columns(table, split, form.image, labelled)
-        pixels, ids, labels = _read(table, columns, form.scale)
+        pixels, ids, labels, others = _read(table, columns, form.scale)
         layout = form.layout or colour_layout(pixels, form.image)
         label_column = None if columns.label is None else table.name(columns.label)
         return Raw(
@@ -44,22 +44,24 @@ def read_csv_pixels(path: Path, split: Split, form: Form, labelled: bool) -> Raw
             labels=tidy_labels(np.concatenate(labels), split.label_separator) if labels else None,
             label_column=label_column,
             form=replace(form, layout=layout),
+            columns=named_texts(table, others),
         )
 
 
-def _read(table: Table, columns: Columns, scale: float) -> tuple[np.ndarray, list, list]:
-    text_columns = [column for column in (columns.id, columns.label) if column is not None]
-    ids, labels = [], []
+def _read(table: Table, columns: Columns, scale: float) -> tuple[np.ndarray, list, list, list]:
+    text_columns = [column for column in (columns.id, columns.label, *columns.others) if column is not None]
+    ids, labels, others = [], [], []
 
     def parts() -> Iterator[np.ndarray]:
         for frame in read_chunks(table, text_columns):
             for texts, column in ((ids, columns.id), (labels, columns.label)):
                 if column is not None:
                     texts.append(column_text(frame, column))
+            others.append(frame[list(columns.others)])
             values = _numbers(table, frame, list(columns.pixels))
             yield to_pixels(values, scale, _where(table, frame.index[0], columns.pixels))
 
-    return on_disk(parts()), ids, labels
+    return on_disk(parts()), ids, labels, others
 
 
 def _numbers(table: Table, frame: pd.DataFrame, positions: list[int]) -> np.ndarray:

@@ -147,6 +147,14 @@ def _frames(table: Table, **options: object) -> Iterator[pd.DataFrame]:
         raise BadInput(f"{table.path}: no rows below the header")
 
 
+def named_texts(table: Table, chunks: list[pd.DataFrame]) -> pd.DataFrame | None:
+    """Return columns of texts, read in chunks, under their names. None if there are none, or none has a name."""
+    if table.names is None or not chunks[0].shape[1]:
+        return None
+    texts = pd.concat(chunks, ignore_index=True).astype(object)
+    return texts.set_axis([table.names[position] for position in texts], axis=1)
+
+
 def column_text(frame: pd.DataFrame, position: int) -> np.ndarray:
     """Return one text column (n,) as an object array of str."""
     return frame[position].astype(str).to_numpy(object)

@@ -16,7 +16,7 @@ from pipeline.readers.foreign import HEAD_BYTES, refuse_foreign
 from pipeline.readers.idx import is_idx, read_idx
 from pipeline.readers.json_records import is_json, read_json_records
 from pipeline.readers.label_table import LabelTable
-from pipeline.readers.named_arrays import roles_of
+from pipeline.readers.named_arrays import NamedArrays, by_role
 from pipeline.readers.npz import read_npy, read_npz, read_npz_array
 from pipeline.readers.pickles import read_pickle, read_pickled_arrays
 from pipeline.readers.raw import Form, Raw, tidy
@@ -55,26 +55,27 @@ def _read_one(path: Path, split: Split, form: Form, labelled: bool) -> Raw:
         return read_csv_pixels(path, split, form, labelled)
     if kind == "json":
         return read_json_records(path, split, form, labelled)
-    labels = ids = None
-    if kind == "npz":
-        array, labels, ids = read_npz(path, split, labelled)
-    elif kind == "pickle":
-        arrays = read_pickled_arrays(path)
-        with blame(path):
-            roles = roles_of({name: array.shape for name, array in arrays.items()}, split, labelled)
-        array, labels, ids = arrays[roles.images], arrays.get(roles.labels or ""), arrays.get(roles.ids or "")
-    else:
-        array = read_npy(path) if kind == "npy" else read_idx(path)
     with blame(path):
-        form = replace(form, layout=form.layout or colour_layout(array, form.image))
-        images = as_images(array, form.image, form.layout)
+        arrays = _arrays(path, kind, split, labelled)
+        form = replace(form, layout=form.layout or colour_layout(arrays.images, form.image))
+        images = as_images(arrays.images, form.image, form.layout)
         return Raw(
             array_images(path, images, form := with_limits(form, images)),
-            ids=None if ids is None else tidy(ids),
-            labels=None if labels is None else tidy(labels),
-            label_column=None if labels is None else "labels",
+            ids=None if arrays.ids is None else tidy(arrays.ids),
+            labels=None if arrays.labels is None else tidy(arrays.labels),
+            label_column=None if arrays.labels is None else "labels",
             form=form,
+            columns=arrays.columns,
         )
+
+
+def _arrays(path: Path, kind: str, split: Split, labelled: bool) -> NamedArrays:
+    if kind == "npz":
+        return read_npz(path, split, labelled)
+    if kind == "pickle":
+        arrays = read_pickled_arrays(path)
+        return by_role({name: array.shape for name, array in arrays.items()}, arrays.__getitem__, split, labelled)
+    return NamedArrays(read_npy(path) if kind == "npy" else read_idx(path), None, None, None)
 
 
 def read_label_file(

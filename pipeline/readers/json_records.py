@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import pandas as pd
 
 from features.images.layouts import as_images
 from pipeline.config.errors import quoted
@@ -35,7 +36,7 @@ def read_json_records(path: Path, split: Split, form: Form, labelled: bool) -> R
     """Return the images, ids and labels of a JSON file. Records are read one by one.
 
     A list of numbers, or of lists of numbers, is a channel; the channels are in the order of the file. Without declared
-    limits they are measured values with robust limits.
+    limits they are measured values with robust limits. Other numbers and texts are columns.
 
     Raises:
         BadInput: the file is no list of such records, a record has other keys than the first one, or it is not clear
@@ -54,12 +55,17 @@ def read_json_records(path: Path, split: Split, form: Form, labelled: bool) -> R
             raise BadInput(f"{path}: no list of {_LEAST_VALUES} numbers or more in a record, expected an image")
         id_ = _key(others, split.id_column, ID_NAMES, "id_column")
         label = _label(others, id_, split, labelled)
+        columns: dict[str, list[str]] = {
+            key: [] for key in others if key not in (id_, label) and isinstance(first[key], str | int | float)
+        }
 
         def rows() -> Iterator[np.ndarray]:
             for number, record in enumerate(_with(first, records)):
                 try:
                     ids.append(record[id_] if id_ else number)
                     labels.append(record[label] if label else None)
+                    for key, texts in columns.items():
+                        texts.append(str(record[key]))
                     yield np.array([[record[key] for key in channels]], np.float32)
                 except (KeyError, ValueError, TypeError) as error:
                     raise BadInput(f"{path}: record {number} (counted from 0) is not like the first: {error}") from None
@@ -74,6 +80,7 @@ def read_json_records(path: Path, split: Split, form: Form, labelled: bool) -> R
             labels=tidy(np.array(labels), "label") if label else None,
             label_column=quoted(label) if label else None,
             form=form,
+            columns=pd.DataFrame(columns, dtype=object) if columns else None,
         )
 
 

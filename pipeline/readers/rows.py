@@ -88,7 +88,7 @@ def read_test_rows(task: Ingest, form: Form, shape: tuple[int, ...], sample: Sam
                 f"{sample.path}: {len(sample.ids)} ids for the {raw.images.shape[0]} images of {path}, "
                 "which has no ids of its own"
             )
-        return Rows(raw.images, sample.ids, None, remark)
+        return Rows(raw.images, sample.ids, None, remark, raw.columns)
     images, ids, columns = _described_test_images(raw, path, task, sample)
     is_shared = path == Path(task.folder, task.train.images)
     with blame(f"{path}, whose ids are compared with those of {sample.path}"):
@@ -160,7 +160,8 @@ def _rows_of_label_file(
     if table.ids is None:
         if len(table.labels) != raw.images.shape[0]:
             raise BadInput(f"{source}: {len(table.labels)} labels for the {raw.images.shape[0]} images of {path}")
-        return Rows(raw.images, _own_ids(raw), table.labels, "", table.columns), table
+        columns = _joined(table.columns, raw.columns, fields)
+        return Rows(raw.images, _own_ids(raw), table.labels, "", columns), table
     images = _outside_test_folder(raw, path, task)
     keys, is_field = _keys(raw, fields, table)
     others = len(sample.ids) if path == Path(task.folder, task.test.images) else 0
