@@ -45,7 +45,7 @@ def test_pickles_of_every_protocol_come_back(folder, array, protocol, fortran, p
 
 @pytest.mark.parametrize("protocol", range(1, 6))
 def test_large_pixels_are_not_held_in_memory(tmp_path, protocol):
-    array = np.zeros((1000, 100, 200), np.uint8)
+    array = np.zeros((600, 100, 200), np.uint8)
     array[:, :50, :50] = np.random.default_rng(0).integers(0, 256, (50, 50))
     path = write(tmp_path / "large.pkl", pickle.dumps(array, protocol))
     with peak_memory() as peak:
