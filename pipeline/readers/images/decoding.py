@@ -133,7 +133,9 @@ def _shrink_while_decoding(image: Image.Image, size_pixels: tuple[int, int], fit
     """Let a JPEG decoder return every second, fourth or eighth pixel, if the result has far more than it needs."""
     height, width = size_pixels
     target = (height, width) if _lies(image) else (width, height)
-    image.draft(None, least_size(image.size, target, fit))  # None keeps the mode
+    least = least_size(image.size, target, fit)
+    if image.width >= 2 * least[0] and image.height >= 2 * least[1]:
+        image.draft(None, least)  # None keeps the mode
 
 
 def _lies(image: Image.Image) -> bool:

@@ -19,6 +19,7 @@ from pipeline.readers.raw import DamagedImage, Form, Part
 _PARTS_AHEAD = 2  # parts that are decoded while the caller works on an earlier one
 _PART_BYTES = 1 << 22  # what a processor's cache holds: the pixels are written to disk from there
 _MOST_JOB_FILES = 8
+_KEPT_BYTES = (1 << 25) - (1 << 16)  # glibc's largest threshold, less its own needs
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class FileImages:
             BadInput: an image is damaged and the form does not skip those, has another size, or has colours although
                 others are grey.
         """
+        _keep_freed_memory()
         cores = cpu_count()
         count = max(cores, _PART_BYTES // math.prod(self.image_shape))
         step = min(_MOST_JOB_FILES, -(-count // (2 * cores)))
@@ -88,6 +90,15 @@ class FileImages:
             raise mixed_sizes(self.folder, name, pixels.shape[:2], (height, width), self.files, self.form, self.places)
         row[:] = pixels
         return None
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc use the memory of one image for the next one, which nearly halves the time to decode large images.
+
+    By default it returns an image's memory to the kernel at once, which then clears all pages of the next image. Its
+    thresholds grow to the largest block that was freed (mallopt(3), M_MMAP_THRESHOLD). Other systems are not affected.
+    """
+    np.empty(_KEPT_BYTES, np.uint8)
 
 
 def _finished(pixels: np.ndarray, jobs: list[Future[list[str | None]]]) -> Part:
