@@ -1,5 +1,6 @@
 """A folder of raw files becomes an entry of params.yaml that loads."""
 
+import gzip
 import json
 
 import pytest
@@ -12,6 +13,7 @@ from pipeline.storage import paths
 from pipeline.storage.files import BadInput
 from tests.competitions import raw_files
 from tests.projects import ROOT, member, task, write_blobs, write_params
+from tests.raw_files import zip_bytes
 
 ROLES = {  # images of train and test, labels, of some competitions
     "alaska2-image-steganalysis": (".", "Test", None),
@@ -56,6 +58,18 @@ def test_labels_in_names_and_in_json_are_seen(name, classes, tmp_path, monkeypat
     paths.PARAMS.write_text(text)
     ingest.ingest(load_params(paths.PARAMS), "photos")
     assert json.loads((paths.arrays("photos") / "about.json").read_text())["classes"] == classes
+
+
+def test_tables_may_be_packed_as_kaggle_has_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    raw_files.write("aptos2019-blindness-detection", tmp_path / "raw")
+    for name, packed in (("train.csv", gzip.compress), ("sample_submission.csv", zip_bytes)):
+        path = tmp_path / "raw" / name
+        packed_path = path.with_name(f"{name}.gz" if packed is gzip.compress else f"{name}.zip")
+        packed_path.write_bytes(packed(path.read_bytes()))
+        path.unlink()
+    new.new("eyes", paths.PARAMS.parent / "raw")
+    assert "48 train and 16 test images of 40x40x3, 5 classes" in ingest.ingest(load_params(paths.PARAMS), "eyes")
 
 
 def test_a_table_of_pixels_is_its_own_label_file(tmp_path, monkeypatch):

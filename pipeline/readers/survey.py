@@ -10,10 +10,11 @@ import numpy as np
 
 from pipeline.config.errors import BadInput
 from pipeline.readers.csv_table import Table, sniff
+from pipeline.readers.folders import SUFFIXES
 from pipeline.readers.images.decoding import look
 from pipeline.readers.raw import Form
 
-PICTURES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".npy", ".dcm")
+_TABLES = re.compile(r"\.csv(\.(gz|zip))?$", re.IGNORECASE)
 _ARRAYS = re.compile(r"\.(csv|pkl|pickle|npz|npy|json|bson)(\.(gz|zip))?$", re.IGNORECASE)
 _TRAIN, _TEST = re.compile(r"train(?!er)", re.IGNORECASE), re.compile(r"test", re.IGNORECASE)
 _SAMPLE, _SUBMISSION = re.compile(r"sample", re.IGNORECASE), re.compile(r"submission", re.IGNORECASE)
@@ -71,8 +72,8 @@ def survey(folder: Path) -> Survey:
         FileNotFoundError: there is no such folder.
     """
     names = sorted(_visible(folder))
-    pictures = [name for name in names if Path(name).suffix.lower() in PICTURES]
-    tables = [name for name in names if Path(name).suffix.lower() == ".csv"]
+    pictures = [name for name in names if name.lower().endswith(SUFFIXES)]
+    tables = [name for name in names if _TABLES.search(name)]
     sample = _sample(folder, tables)
     arrays = [name for name in names if _ARRAYS.search(name) and name != sample.path.relative_to(folder).as_posix()]
     folders = _folders(pictures) or [Source(name) for name in arrays]
