@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-_PIECE_BYTES = 1 << 22
+_PIECE_BYTES = 1 << 20
 
 
 def on_disk(parts: Iterable[np.ndarray]) -> np.ndarray:
