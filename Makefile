@@ -8,6 +8,7 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 repro: environment  ## run all stages: from raw files to submissions and a table of scores
 	python -m pipeline repro
 	@cat report/summary.md
+	@echo "Open $(CURDIR)/report/index.html in a browser: it shows what the members get wrong, and what to do next."
 
 published-%: environment  ## repeat report a, b, c, d or e (SCALE=small: only see that it runs)
 	python -m published $* $(if $(filter small,$(SCALE)),--small)

@@ -1,6 +1,5 @@
 """Compare accuracy by minute: published systems and Podium's members, trained equally long on the same machine.
 
-    pip install -e ".[benchmarks]"
     FASHION_MNIST_DIR=<folder> python -m benchmarks.race WORK [--minutes 20] [MEMBER ...]
 
 Trains the members of benchmarks/race.yaml one after another on all training rows. Each is scored on test images ten

@@ -1,6 +1,5 @@
 """Measure how the price-sum accuracy falls with fewer images, and with fewer items in the pool.
 
-    pip install -e ".[benchmarks]"
     FASHION_MNIST_DIR=<folder> python -m benchmarks.sizes WORK
 
 The member `price_sum-fast` of benchmarks/params.yaml trains on the first 1 000 to 60 000 training images of a pool of

@@ -24,7 +24,7 @@ from features.ranks import ranks
 Loss = Callable[[np.ndarray, np.ndarray], float]  # of probabilities (n, classes) and labels
 Losses = Callable[[np.ndarray], np.ndarray]  # of mixtures (k, ...) of members: one each (k,)
 RANK = "rank"
-METHODS = ("mean", "greedy", "convex", "stacking", RANK)
+METHODS = ("best_member", "mean", "greedy", "convex", "stacking", RANK)
 LEAST_BAG = 4  # members; smaller bags are too weak
 PATIENCE_ROUNDS = 8  # of greedy selection by a metric, which takes much longer than by log-loss
 MOVES = (0.2, 0.1, 0.05, 0.02)  # of weight, from one member to another
@@ -134,10 +134,11 @@ def fit_blends(
     Args:
         members: calibrated probabilities (members, n, classes).
         labels: class indices (n,).
-        methods: some of METHODS: `mean`; `greedy`, selection with replacement on the loss (Caruana et al., "Ensemble
-            selection from libraries of models", 2004); `convex`, the weights with the lowest loss; `stacking`, which
-            always minimises log-loss (Wolpert, "Stacked generalization", 1992); `rank`, the weights of ranks with the
-            lowest loss, for two classes and a loss that depends on the rows' order alone.
+        methods: some of METHODS: `best_member`, the one with the lowest loss, alone; `mean`; `greedy`, selection with
+            replacement on the loss (Caruana et al., "Ensemble selection from libraries of models", 2004); `convex`, the
+            weights with the lowest loss; `stacking`, which always minimises log-loss (Wolpert, "Stacked
+            generalization", 1992); `rank`, the weights of ranks with the lowest loss, for two classes and a loss that
+            depends on the rows' order alone.
         greedy: settings of the method `greedy`.
         loss: of probabilities (n, classes) and labels (n,), to be minimised; by default the log-loss.
         peers: (n,), for `rank`: rows with the same number are ranked among themselves; by default all rows.
@@ -149,7 +150,9 @@ def fit_blends(
     blends: dict[str, AnyBlend] = {}
     equal = np.full(len(members), 1 / len(members))
     for method in methods:
-        if method == "mean":
+        if method == "best_member":
+            blends[method] = Blend(np.eye(len(members))[selected[1](selected[0]).argmin()])
+        elif method == "mean":
             blends[method] = Blend(equal)
         elif method == "greedy":
             blends[method] = Blend(_bagged_weights(*selected, greedy))

@@ -28,6 +28,9 @@ from pipeline.storage.summaries import load_roster
 from pipeline.storage.task_data import TaskData
 from pipeline.storage.task_metric import load_metric
 
+MOST_LEFT_OUT = 12  # members for each of which an ensemble without it is fitted
+FEW = 50  # resamples for each member, of a metric whose interval needs them
+
 
 def ensemble(params: Params, key: str) -> str:
     """Write the ensemble's weights, temperatures and scores, `oof.npz` and `test.npz`."""
@@ -44,6 +47,11 @@ def ensemble(params: Params, key: str) -> str:
     test, gain = honest.ensemble.of_models(tests)
     summary = _summary(honest, members, oof, labels, folds, options.seed, metric)
     summary["averaging_gain_in_log_loss"] = gain
+    if 1 < len(members) <= MOST_LEFT_OUT:
+        with blame(f"{paths.folds(key)}, whose held-out rows the ensemble is fitted on"):
+            added = _added_by_members(honest, oof, labels, folds, greedy, metric)
+        for name, gain_of_member in zip(members, added, strict=True):
+            summary["members"][name]["adds"] = gain_of_member
     with writing(paths.ensemble(key)) as part:
         part.mkdir()
         save_predictions(part / "oof.npz", Predictions(ids, honest.probabilities, classes, folds[:, 0]))
@@ -111,11 +119,31 @@ def _summary(
         "decision": metric.fit(fitted, labels).as_json(),
         "best_member": {"name": members[best], **score_with_interval(metric, predictions[best], labels)},
         "gain_over_best_member": paired_gain(metric, together, predictions[best], labels, seed),
+        "members": {
+            name: {}
+            if index == best
+            else {"gain_over_best_member": paired_gain(metric, prediction, predictions[best], labels, seed, FEW)}
+            for index, (name, prediction) in enumerate(zip(members, predictions, strict=True))
+        },
         "error_correlation": dict(
             zip(members, error_correlation(_wrong(metric, predictions, oof, labels)), strict=True)
         ),
         **({"sets": _set_scores(metric, together, honest.probabilities, labels)} if labels.ndim == 2 else {}),
     }
+
+
+def _added_by_members(
+    honest: HonestEnsemble, oof: np.ndarray, labels: np.ndarray, folds: np.ndarray, greedy: Greedy, metric: Metric
+) -> list[dict[str, float]]:
+    """Return for each member by how much the ensemble is better than one that was fitted without the member."""
+    parts = scoring_parts(folds[:, 0])
+    together = metric.honest(honest.probabilities, labels, parts)
+    gains = []
+    for index in range(len(oof)):
+        others = honest_ensemble(np.delete(oof, index, axis=0), labels, folds, honest.method, greedy, metric)
+        without = metric.honest(others.probabilities, labels, parts)
+        gains.append(paired_gain(metric, together, without, labels, greedy.seed, FEW))
+    return gains
 
 
 def _wrong(metric: Metric, predictions: list[np.ndarray], oof: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -138,9 +166,12 @@ def _summary_line(summary: dict[str, Any]) -> str:
     gain, against = summary["gain_over_best_member"], summary["best_member"]["name"]
     score = with_bounds(summary["honest_score"], summary["low"], summary["high"])
     interval = f"{gain['gain']:+.4f} ({gain['low']:+.4f} to {gain['high']:+.4f})"
-    return (
+    line = (
         f"{summary['method']} of {shares}; honest out-of-fold {summary['metric']} {score}, {interval} against {against}"
     )
+    if gain["gain"] > 0 or len(summary["weights"]) == 1 or summary["method"] == "best_member":
+        return line
+    return f"{line}; not better than {against} alone, which 'ensemble: {{method: best_member}}' submits"
 
 
 if __name__ == "__main__":

@@ -24,7 +24,10 @@ from pipeline.storage.task_metric import load_metric
 from pipeline.storage.tuned_options import load_tuned
 from pipeline.training.fold_jobs import ALL_ROWS
 from pipeline.training.inputs import load_inputs, test_time_augmentation
+from pipeline.training.item_prices import has_items, item_prices
 from pipeline.training.network import averaged_probabilities, load_model, table_columns
+
+EXAMINED_ROWS, ITEM_EXAMPLES = 500, 12  # of the first fold; wrong images that are kept, and as many right ones
 
 
 def predict(params: Params, key: str) -> str:
@@ -53,6 +56,8 @@ def predict(params: Params, key: str) -> str:
             save_predictions(part / repeat_oof(repeat), of_repeat)
         _save_tests(part, data, member, test.ids, tests)
         save_json(part / "metrics.json", metrics)
+        if has_items(member):
+            save_json(part / "items.json", _item_examples(data, member, key))
     with writing(paths.test_times(data.task, key)) as part:
         save_json(part, {"seconds_to_test": round(seconds, 3)})
     score = with_bounds(metrics["score"], metrics["low"], metrics["high"])
@@ -68,6 +73,28 @@ def _scores(metric: Metric, oof: np.ndarray, labels: np.ndarray, folds: np.ndarr
         "decision": metric.fit(oof, labels).as_json(),
         **report(oof, labels),
     }
+
+
+def _item_examples(data: TaskData, member: Member, key: str) -> list[dict[str, Any]]:
+    """Return validation images of the first fold with their items and prices: the first wrong sums, then right ones."""
+    rows = np.flatnonzero(data.folds == 0)[:EXAMINED_ROWS]
+    items, chances = item_prices(member, data, load_model(paths.models(data.task, key) / "fold-0.keras"), rows)
+    sums = chances.argmax(axis=1)
+    wrong = sums != data.labels[rows]
+    places = [*np.flatnonzero(wrong)[:ITEM_EXAMPLES], *np.flatnonzero(~wrong)[:ITEM_EXAMPLES]]
+    return [
+        {
+            "id": data.train_ids[rows[place]].item(),
+            "sum": data.classes[sums[place]],
+            "label": data.classes[data.labels[rows[place]]],
+            "probability": round(float(chances[place].max()), 4),
+            "items": [
+                {"box": item.box, "price": item.price, "probability": round(item.probability, 4)}
+                for item in items[place]
+            ],
+        }
+        for place in places
+    ]
 
 
 def _save_tests(part: Path, data: TaskData, member: Member, ids: np.ndarray, tests: np.ndarray) -> None:

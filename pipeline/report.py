@@ -1,8 +1,10 @@
-"""`python -m pipeline.report`: write a summary and a full comparison of all trained members and their scores.
+"""`python -m pipeline.report`: write a page to look at, a table of scores and a comparison of all members.
 
-It also writes the folders `metrics/` and `plots/` for `dvc metrics` and `dvc plots`.
+It shows what the run has so far: without trained members, the data alone. It also writes the folders `metrics/` and
+`plots/` for `dvc metrics` and `dvc plots`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,10 @@ import pandas as pd
 from features.labels.intervals import with_bounds
 from pipeline.reporting.dvc_metrics import save_metrics
 from pipeline.reporting.dvc_plots import save_plots
+from pipeline.reporting.page import TaskPart, page, task_part
+from pipeline.reporting.suspects import Suspects
 from pipeline.reporting.tables import markdown
+from pipeline.reporting.task_run import TaskRun
 from pipeline.running.stage import Params, run
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput, load_json, writing
@@ -51,32 +56,50 @@ IN_SUMMARY = (
 
 
 def report(params: Params) -> str:
-    """Write `summary` (members and ensembles) and `comparison` (all metrics of the members), as Markdown and CSV.
+    """Write the page `index.html`, lists of suspected label errors, `summary` and `comparison` (Markdown and CSV).
 
-    The report contains the members that have predictions so far.
+    They contain what the run has so far. Without any predictions there are no tables.
 
     Raises:
-        BadInput: no member has predictions yet.
+        BadInput: no task has data yet, or a file of the run is damaged.
     """
-    all_members = [
-        (member.task, name) for task in params.tasks for name, member in params.members.items() if member.task == task
-    ]
+    names = {task: tuple(n for n, member in params.members.items() if member.task == task) for task in params.tasks}
+    task_parts = [task_part(TaskRun(task, members)) for task, members in names.items()]
+    all_members = [(task, name) for task, members in names.items() for name in members]
     predicted_members = [member for member in all_members if paths.predictions(*member).exists()]
-    if not predicted_members:
-        raise BadInput("artifacts: no member has predictions yet, expected one at least; run dvc repro")
-    members = pd.DataFrame([_metrics(*member) for member in predicted_members])
-    rows = [row for task in params.tasks for row in (*_member_rows(members, task), *_ensemble_rows(task))]
+    if not predicted_members and not any(part.contents for part in task_parts):
+        raise BadInput("artifacts: no task has data yet, expected one at least; run dvc repro")
     predicted_by_task = {task: [name for other, name in predicted_members if other == task] for task in params.tasks}
+    with writing(paths.PAGE.parent) as folder:
+        folder.mkdir()
+        (folder / paths.PAGE.name).write_text(page(task_parts), encoding="utf-8")
+        _write_suspects(folder / "suspects", task_parts)
+        if predicted_members:
+            _write_tables(folder, params, predicted_members)
     for folder, save in ((paths.METRICS, save_metrics), (paths.PLOTS, save_plots)):
         with writing(folder) as part:
             part.mkdir()
             save(part, predicted_by_task)
-    with writing(paths.SUMMARY.parent) as part:
-        part.mkdir()
-        _save(part / "summary", pd.DataFrame(rows), f"# Podium\n\n{{}}\n\n{NOTE}{_warnings(params)}")
-        _save(part / "comparison", members, f"# Members compared\n\n{{}}\n\n{COMPARISON_NOTE}")
     missing = ", ".join(name for task, name in all_members if (task, name) not in predicted_members)
-    return f"{paths.SUMMARY} with {len(rows)} rows" + (f", not yet with {missing}," if missing else "")
+    return f"{paths.PAGE} to open in a browser" + (f", not yet with {missing}," if missing else "")
+
+
+def _write_suspects(folder: Path, parts: Sequence[TaskPart]) -> None:
+    """Write a CSV of suspected label errors for each task with predictions, the most suspicious first."""
+    folder.mkdir()
+    for part in parts:
+        content = part.contents.get("suspects")
+        if isinstance(content, Suspects):
+            rows = [(suspect.id, suspect.label, suspect.suggestion, suspect.quality) for suspect in content.listed]
+            table = pd.DataFrame(rows, columns=["id", "label", "suggestion", "quality"])
+            table.to_csv(folder / f"{part.task}.csv", index=False)
+
+
+def _write_tables(folder: Path, params: Params, predicted_members: list[tuple[str, str]]) -> None:
+    members = pd.DataFrame([_metrics(*member) for member in predicted_members])
+    rows = [row for task in params.tasks for row in (*_member_rows(members, task), *_ensemble_rows(task))]
+    _save(folder / "summary", pd.DataFrame(rows), f"# Podium\n\n{{}}\n\n{NOTE}{_warnings(params)}")
+    _save(folder / "comparison", members, f"# Members compared\n\n{{}}\n\n{COMPARISON_NOTE}")
 
 
 def _warnings(params: Params) -> str:

@@ -22,7 +22,7 @@ from pipeline.training.batches import batch_size_for, steps_per_epoch
 from pipeline.training.class_shares import check_imbalance
 from pipeline.training.fold import FoldJob, is_finished, train_fold
 from pipeline.training.fold_jobs import fold_jobs, job_on_all_rows, key_of, summary_of
-from pipeline.training.network import check_sizes, size_of
+from pipeline.training.network import check_sizes, layers_of, size_of
 
 
 def train(params: Params, key: str) -> str:
@@ -36,7 +36,7 @@ def train(params: Params, key: str) -> str:
     member, state = load_tuned(task, key), paths.resume(task, key)
     check_imbalance(member, key)
     with blame(paths.PARAMS):
-        size = size_of(member)
+        size, layers = size_of(member), layers_of(member)
         check_sizes(member)
     folder = state / key_of(member, task)
     jobs = [replace(job, trackers=tuple(trackers)) for job in fold_jobs(member, key, folder)]
@@ -56,6 +56,7 @@ def train(params: Params, key: str) -> str:
             history = pd.read_csv(job.folder / "history.csv").drop(columns="seconds")
             history.to_csv(part / f"{job.folder.name}.csv", index=False)
         save_json(part / "run.json", {**summary, "runs": runs})
+        save_json(part / "layers.json", layers)
     with writing(paths.times(task, key)) as part:
         save_json(part, {"seconds_per_epoch": seconds})
     keep_only(folder)

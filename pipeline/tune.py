@@ -34,7 +34,7 @@ def tune(params: Params, key: str) -> str:
     if not (member.tune.trials or member.tune.seconds):
         _save(member, key, {"trials": {}})
         return _teacher_summary(member)
-    from pipeline.tuning.study_page import page, score_text, summary
+    from pipeline.tuning.results import score_text, summary, trials
 
     study = _run_search(member, key)
     study_summary = summary(study, member.task)
@@ -44,7 +44,7 @@ def tune(params: Params, key: str) -> str:
     lock = paths.journal(member.task, key).with_suffix(".lock")
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock):  # several processes may search at once and end together
-        _save(tuned_member, key, study_summary, page(study, key, study_summary))
+        _save(tuned_member, key, study_summary, trials(study))
     counts = ", ".join(f"{count} {state}" for state, count in study_summary["trials"].items())
     against = f", the defaults {defaults['validation_score']:.4f}" if defaults else ""
     score = f"{study_summary['metric']} {score_text(best)}"
@@ -126,13 +126,13 @@ def _run_trial(job: "TrialJob") -> float | None:
     return run_trial(job)
 
 
-def _save(member: Member, key: str, summary: dict, page: str = "") -> None:
+def _save(member: Member, key: str, summary: dict, trials: dict | None = None) -> None:
     path, folder = paths.tuning(member.task, key), paths.study(member.task, key)
     with writing(folder) as part:
         part.mkdir()
         save_json(part / "study.json", summary)
-        if page:
-            (part / "study.html").write_text(page, encoding="utf-8")
+        if trials:
+            save_json(part / "trials.json", trials)
     with writing(path) as part:
         entry = {name: value for name, value in member.model_dump().items() if name != "tune"}
         save_json(part, entry | extra_digests(member))

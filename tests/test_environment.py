@@ -67,7 +67,7 @@ def test_an_absent_environment_is_created_and_an_interrupted_one_completed(tmp_p
         assert result.returncode == 0, result.stderr
     installs = [line for line in log.read_text().splitlines() if "install" in line]
     assert installs == [
-        *["-m pip install --quiet --editable .[test,benchmarks] --constraint requirements.lock"],
-        *["-m pip install --quiet --editable .[test,benchmarks]"],
-        *["-m pip install --quiet --editable .[test,benchmarks] --constraint requirements.lock"],
+        *["-m pip install --quiet --editable .[test] --constraint requirements.lock"],
+        *["-m pip install --quiet --editable .[test]"],
+        *["-m pip install --quiet --editable .[test] --constraint requirements.lock"],
     ]

@@ -31,10 +31,10 @@ def params(tmp_path, monkeypatch):
 
 
 def write_results() -> None:
-    run = {"name": "fold-0", "epochs": 3, "loss": 0.1, "accuracy": 0.9, "val_loss": 0.2, "val_accuracy": 0.8}
+    columns = {"loss": 0.1, "accuracy": 0.9, "val_loss": 0.2, "val_accuracy": 0.8}
+    run = {"name": "fold-0", "epochs": 3, "best_epoch": 1, **columns}
     size = {"architecture": "fast", "layers": 8, "parameters": 1234, "flops": 2e6}
     write(paths.models("shoes", "shoes-a") / "run.json", {**size, "runs": [run]})
-    columns = {"loss": 0.1, "accuracy": 0.9, "val_loss": 0.2, "val_accuracy": 0.8}
     pd.DataFrame([{"epoch": 1, **columns}]).to_csv(paths.models("shoes", "shoes-a") / "fold-0.csv", index=False)
     write_task("shoes", ["heel", "boot"], [0, 1])
     np.save(paths.images("shoes") / "train_ids.npy", np.arange(2))
@@ -81,6 +81,6 @@ def test_the_page_repeats_what_the_audit_warns_of(params):
     assert "* shoes: 2 of 9 train images have one colour only\n" in paths.SUMMARY.read_text()
 
 
-def test_without_predictions_there_is_nothing_to_show(params):
-    with pytest.raises(BadInput, match="no member has predictions yet"):
+def test_without_any_results_there_is_nothing_to_show(params):
+    with pytest.raises(BadInput, match="no task has data yet"):
         report(params)

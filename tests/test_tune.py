@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 
 from features.labels.intervals import bounds, with_bounds
 from models import ARCHITECTURES
-from pipeline import ingest, prepare, roster, split, tune
+from pipeline import ingest, prepare, report, roster, split, tune
 from pipeline.config.options import decode, options_model
 from pipeline.config.parsing import parse
 from pipeline.config.schema import Member, Tune, load_params
@@ -137,12 +137,14 @@ def test_another_space_or_entry_starts_another_study(project, fake_runs, changes
 
 
 @pytest.mark.slow
-def test_a_person_finds_tables_and_plots(project, fake_runs):
-    tune.tune(project(tune={"trials": 8, "space": SMALL}), "m")
-    page = (paths.study("blobs", "m") / "study.html").read_text()
+def test_the_report_shows_tables_and_plots(project, fake_runs):
+    params = project(tune={"trials": 8, "space": SMALL})
+    tune.tune(params, "m")
+    report.report(params)
+    page = paths.PAGE.read_text()
     for text in ("Optimization History", "Parallel Coordinate", "Hyperparameter Importances", "Intermediate Values"):
         assert text in page
-    for text in ("<th>defaults</th>", "validation accuracy", "options.filters", "too good"):
+    for text in ("params.yaml</th>", "validation accuracy", "options.filters", "too good"):
         assert text in page
 
 

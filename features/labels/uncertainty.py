@@ -53,12 +53,12 @@ def gain_interval(right: np.ndarray, than: np.ndarray, seed: int) -> dict[str, f
 
 
 def paired_gain(
-    metric: Metric, first: np.ndarray, second: np.ndarray, labels: np.ndarray, seed: int
+    metric: Metric, first: np.ndarray, second: np.ndarray, labels: np.ndarray, seed: int, resamples: int = RESAMPLES
 ) -> dict[str, float]:
     """Return by how much the first predictions are better, with the 95 % interval of a paired bootstrap."""
     if metric.hits is not None:
         return gain_interval(metric.right(first, labels), metric.right(second, labels), seed)
-    gains = resampled_gains(metric, first, second, labels, seed)
+    gains = resampled_gains(metric, first, second, labels, seed, resamples)
     low, high = np.quantile(gains, QUANTILES).tolist()
     gain = metric.gain(metric.of(first, labels), metric.of(second, labels))
     return {"gain": gain, "low": min(low, gain), "high": max(high, gain)}

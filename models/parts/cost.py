@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import keras
 from keras import layers
@@ -29,6 +30,19 @@ def flops(model: keras.Model) -> int:
     takes about three times as many: the forward pass, the gradients of activations, the gradients of weights.
     """
     return sum(_flops(layer) for layer in leaves(model))
+
+
+def layer_rows(model: keras.Model) -> list[dict[str, Any]]:
+    """Return a row for each layer in order: its `kind`, the `shape` of its output for one image, parameters, FLOPs."""
+    return [
+        {
+            "kind": type(layer).__name__,
+            "shape": list(layer.output.shape[1:]),
+            "parameters": layer.count_params(),
+            "flops": _flops(layer),
+        }
+        for layer in leaves(model)
+    ]
 
 
 def leaves(model: keras.Model) -> Iterator[keras.Layer]:

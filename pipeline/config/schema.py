@@ -92,7 +92,7 @@ class Predict(Block):
 class Ensemble(Block):
     """The combination of members, see docs/ensembling.md."""
 
-    method: Literal["mean", "greedy", "convex", "stacking", "rank", "auto"] = "greedy"
+    method: Literal["best_member", "mean", "greedy", "convex", "stacking", "rank", "auto"] = "greedy"
     rounds: int = Field(50, ge=1, le=10_000, description="of greedy selection")
     bags: int = Field(10, ge=1, le=1000, description="of greedy selection, each of a random half of the members")
     seed: Seed = 0

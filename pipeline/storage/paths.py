@@ -11,6 +11,7 @@ SUMMARY = Path("report/summary.md")
 METRICS = Path("metrics")  # for `dvc metrics`, kept in git
 PLOTS = Path("plots")  # for `dvc plots`
 TENSORBOARD = Path("tensorboard")  # event files, which may be deleted at any time
+PAGE = Path("report/index.html")
 ABLATIONS = Path("ablations")
 LEDGER = Path("submissions/ledger.csv")
 COMPILED = Path(".compiled")  # programs of the JAX backend, which may be deleted at any time

@@ -2,6 +2,7 @@
 
 from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,7 +13,7 @@ from features.labels.targets import probabilities
 from models.parts import wrap
 from models.parts.columns import encoder, with_columns
 from models.parts.compiling import jit_compile
-from models.parts.cost import flops, weighted_layers, without_weights
+from models.parts.cost import flops, layer_rows, weighted_layers, without_weights
 from models.parts.grid import apply_to_cells
 from models.parts.sums import PriceSums
 from pipeline.config.schema import Member, Predict
@@ -98,6 +99,12 @@ def size_of(member: Member) -> dict[str, int]:
     with without_weights():
         model = build_model(member)
         return {"parameters": model.count_params(), "layers": weighted_layers(model), "flops": passes * flops(model)}
+
+
+def layers_of(member: Member) -> list[dict[str, Any]]:
+    """Return a row for each layer of the member's network, see `models.parts.cost.layer_rows`."""
+    with without_weights():
+        return layer_rows(build_model(member))
 
 
 def predict_logits(

@@ -1,0 +1,63 @@
+"""Suspected label errors, by confident learning on out-of-fold probabilities.
+
+Northcutt, Jiang and Chuang, "Confident learning: estimating uncertainty in dataset labels", 2021. The package cleanlab
+implements the method, too; its licence, the AGPL, does not fit a project under the MIT licence.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from features.labels.targets import as_binary
+
+
+@dataclass(frozen=True)
+class LabelQuality:
+    """How well each row's label fits its out-of-fold probabilities."""
+
+    score: np.ndarray  # (n,) -1..1, the probability of the label less that of the best other class; low is suspicious
+    column: np.ndarray  # (n,) the class that the row more likely has, or the label to add to a set or to take from it
+    is_suspect: np.ndarray  # bool (n,), whether the confident joint counts the row as mislabelled
+
+    @property
+    def order(self) -> np.ndarray:
+        """The rows (n,): suspects first, and among equals the lowest score first."""
+        return np.lexsort((self.score, ~self.is_suspect))
+
+
+def label_quality(probabilities: np.ndarray, labels: np.ndarray) -> LabelQuality:
+    """Return the quality of each row's label.
+
+    A class's threshold is the mean probability of the class over the rows with that label: the self-confidence that is
+    normal for it. A row counts as of another class if the class's probability reaches its threshold, and is the highest
+    among the classes that do. So a class that the model always doubts does not fill the list with its rows.
+
+    Args:
+        probabilities: (n, classes), of models that were not trained on the rows.
+        labels: class indices (n,), or indicators of label sets (n, classes), each column of which is judged by itself.
+    """
+    if labels.ndim == 1:
+        return _of_classes(probabilities, labels)
+    count = labels.shape[1]
+    columns = [_of_classes(as_binary(probabilities[:, [i]]), labels[:, i].astype(int)) for i in range(count)]
+    scores = np.stack([column.score for column in columns], axis=1)
+    suspects = np.stack([column.is_suspect for column in columns], axis=1)
+    worst = np.where(suspects, scores - 2, scores).argmin(axis=1)  # a suspect column before any other
+    rows = np.arange(len(labels))
+    return LabelQuality(scores[rows, worst], worst, suspects[rows, worst])
+
+
+def _of_classes(probabilities: np.ndarray, labels: np.ndarray) -> LabelQuality:
+    rows, count = np.arange(len(labels)), probabilities.shape[1]
+    own = probabilities[rows, labels]
+    sizes = np.bincount(labels, minlength=count)
+    with np.errstate(invalid="ignore"):
+        thresholds = np.bincount(labels, weights=own, minlength=count) / sizes  # NaN for a class without rows
+    confident = np.where(probabilities >= thresholds, probabilities, -1.0)
+    likely = confident.argmax(axis=1)
+    others = probabilities.astype(np.float64)
+    others[rows, labels] = -1
+    best_other = others.argmax(axis=1)
+    is_suspect = (confident[rows, likely] >= 0) & (likely != labels)
+    column = np.where(is_suspect, likely, best_other)
+    return LabelQuality(own - others[rows, best_other], column, is_suspect)
