@@ -2,6 +2,8 @@
 
 import csv
 import itertools
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -187,7 +189,12 @@ def test_published_figures_are_complete(report):
             assert row.member in params.members
     named = {*figures["member"]}
     assert params.members.keys() - named <= {"c-modified-resnet-27"}  # of which the report gives no figure
-    assert f"Report {report.upper()}: at most " in plan(report)
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_an_entry_opens_with_its_plan(report):
+    text = (ROOT / "published" / report / "params.yaml").read_text()
+    assert "".join(f"# {line}".rstrip() + "\n" for line in plan(report).splitlines()) in text
 
 
 def test_measured_figures_are_beside_the_published_ones(tmp_path):
@@ -207,6 +214,18 @@ def test_measured_figures_are_beside_the_published_ones(tmp_path):
     assert (
         "(small)" in (tmp_path / "published.md").read_text() and "<table" in (tmp_path / "published.html").read_text()
     )
+
+
+@pytest.mark.slow
+def test_what_runs_in_the_folder_of_a_report_never_stops_the_project(tmp_path):
+    (tmp_path / ".dvcignore").write_text((ROOT / ".dvcignore").read_text())
+    (tmp_path / "dvc.yaml").write_text("stages: {own: {cmd: echo}}")
+    (tmp_path / ".published" / "a").mkdir(parents=True)
+    (tmp_path / ".published" / "a" / "dvc.yaml").write_text("stages: [broken")
+    for command in (["init", "--no-scm", "--quiet"], ["repro", "--dry"]):
+        done = subprocess.run([sys.executable, "-m", "dvc", *command], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert "/.published/" in (ROOT / ".gitignore").read_text().splitlines()
 
 
 AUDIT = list(csv.DictReader((ROOT / "published" / "audit.csv").open(newline="")))
