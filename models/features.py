@@ -33,7 +33,8 @@ def build(
     Args:
         backbone: as for `pretrained`.
         weights: as for `pretrained`.
-        size_pixels: longer side of the images that the backbone gets; None: as in its own training.
+        size_pixels: side of a square with as many pixels as the images that the backbone gets, which keep their aspect
+            ratio. None: as in its own training.
         flip: add the mirrored image as a second view; an image's features are the mean over its views.
         c: inverse strength of the penalty, as in scikit-learn. None: chosen for each fold on its training rows.
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from pipeline.config.errors import BadInput, quoted
 from pipeline.config.fields import NAME, NAME_RULE
 from pipeline.config.schema import load_params
-from pipeline.readers.new_entry import RECIPES, entry, needs
+from pipeline.readers.new_entry import NAMES, entry, needs
 from pipeline.readers.survey import measure, survey
 from pipeline.running.stage import one_sentence
 from pipeline.running.usage import parser_of
@@ -62,7 +62,7 @@ def write(name: str, blocks: dict[str, str]) -> bool:
     is_demo = params is not None and all(task.ingest.folder.startswith(DEMO_FOLDER) for task in params.tasks.values())
     if params is not None and not is_demo:
         names = {*params.tasks, *params.members}
-        taken = [key for key in (name, *(f"{name}-{recipe.name}" for recipe in RECIPES)) if key in names]
+        taken = [key for key in (name, *(f"{name}-{member}" for member in NAMES)) if key in names]
         if taken:
             raise BadInput(f"{paths.PARAMS}: {taken[0]} is there already, expected another name")
     text = _with_blocks(HEADER if is_demo or not old else old, blocks)

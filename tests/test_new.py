@@ -8,6 +8,7 @@ import yaml
 
 from pipeline import ingest, new
 from pipeline.config.schema import load_params
+from pipeline.readers.new_entry import STRONG_EPOCHS
 from pipeline.readers.survey import survey
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput
@@ -118,10 +119,26 @@ def test_what_cannot_become_an_entry_changes_nothing(tmp_path, monkeypatch):
 def test_the_hours_rest_on_the_flops_of_the_networks():
     import models
     from models.parts.cost import flops, without_weights
-    from pipeline.readers.new_entry import RECIPES
+    from pipeline.readers.new_entry import FLOPS_PER_PIXEL
 
-    for recipe in RECIPES:
-        side = recipe.longest_pixels
+    for name, expected in FLOPS_PER_PIXEL.items():
+        is_architecture = name in models.ARCHITECTURES
+        options = {} if is_architecture else {"backbone": name, "weights": None}
         with without_weights():
-            model = models.build(recipe.architecture, (side, side, 3), 10, {})
-        assert flops(model) / side**2 == pytest.approx(recipe.flops_per_pixel, rel=0.05)
+            model = models.build(name if is_architecture else "pretrained", (128, 128, 3), 10, options)
+        assert flops(model) / 128**2 == pytest.approx(expected, rel=0.05), name
+
+
+@pytest.mark.parametrize(
+    ("installed", "backbone"), [(True, "efficientnet_lite0"), (False, "efficientnetv2b0")], ids=["package", "download"]
+)
+def test_photos_start_from_a_pretrained_network(tmp_path, monkeypatch, installed, backbone):
+    monkeypatch.chdir(tmp_path)
+    raw_files.write("dogs-vs-cats-redux-kernels-edition", tmp_path / "raw")
+    path = tmp_path if installed else None
+    monkeypatch.setattr("models.registry.backbones.Package.path", lambda package: path)
+    new.new("photos", paths.PARAMS.parent / "raw")
+    members = load_params(paths.PARAMS).members
+    assert [member.architecture for member in members.values()] == ["features", "pretrained"]
+    assert all(member.options["backbone"] == backbone for member in members.values())
+    assert members["photos-strong"].training.epochs == STRONG_EPOCHS

@@ -1,5 +1,6 @@
 """Feature vectors of images: what a pretrained network computes before its last layer, as the mean over views."""
 
+import math
 from dataclasses import dataclass
 
 import keras
@@ -15,7 +16,7 @@ class Extraction:
 
     backbone: str
     weights: str | None
-    size_pixels: int | None  # longer side of the network's images; None: as in the network's own training
+    size_pixels: int | None  # of the network's images; None: as in the network's own training
     flip: bool  # whether the mirrored image is a second view
 
 
@@ -29,8 +30,8 @@ def vectors(pixels: keras.KerasTensor, extraction: Extraction) -> keras.KerasTen
     height, width, channels = pixels.shape[1:]
     if channels == 1:
         pixels = layers.Concatenate(name="grey_to_rgb")([pixels, pixels, pixels])
-    longest = extraction.size_pixels or network.pixels
-    scale = max(longest / max(height, width), network.least_pixels / min(height, width))
+    side = extraction.size_pixels or network.pixels
+    scale = max(side / math.sqrt(height * width), network.least_pixels / min(height, width))
     size = round(scale * height), round(scale * width)
     if size != (height, width):
         pixels = layers.Resizing(*size, name="resize_to_backbone")(pixels)

@@ -65,9 +65,11 @@ def _of_keras(
 ) -> keras.Model:
     def build(weights: str | None, image_shape: tuple[int, ...]) -> keras.Model:
         with warnings.catch_warnings(action="ignore"):  # MobileNet warns that other sizes use the weights for 224
-            return family.build(
-                include_top=False, weights=weights, input_shape=image_shape, pooling="avg", name=BACKBONE, **options
+            network = family.build(
+                include_top=False, weights=weights, input_shape=image_shape, pooling="avg", **options
             )
+        network.name = BACKBONE  # EfficientNetV2 chooses its blocks by the name that it is built with
+        return network
 
     if weights is None:
         return build(None, image_shape)

@@ -9,19 +9,31 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from models.registry.backbones import PACKAGES
 from pipeline.readers.csv_table import read_text
 from pipeline.readers.survey import Pictures, Survey
 
 SMALL_PIXELS = 64  # images with sides up to this keep their size
 MOST_PIXELS = 128  # longer side at which larger images are stored
+PHOTO_PIXELS = 256  # the same for colour images
+LEAST_PHOTO_PIXELS = 48  # shorter side of colour images that count as photos
+LEAST_FEW_PIXELS = 24  # the same where there are at most FEW_IMAGES
+FEW_IMAGES = 10_000  # too few to learn from small images what ImageNet teaches
+SMALL_PHOTO_SIDE = 128  # of the network's images for photos with sides up to SMALL_PIXELS
 GROUP = re.compile(r"patient|subject|camera|location|plant_?id", re.IGNORECASE)  # a column with groups of rows
 NAMED = re.compile(r"[A-Za-z_-]+\.[0-9]+\.[A-Za-z]+")  # cat.0.jpg: the name of an image begins with its label
 FOLDS = 5
 CHANNELS = 3
 COPIES = 2  # of the stored images: in the workspace and in DVC's cache
-TRAINING_PASSES = 3  # a training step computes about three times as much as a prediction
+TRAINING_PASSES = 3 * (FOLDS - 1)  # in an epoch of all folds; a training step computes as much as three predictions
 MATMUL_SHARE = 0.5  # of the speed of a product of matrices, which a training reaches roughly
 MEASURED_SECONDS = 0.3
+NAMES = ("quick", "strong")
+OFFLINE, DOWNLOAD = "efficientnet_lite0", "efficientnetv2b0"  # a package has the weights of the first one
+FLOPS_PER_PIXEL = {"fast": 48_000, "deep_resnet": 72_300, OFFLINE: 15_350, DOWNLOAD: 28_900}  # of a prediction
+BACKBONE_PIXELS = 224  # side of the images on which these two were trained
+VIEWS = 2  # of the preset photos-fast
+STRONG_EPOCHS = 12  # of the preset photos-strong
 
 
 @dataclass(frozen=True)
@@ -30,33 +42,69 @@ class Recipe:
 
     name: str
     architecture: str
-    augment: str  # YAML
-    training: str  # YAML, without the epochs
-    epochs: int
-    longest_pixels: int  # longer side of the images that the network gets
-    flops_per_pixel: int  # of a prediction
+    settings: tuple[str, ...]  # lines of YAML
+    flops: int  # of all folds, for each training image
 
 
-RECIPES = (
-    Recipe(
-        "quick",
-        "fast",
-        "flip: true, shift_pixels: 2",
-        "optimiser: muon, learning_rate: 1e-2, weight_decay: 0.02",
-        epochs=8,
-        longest_pixels=64,
-        flops_per_pixel=48_000,
-    ),
-    Recipe(
-        "strong",
-        "deep_resnet",
-        "flip: true, rotation_degrees: 15, rescale_share: 0.2, erase_probability: 0.25",
-        "learning_rate: 2e-3, weight_decay: 0.05",
-        epochs=30,
-        longest_pixels=MOST_PIXELS,
-        flops_per_pixel=72_300,
-    ),
-)
+def recipes(pictures: Pictures) -> tuple[Recipe, Recipe]:
+    """Return the quick and the strong member for these images."""
+    shorter = min(pictures.height, pictures.width)
+    least = LEAST_FEW_PIXELS if pictures.count <= FEW_IMAGES else LEAST_PHOTO_PIXELS
+    is_photo = pictures.is_colour and shorter >= least
+    return _photo_recipes(pictures) if is_photo else _plain_recipes(pictures)
+
+
+def _plain_recipes(pictures: Pictures) -> tuple[Recipe, Recipe]:
+    return (
+        _plain_recipe(
+            pictures,
+            ("quick", "fast"),
+            "augment: {flip: true, shift_pixels: 2}",
+            "optimiser: muon, learning_rate: 1e-2, weight_decay: 0.02",
+            epochs=8,
+            longest_pixels=64,
+        ),
+        _plain_recipe(
+            pictures,
+            ("strong", "deep_resnet"),
+            "augment: {flip: true, rotation_degrees: 15, rescale_share: 0.2, erase_probability: 0.25}",
+            "learning_rate: 2e-3, weight_decay: 0.05",
+            epochs=30,
+            longest_pixels=MOST_PIXELS,
+        ),
+    )
+
+
+def _plain_recipe(
+    pictures: Pictures, names: tuple[str, str], augment: str, training: str, epochs: int, longest_pixels: int
+) -> Recipe:
+    """Return a member that learns from nothing, with images whose longer side has at most `longest_pixels`."""
+    height, width = _stored_size(pictures)
+    scale = min(1.0, longest_pixels / max(height, width, 1))
+    size = (height, width) if scale == 1 else (_eights(height * scale), _eights(width * scale))
+    resize = () if scale == 1 else (f"resize_pixels: [{size[0]}, {size[1]}]",)
+    name, architecture = names
+    flops = TRAINING_PASSES * epochs * FLOPS_PER_PIXEL[architecture] * size[0] * size[1]
+    return Recipe(name, architecture, (*resize, augment, f"training: {{epochs: {epochs}, {training}}}"), flops)
+
+
+def _photo_recipes(pictures: Pictures) -> tuple[Recipe, Recipe]:
+    """Return members with a pretrained network, which enlarges small photos."""
+    backbone = DOWNLOAD if PACKAGES[OFFLINE].path() is None else OFFLINE
+    is_small = max(pictures.height, pictures.width) <= SMALL_PIXELS
+    side = SMALL_PHOTO_SIDE if is_small else BACKBONE_PIXELS
+    quick = f"{{backbone: {backbone}, size_pixels: {side}}}" if is_small else f"{{backbone: {backbone}}}"
+    resize = (f"resize_pixels: [{side}, {side}]",) if is_small else ()
+    flops = FLOPS_PER_PIXEL[backbone] * side**2
+    return (
+        Recipe("quick", "features", ("preset: photos-fast", f"options: {quick}"), VIEWS * flops),
+        Recipe(
+            "strong",
+            "pretrained",
+            ("preset: photos-strong", f"options: {{backbone: {backbone}}}", *resize),
+            TRAINING_PASSES * STRONG_EPOCHS * flops,
+        ),
+    )
 
 
 def entry(name: str, files: Survey, pictures: Pictures) -> dict[str, str]:
@@ -119,27 +167,16 @@ def _fitting_metrics(files: Survey) -> list[str]:
 
 
 def _members(name: str, pictures: Pictures) -> str:
-    return "".join(
-        f"  {name}-{recipe.name}:\n"
-        f"    task: {name}\n"
-        f"    architecture: {recipe.architecture}\n"
-        f"{_resize(recipe, pictures)}"
-        f"    augment: {{{recipe.augment}}}\n"
-        f"    training: {{epochs: {recipe.epochs}, {recipe.training}}}\n"
-        for recipe in RECIPES
-    )
+    lines = [
+        line
+        for recipe in recipes(pictures)
+        for line in (f"  {name}-{recipe.name}:", *(f"    {line}" for line in _settings(name, recipe)))
+    ]
+    return "\n".join(lines) + "\n"
 
 
-def _resize(recipe: Recipe, pictures: Pictures) -> str:
-    size = _network_size(recipe, pictures)
-    return "" if size == _stored_size(pictures) else f"    resize_pixels: [{size[0]}, {size[1]}]\n"
-
-
-def _network_size(recipe: Recipe, pictures: Pictures) -> tuple[int, int]:
-    """Return (height, width) of a member's input."""
-    height, width = _stored_size(pictures)
-    scale = min(1.0, recipe.longest_pixels / max(height, width, 1))
-    return (height, width) if scale == 1 else (_eights(height * scale), _eights(width * scale))
+def _settings(name: str, recipe: Recipe) -> tuple[str, ...]:
+    return (f"task: {name}", f"architecture: {recipe.architecture}", *recipe.settings)
 
 
 def needs(files: Survey, pictures: Pictures) -> list[str]:
@@ -149,13 +186,8 @@ def needs(files: Survey, pictures: Pictures) -> list[str]:
         return []
     height, width = _stored_size(pictures)
     megabytes = math.ceil(COPIES * pictures.count * height * width * CHANNELS / 1e6)
-    flops_per_second = MATMUL_SHARE * _matmul_speed()
-    rows = len(files.train.files) * (FOLDS - 1) / FOLDS
-    hours = []
-    for recipe in RECIPES:
-        size = _network_size(recipe, pictures)
-        flops = TRAINING_PASSES * recipe.flops_per_pixel * size[0] * size[1] * rows * recipe.epochs * FOLDS
-        hours.append(f"{recipe.name} about {_hours(flops / flops_per_second)}")
+    speed, rows = MATMUL_SHARE * _matmul_speed(), len(files.train.files)
+    hours = [f"{recipe.name} about {_hours(rows * recipe.flops / speed)}" for recipe in recipes(pictures)]
     return [
         f"disk: about {megabytes} MB for the images, with DVC's cache; memory: about 2 GB",
         f"training with {FOLDS} folds on this CPU: {', '.join(hours)}",
@@ -182,11 +214,12 @@ def _scalar(value: str | None) -> str:
 
 
 def _stored_size(pictures: Pictures) -> tuple[int, int]:
-    """Return (height, width) at which the images are stored: sides of at most MOST_PIXELS, in multiples of eight."""
+    """Return (height, width) at which the images are stored: sides up to a limit, in multiples of eight."""
     longest = max(pictures.height, pictures.width)
     if longest <= SMALL_PIXELS and not pictures.is_mixed:
         return pictures.height, pictures.width
-    scale = min(1.0, MOST_PIXELS / longest)
+    most = PHOTO_PIXELS if pictures.is_colour else MOST_PIXELS
+    scale = min(1.0, most / longest)
     return _eights(pictures.height * scale), _eights(pictures.width * scale)
 
 

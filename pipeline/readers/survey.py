@@ -62,6 +62,7 @@ class Pictures:
     height: int  # of the median image; 0 if there are only files of arrays
     width: int
     is_mixed: bool
+    is_colour: bool = False
 
 
 def survey(folder: Path) -> Survey:
@@ -93,16 +94,18 @@ def measure(files: Survey) -> Pictures:
     assert files.train is not None and files.test is not None
     sources = {source.name: source for source in (files.train, files.test)}.values()
     pictures = [files.folder / source.name / file for source in sources for file in source.files]
-    sizes = []
+    sizes, channels = [], []
     for path in pictures[:: -(-len(pictures) // _MEASURED_FILES) or 1]:
         try:
-            sizes.append(look(path, Form()).size_pixels)
+            picture = look(path, Form())
         except (BadInput, OSError):  # `ingest` names a damaged image
             continue
+        sizes.append(picture.size_pixels)
+        channels.append(picture.channels)
     if not sizes:
         return Pictures(len(pictures), 0, 0, False)
     height, width = np.median(np.array(sizes), axis=0).round().astype(int).tolist()
-    return Pictures(len(pictures), height, width, len(set(sizes)) > 1)
+    return Pictures(len(pictures), height, width, len(set(sizes)) > 1, bool(np.median(channels) == 3))
 
 
 def _visible(folder: Path) -> Iterator[str]:
