@@ -24,7 +24,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from pipeline.config.changes import value_at, with_changes
@@ -63,8 +62,8 @@ class Variant:
     folder: Path
 
 
-def ablate(params: Params, ablation: Ablation) -> tuple[pd.DataFrame, list[list[list[dict]]]]:
-    """Train every variant, and return its rows and the histories of its epochs, a list a variant, a history a seed.
+def ablate(params: Params, ablation: Ablation) -> tuple[pd.DataFrame, list[list[pd.DataFrame]]]:
+    """Train every variant, and return its rows and the histories of its epochs, a list a variant, a table a seed.
 
     A row has the settings that some variant changes, `seed`, and the figures of the best and of the shown epoch. If the
     training diverges, its row has no figures, and there is no history.
@@ -85,7 +84,7 @@ def ablate(params: Params, ablation: Ablation) -> tuple[pd.DataFrame, list[list[
         for seed in range(ablation.seeds):
             figures, history = _train(variant, ablation, seed)
             rows.append({"variant": variant.title, **settings, "seed": seed, **figures})
-            histories[-1] += [history] if history else []
+            histories[-1] += [pd.DataFrame(history)] if history else []
     return pd.DataFrame(rows), histories
 
 
@@ -207,13 +206,9 @@ def main(arguments: list[str] | None = None) -> None:
         for suffix, text in ((".csv", table.to_csv(index=False)), (".md", page)):
             with writing(stem.with_name(stem.name + suffix)) as part:
                 part.write_text(text, encoding="utf-8")
-        curves = [[np.array([row[figure] for row in history]) for history in trainings] for trainings in histories]
+        with writing(stem.with_name(stem.name + ".svg")) as part:
+            write_figure(part, table, list(dict.fromkeys(rows["variant"])), histories, scores)
         print(page, end="")
-        try:
-            with writing(stem.with_name(stem.name + ".svg")) as part:
-                write_figure(part, table, list(dict.fromkeys(rows["variant"])), curves, scores)
-        except ImportError:
-            print(f"no figure {stem}.svg, because matplotlib is missing: pip install 'podium[benchmarks]'")
 
 
 if __name__ == "__main__":

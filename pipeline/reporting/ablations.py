@@ -3,11 +3,13 @@
 import math
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from scipy.stats import t
 
 TITLES = {"loss": "training loss", "accuracy": "training accuracy"}
+PANELS = ("accuracy", "val_accuracy", "loss", "val_loss")  # by epoch, for every member
 DIVERGED = "diverged"
 
 
@@ -67,38 +69,39 @@ def _cell(value: object, reach: float) -> str:
 
 
 def write_figure(
-    path: Path, table: pd.DataFrame, titles: list[str], curves: list[list[np.ndarray]], scores: list[str]
+    path: Path, table: pd.DataFrame, titles: list[str], histories: list[list[pd.DataFrame]], scores: list[str]
 ) -> None:
-    """Draw the curves of the variants, and their scores with intervals, as SVG.
+    """Draw figures of every variant by epoch, and its scores with intervals, as SVG.
 
     Args:
         path: the file.
         table: from `summary`.
         titles: of the variants, a row of the table each.
-        curves: for each variant, the score by epoch (epochs,) of each training that did not diverge.
-        scores: columns of the table, the first of which is that of the curves.
-
-    Raises:
-        ImportError: matplotlib is not installed.
+        histories: for each variant, the history of each training that did not diverge.
+        scores: columns of the table.
     """
-    from matplotlib.figure import Figure
+    figure = Figure(figsize=(15, max(5, 2 + 0.5 * len(titles))), layout="constrained")
+    grid = figure.add_gridspec(2, 3, width_ratios=[3, 3, 4])
+    for place, name in enumerate(PANELS):
+        axes = figure.add_subplot(grid[divmod(place, 2)])
+        axes.set(title=title_of(name), xlabel="epoch")
+        for index, trainings in enumerate(histories):
+            for history in trainings:
+                marker, alpha = "." if len(history) == 1 else None, 1 / math.sqrt(len(trainings))
+                axes.plot(history["epoch"], history[name], color=f"C{index}", alpha=alpha, marker=marker)
+    _draw_scores(figure.add_subplot(grid[:, 2]), table, titles, scores)
+    figure.savefig(path, format="svg", metadata={"Date": None})
 
-    figure = Figure(figsize=(11, 1.5 + max(2.5, 0.5 * len(titles))), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for index, trainings in enumerate(curves):
-        for curve in trainings:
-            left.plot(np.arange(1, len(curve) + 1), curve, color=f"C{index}", alpha=1 / math.sqrt(len(trainings)))
-    left.set(xlabel="epoch", ylabel=scores[0])
-    heights = np.arange(len(titles))
-    for score, marker, offset in zip(scores, "os", (-0.12, 0.12), strict=False):
+
+def _draw_scores(axes: Axes, table: pd.DataFrame, titles: list[str], scores: list[str]) -> None:
+    for score, marker, offset in zip(scores, "os", (-0.12, 0.12), strict=True):
         if score not in table:
-            continue
+            continue  # all trainings diverged
         reach = (table[f"{score} high"] - table[score]).fillna(0) if f"{score} high" in table else 0 * table[score]
         for height, (value, half) in enumerate(zip(table[score], reach, strict=True)):
-            label = score if not height else None
-            right.errorbar(value, height + offset, xerr=half, fmt=marker, color=f"C{height}", capsize=3, label=label)
-    right.set_yticks(heights, titles)
-    right.invert_yaxis()
-    right.grid(axis="x", alpha=0.3)
-    right.legend(fontsize="small", loc="best", labelcolor="black")
-    figure.savefig(path, format="svg", metadata={"Date": None})
+            label = None if height else score
+            axes.errorbar(value, height + offset, xerr=half, fmt=marker, color=f"C{height}", capsize=3, label=label)
+        axes.legend(fontsize="small")
+    axes.set_yticks(range(len(titles)), titles)
+    axes.invert_yaxis()
+    axes.grid(axis="x", alpha=0.3)
