@@ -6,6 +6,7 @@ import pytest
 from keras import applications
 
 import models
+from models.parts.cost import without_weights
 from models.parts.freezing import freeze, rate_shares
 from pipeline.config.schema import Training
 from pipeline.training.phases import Phase, compile_trainer, phases, stretches
@@ -122,3 +123,13 @@ def test_layers_near_the_input_learn_more_slowly():
         assert part == pytest.approx(share * whole, rel=1e-3, abs=1e-7)
     freeze(model, tuned_layers=1)
     assert rate_shares(model, 0.01) == pytest.approx([0.01, 0.01, 1, 1]), "of the layers that train"
+
+
+def test_hidden_layers_follow_the_backbone_and_train_while_it_is_frozen():
+    with without_weights():
+        network = build(None, units=[7, 6])
+        freeze(network)
+        place = network.layers.index(network.get_layer("backbone"))
+        dense = [layer for layer in network.layers[place:] if isinstance(layer, keras.layers.Dense)]
+        assert [layer.units for layer in dense] == [7, 6, 5]
+        assert len(network.trainable_weights) == 6  # kernels and biases

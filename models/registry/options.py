@@ -9,6 +9,7 @@ from models.registry.backbones import backbones
 
 Count = Annotated[int, Field(ge=1, le=65_536)]  # of filters, units or blocks
 Counts = Annotated[Sequence[Count], Field(min_length=1, max_length=64)]
+SomeCounts = Annotated[Sequence[Count], Field(max_length=64)]  # perhaps none
 TwoCounts = Annotated[Sequence[Count], Field(min_length=2, max_length=2)]
 ThreeCounts = Annotated[Sequence[Count], Field(min_length=3, max_length=3)]
 FourCounts = Annotated[Sequence[Count], Field(min_length=4, max_length=4)]
