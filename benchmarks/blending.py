@@ -1,220 +1,243 @@
 """Measure ranks, repeated folds and soups on real pictures: writes `ranks.csv`, `repeats.csv` and `soups.csv`.
 
-    FASHION_MNIST_DIR=<folder> python -m benchmarks.blending WORK cifar-10-jpeg.tar.xz [ranks|repeats|soups]
+    FASHION_MNIST_DIR=<folder> python -m benchmarks.blending cifar-10-jpeg.tar.xz [ranks|repeats|soups]
 
-Three seeds, each with other training images; 3 000 test images. Podium's stages train the members in WORK, where a
-killed run resumes. All three take about half an hour of one core.
+Each seed has other training and test images: 1 500 and 3 000. Models of scikit-learn on the pixels stand for networks,
+except in soups. It takes about ten minutes of one core.
 
-ranks: shirts among clothes, and cats among photos, by ROC AUC. Each method combines three members of different kinds.
-repeats: 1 500 clothes in three folds, repeated four times. As many models come from four seeds on the same folds.
-soups: 1 500 photos of CIFAR-10, and the best epoch, the greedy soup of the best five, the last epoch, and the mean of
-the last five.
+ranks: shirts among clothes, and cats among photos, by ROC AUC, in five folds. Each method combines three members of
+different kinds.
+repeats: ten kinds of clothes and one network in five folds, repeated four times. As many models come from four seeds on
+the same folds, and from twenty folds.
+soups: the network `fast` on photos, validated on a fifth of the rows. One training gives all variants: the best epoch,
+the greedy soup of the best five, the last epoch, and the mean of the last five.
 """
 
 import io
 import sys
 import tarfile
 from collections.abc import Iterator
-from contextlib import chdir, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 from PIL import Image
+from sklearn.base import ClassifierMixin, clone
+from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
 
-from pipeline.running.backend import keras  # noqa: F401  before what imports Keras itself
+from pipeline.running.backend import keras  # before what imports Keras itself
 
 # isort: split
+import models
 from benchmarks import results
-from features.ensembling import Greedy
+from features.augmentation.options import Augment
+from features.ensembling import METHODS, Greedy
 from features.honesty import honest_ensemble
+from features.labels.folds import assign_folds
 from features.labels.metrics.losses import log_loss
-from features.labels.metrics.rankings import roc_auc
+from features.labels.metrics.registry import ACCURACY, METRICS
 from features.labels.metrics.shares import accuracy
-from pipeline import predict, prepare, roster, split, train, tune
-from pipeline.config.schema import load_params
+from models.parts import wrap
+from pipeline.config.schema import Training
 from pipeline.readers.image_sets import load_source
-from pipeline.storage import paths
-from pipeline.storage.files import load_json, save_array, save_json
-from pipeline.storage.predictions import load_predictions, load_repeats, load_test_models
-from pipeline.storage.task_data import TaskData
-from pipeline.storage.task_metric import load_metric
+from pipeline.training.batches import TrainingBatches
+from pipeline.training.callbacks import BatchNormStatistics, BestWeights, EpochFigures, SeedEpoch, Validation
+from pipeline.training.epoch import fit
+from pipeline.training.monitor import Monitor, best_epochs
+from pipeline.training.network import predict_logits
+from pipeline.training.phases import Phase, compile_trainer
+from pipeline.training.soup import Weights, greedy_soup, mean_weights
 
-SEEDS, METHODS = 3, ("mean", "greedy", "convex", "rank")
-TRAINING_IMAGES, TEST_IMAGES = 1500, 3000
+SEEDS, TRAINING_IMAGES, TEST_IMAGES = 3, 1500, 3000
+FOLDS, REPEATS = 5, 4
 SHIRT, CAT = 6, 3
-FAST = {"architecture": "fast", "options": {"width": 0.25}, "training": {"epochs": 6, "learning_rate": 1e-2}}
-KINDS = {
-    "fast": FAST | {"training": FAST["training"] | {"label_smoothing": 0.1}},
-    "lenet": {"architecture": "lenet", "training": {"epochs": 6, "learning_rate": 2e-3}},
-    "feedforward": {"architecture": "feedforward", "options": {"units": [128]}, "training": {"epochs": 6}},
+EPOCHS, SOUP, BATCH, RATES = 12, 5, 32, {"constant": 3e-3, "one_cycle": 1e-2}
+AUC, BY_ACCURACY = METRICS["roc_auc"], Monitor("val_accuracy", True)
+MEMBERS = {
+    "logistic regression": make_pipeline(PCA(100, random_state=0), LogisticRegression(max_iter=300)),
+    "random forest": RandomForestClassifier(100, random_state=0),
+    "network": make_pipeline(PCA(100, random_state=0), MLPClassifier((64,), max_iter=60, random_state=0)),
 }
-SOUPS = {
-    "best epoch": {},
-    "greedy soup of the best five": {"soup_epochs": 5},
-    "last epoch": {"monitor": "none"},
-    "mean of the last five": {"monitor": "none", "soup_epochs": 5},
-}
-Pictures = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]  # train and test: images, labels
 
 
-def main(work: Path, cifar: Path, *chosen: str) -> None:
+@dataclass(frozen=True)
+class Set:
+    """Training and test images with their labels."""
+
+    images: np.ndarray  # uint8 (n, height, width, channels)
+    labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+
+    def sample(self, seed: int) -> "Set":
+        """Return random images of both parts."""
+        rng = np.random.default_rng(seed)
+        rows, test_rows = (
+            rng.permutation(len(labels))[:count]
+            for labels, count in ((self.labels, TRAINING_IMAGES), (self.test_labels, TEST_IMAGES))
+        )
+        return Set(self.images[rows], self.labels[rows], self.test_images[test_rows], self.test_labels[test_rows])
+
+
+def main(cifar: Path, *chosen: str) -> None:
     """Measure the questions, by default all three, and write their rows."""
     source = load_source("fashion-mnist")
-    clothes = ((source.train.pixels, source.train.labels), (source.test.pixels, source.test.labels))
+    clothes = Set(
+        source.train.pixels[..., None], source.train.labels, source.test.pixels[..., None], source.test.labels
+    )
     photos = read_photos(cifar)
     questions = {"ranks": _ranks, "repeats": _repeats, "soups": _soups}
     for question in chosen or questions:
-        rows = [row for seed in range(SEEDS) for row in questions[question](work / question, clothes, photos, seed)]
+        rows = [
+            row for seed in range(SEEDS) for row in questions[question](clothes.sample(seed), photos.sample(seed), seed)
+        ]
         table = pd.DataFrame(rows)
-        keys = [name for name in ("task", "member", "setting", "rows") if name in table]
-        groups = table.groupby(keys, sort=False)
-        results.write(question, [dict(zip(keys, key, strict=True)) | _means(group) for key, group in groups])
+        groups = table.groupby([name for name in ("task", "member", "setting", "rows") if name in table], sort=False)
+        results.write(question, [dict(zip(groups.keys, key, strict=True)) | _means(group) for key, group in groups])
 
 
 def _means(group: pd.DataFrame) -> dict[str, Any]:
-    shared: dict[str, Any] = {"seeds": len(group)}
     if "roc_auc" in group:
-        return shared | {"roc_auc": group["roc_auc"].mean(), "roc_auc_error": group["roc_auc"].sem()}
-    losses = {"log_loss": group["log_loss"].mean()} if group["log_loss"].notna().all() else {}
-    return shared | results.mean_and_error(group["accuracy"]) | losses
+        return {"seeds": len(group), "roc_auc": group["roc_auc"].mean(), "roc_auc_error": group["roc_auc"].sem()}
+    losses = {"log_loss": group["log_loss"].mean()} if "log_loss" in group else {}
+    return results.mean_and_error(group["accuracy"]) | losses
 
 
-def read_photos(path: Path) -> Pictures:
+def read_photos(path: Path) -> Set:
     """Return CIFAR-10 from its JPEGs, whose folders are the classes."""
     parts: dict[str, tuple[list[np.ndarray], list[str]]] = {"train": ([], []), "test": ([], [])}
     with tarfile.open(path) as archive:
         for member in archive:
-            if member.name.endswith((".jpg", ".jpeg")):
+            if member.name.endswith(".jpg"):
                 *_, part, label, _ = Path(member.name).parts
-                images, labels = parts["train" if part.startswith("train") else "test"]
-                images.append(np.asarray(Image.open(io.BytesIO(archive.extractfile(member).read())).convert("RGB")))
-                labels.append(label)
+                content = io.BytesIO(archive.extractfile(member).read())
+                parts[part][0].append(np.asarray(Image.open(content).convert("RGB")))
+                parts[part][1].append(label)
     classes = sorted(set(parts["train"][1]))
-    first, second = (
+    train, test = (
         (np.stack(images), np.array([classes.index(label) for label in labels])) for images, labels in parts.values()
     )
-    return first, second
+    return Set(*train, *test)
 
 
-def _ranks(work: Path, clothes: Pictures, photos: Pictures, seed: int) -> Iterator[dict[str, Any]]:
-    for task, pictures, positive in (("shirts", clothes, SHIRT), ("cats", photos, CAT)):
-        binary = tuple((images, (labels == positive).astype(int)) for images, labels in pictures)
-        members = {name: kind | {"training": kind["training"] | {"seed": seed}} for name, kind in KINDS.items()}
-        entry = {
-            "metric": "roc_auc",
-            "submission": {"form": "probability", "positive": 1},
-            "split": {"count": 3, "seed": seed},
+def _ranks(clothes: Set, photos: Set, seed: int) -> Iterator[dict[str, Any]]:
+    for task, data, positive in (("shirts", clothes, SHIRT), ("cats", photos, CAT)):
+        labels, truth = (data.labels == positive).astype(int), (data.test_labels == positive).astype(int)
+        folds = _folds(labels, FOLDS, seed)
+        outputs = [_outputs(member, data, labels, folds) for member in MEMBERS.values()]
+        oof, tests = np.stack([out for out, _ in outputs]), [test for _, test in outputs]
+        for name, member_oof, test in zip(MEMBERS, oof, tests, strict=True):
+            yield {"task": task, "member": name, "rows": "out of fold", "roc_auc": AUC.of(member_oof, labels)}
+            yield {"task": task, "member": name, "rows": "test", "roc_auc": AUC.of(test.mean(axis=0), truth)}
+        for method in METHODS:
+            honest = honest_ensemble(oof, labels, folds, method, Greedy(), AUC)
+            test, _ = honest.ensemble.of_models(tests)
+            yield {
+                "task": task,
+                "member": method,
+                "rows": "out of fold",
+                "roc_auc": AUC.of(honest.probabilities, labels),
+            }
+            yield {"task": task, "member": method, "rows": "test", "roc_auc": AUC.of(test, truth)}
+
+
+def _repeats(clothes: Set, photos: Set, seed: int) -> Iterator[dict[str, Any]]:
+    labels, network = clothes.labels, MEMBERS["network"]
+    repeated = np.stack([_folds(labels, FOLDS, 10 * seed + k) + k * FOLDS for k in range(REPEATS)], axis=1)
+    by_repeat = [_outputs(network, clothes, labels, folds - folds.min(), 100 * k) for k, folds in enumerate(repeated.T)]
+    seeds = [by_repeat[0], *(_outputs(network, clothes, labels, repeated[:, 0], 100 * k) for k in range(1, REPEATS))]
+    many = _folds(labels, FOLDS * REPEATS, seed)
+    oof, test = _outputs(network, clothes, labels, many)
+    variants = {f"{FOLDS * REPEATS} folds": (oof[None], many, [test])}
+    for count in (1, 2, REPEATS):
+        outputs = np.stack([out for out, _ in by_repeat[:count]], axis=1)[None]
+        models_of_all = [np.concatenate([test for _, test in by_repeat[:count]])]
+        variants[f"{FOLDS} folds, {count} repeats"] = outputs, repeated[:, :count], models_of_all
+        if count > 1:
+            members = np.stack([out for out, _ in seeds[:count]])
+            variants[f"{FOLDS} folds, {count} seeds"] = members, repeated[:, 0], [test for _, test in seeds[:count]]
+    for name, (probabilities, folds, tests) in variants.items():
+        honest = honest_ensemble(probabilities, labels, folds, "mean", Greedy(), ACCURACY)
+        test, _ = honest.ensemble.of_models(tests)
+        parts = (("out of fold", honest.probabilities, labels), ("test", test, clothes.test_labels))
+        for rows, values, answers in parts:
+            scores = {"accuracy": accuracy(values, answers), "log_loss": log_loss(values, answers)}
+            yield {"task": "clothes", "member": name.replace(", 1 repeats", ""), "rows": rows, **scores}
+
+
+def _folds(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
+    return assign_folds(labels, np.arange(len(labels)), count, 0.2, seed)
+
+
+def _outputs(
+    member: ClassifierMixin, data: Set, labels: np.ndarray, folds: np.ndarray, first_seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return out-of-fold probabilities (n, classes), and those of each fold's model for test rows."""
+    pixels, test_pixels = (
+        images.reshape(len(images), -1) / np.float32(255) for images in (data.images, data.test_images)
+    )
+    oof, tests = np.zeros((len(labels), labels.max() + 1), np.float32), []
+    for fold in range(folds.max() + 1):
+        model = clone(member)
+        seeds = {name: first_seed + fold for name in model.get_params() if name.endswith("random_state")}
+        model.set_params(**seeds).fit(pixels[folds != fold], labels[folds != fold])
+        oof[folds == fold] = model.predict_proba(pixels[folds == fold])
+        tests.append(model.predict_proba(test_pixels).astype(np.float32))
+    return oof, np.stack(tests)
+
+
+def _soups(clothes: Set, photos: Set, seed: int) -> Iterator[dict[str, Any]]:
+    folds = _folds(photos.labels, 5, seed)
+    rows, held_out = np.flatnonzero(folds > 0), np.flatnonzero(folds == 0)
+    for schedule, rate in RATES.items():
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(seed)
+        training = Training(optimiser="adamw", learning_rate=rate, schedule=schedule, weight_decay=0.02)
+        network = models.build("fast", photos.images.shape[1:], 10, {"width": 0.25})
+        mean, deviation = photos.images[rows].mean(), photos.images[rows].std()
+        model = wrap.on_images(
+            network, photos.images.shape[1:], np.float64(1 / deviation), np.float64(-mean / deviation)
+        )
+        targets = np.eye(10, dtype=np.float32)[photos.labels]
+        batches = TrainingBatches(photos.images, targets, rows, BATCH, Augment(flip=True, shift_pixels=2), (seed, 0))
+        trainer = compile_trainer(model, training, Phase(0, EPOCHS, rate, None), len(batches), multi_label=False)
+        statistics, history = BatchNormStatistics(trainer, batches), []
+        validation = Validation(photos.images, photos.labels, held_out, ACCURACY)
+        epochs = BestWeights(BY_ACCURACY, history, {}, EPOCHS)
+        callbacks = [SeedEpoch(batches), EpochFigures(schedule, rate), statistics, validation, epochs]
+        fit(trainer, batches, callbacks, epochs=EPOCHS)
+
+        def assign(weights: Weights, trainer: keras.Model = trainer, statistics: Any = statistics) -> None:
+            trainer.set_weights(weights)
+            statistics.assign_values()
+
+        def score(weights: Weights, validation: Validation = validation) -> float:
+            assign(weights)
+            logs: dict[str, float] = {}
+            validation.on_epoch_end(0, logs)
+            return logs[BY_ACCURACY.column]
+
+        kept = epochs.weights
+        best = [kept[epoch] for epoch in best_epochs(history, BY_ACCURACY, SOUP)]
+        last = [kept[epoch] for epoch in range(EPOCHS - SOUP, EPOCHS)]
+        variants = {
+            "best epoch": best[0],
+            f"greedy soup of the best {SOUP}": mean_weights([best[place] for place in greedy_soup(best, score)]),
+            "last epoch": last[-1],
+            f"mean of the last {SOUP}": mean_weights(last),
         }
-        with _project(work / f"{task}-{seed}", task, binary, seed, entry, members) as truth:
-            for name in members:
-                folder = paths.predictions(task, name)
-                score, test = load_json(folder / "metrics.json")["score"], load_predictions(folder / "test.npz")
-                yield {"task": task, "member": name, "rows": "out of fold", "roc_auc": score}
-                yield {"task": task, "member": name, "rows": "test", "roc_auc": roc_auc(test.probabilities, truth)}
-            for method in METHODS:
-                honest, test = _combine(task, list(members), method)
-                honest_score = roc_auc(honest, TaskData(task).labels)
-                yield {"task": task, "member": method, "rows": "out of fold", "roc_auc": honest_score}
-                yield {"task": task, "member": method, "rows": "test", "roc_auc": roc_auc(test, truth)}
-
-
-def _repeats(work: Path, clothes: Pictures, photos: Pictures, seed: int) -> Iterator[dict[str, Any]]:
-    members = {f"m{k}": FAST | {"training": FAST["training"] | {"seed": 10 * seed + k}} for k in range(4)}
-    variants = {
-        "repeats": ({"count": 3, "repeats": 4}, {"m0": members["m0"]}),
-        "seeds": ({"count": 3}, members),
-    }
-    for name, (folds, some) in variants.items():
-        entry = {"split": folds | {"seed": seed}}
-        with _project(work / f"{name}-{seed}", "clothes", clothes, seed, entry, some) as truth:
-            for count in (1, 2, 4):
-                known = {"repeats": count} if name == "repeats" else {"members": count}
-                honest, test = _combine("clothes", list(some)[: known.get("members")], "mean", known.get("repeats", 1))
-                member = f"{count} {name}" if count > 1 else "one of each"
-                shared = {"task": "clothes", "member": member, "setting": f"{3 * count} models"}
-                if name == "seeds" and count == 1:
-                    continue  # this is one repeat
-                for rows, probabilities, labels in (
-                    ("out of fold", honest, TaskData("clothes").labels),
-                    ("test", test, truth),
-                ):
-                    scores = {"accuracy": accuracy(probabilities, labels), "log_loss": log_loss(probabilities, labels)}
-                    yield {**shared, "rows": rows, **scores}
-
-
-def _combine(task: str, members: list[str], method: str, repeats: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Return the honest and the test probabilities of members, with the first repeats of their folds."""
-    data = TaskData(task)
-    folds, (rows, test_ids) = data.repeated_folds, (data.train_ids, data.test_ids)
-    folders = [paths.predictions(task, name) for name in members]
-    oof = [load_repeats(folder, rows, data.classes, False, folds.shape[1])[:repeats] for folder in folders]
-    probabilities = np.stack([np.stack([part.probabilities for part in parts], axis=1) for parts in oof])
-    greedy, metric = Greedy(), load_metric(data)
-    honest = honest_ensemble(probabilities, data.labels, folds[:, :repeats], method, greedy, metric)
-    count = int(folds[:, :repeats].max()) + 1
-    tests = [load_test_models(folder, test_ids, data.classes, False)[:count] for folder in folders]
-    return honest.probabilities, honest.ensemble.of_models(tests)[0]
-
-
-def _soups(work: Path, clothes: Pictures, photos: Pictures, seed: int) -> Iterator[dict[str, Any]]:
-    for schedule, rate in (("constant", 3e-3), ("one_cycle", 1e-2)):
-        training = {"epochs": 12, "learning_rate": rate, "schedule": schedule, "seed": seed}
-        members = {f"m{k}": FAST | {"training": training | changes} for k, changes in enumerate(SOUPS.values())}
-        entry = {"split": {"count": 1, "seed": seed}}
-        with _project(work / f"{schedule}-{seed}", "photos", photos, seed, entry, members) as truth:
-            for name, title in zip(members, SOUPS, strict=True):
-                folder, shared = paths.predictions("photos", name), {"member": title, "setting": schedule}
-                test, held_out = load_predictions(folder / "test.npz"), load_json(folder / "metrics.json")
-                yield {"task": "photos", **shared, "rows": "out of fold", "accuracy": held_out["accuracy"]}
-                yield {
-                    "task": "photos",
-                    **shared,
-                    "rows": "test",
-                    "accuracy": accuracy(test.probabilities, truth),
-                }
-
-
-@contextmanager
-def _project(
-    work: Path, task: str, pictures: Pictures, seed: int, entry: dict[str, Any], members: dict[str, Any]
-) -> Iterator[np.ndarray]:
-    """Enter the folder `work` with a task and its members, train what it lacks, and yield the test labels."""
-    work.mkdir(parents=True, exist_ok=True)
-    files = {"train": {"images": "none"}, "test": {"images": "none"}, "sample_submission": "none"}
-    tree = {task: {"ingest": {"folder": "raw", **files}, **entry}}
-    with chdir(work):
-        entries = {name: {"task": task} | member for name, member in members.items()}
-        paths.PARAMS.write_text(yaml.safe_dump({"tasks": tree, "members": entries}))
-        params = load_params(paths.PARAMS)
-        roster.roster(params)
-        if not paths.folds(task).exists():
-            _write_arrays(task, pictures, seed)
-            prepare.prepare(params, task)
-            split.split(params, task)
-        for name in members:
-            if not paths.predictions(task, name).exists():
-                tune.tune(params, name)
-                train.train(params, name)
-                predict.predict(params, name)
-        yield pictures[1][1][TaskData(task).test_ids]
-
-
-def _write_arrays(task: str, pictures: Pictures, seed: int) -> None:
-    """Write what `ingest` would for random pictures."""
-    rng, folder = np.random.default_rng(seed), paths.arrays(task)
-    folder.mkdir(parents=True, exist_ok=True)
-    for part, (images, labels), count in zip(("train", "test"), pictures, (TRAINING_IMAGES, TEST_IMAGES), strict=True):
-        rows = np.sort(rng.permutation(len(images))[:count])
-        shape = images.shape[1:] if images.ndim == 4 else (*images.shape[1:], 1)
-        save_array(folder / f"{part}_images.npy", images[rows].reshape(-1, *shape))
-        save_array(folder / f"{part}_ids.npy", rows)
-        if part == "train":
-            save_array(folder / "train_labels.npy", labels[rows].astype(np.int64))
-    save_json(folder / "about.json", {"classes": np.unique(labels).tolist(), "image": list(shape)})
+        for name, weights in variants.items():
+            shared = {"task": "photos", "member": name, "setting": schedule}
+            yield {**shared, "rows": "validation", "accuracy": score(weights)}
+            logits = predict_logits(trainer, photos.test_images, np.arange(TEST_IMAGES))
+            yield {**shared, "rows": "test", "accuracy": accuracy(logits, photos.test_labels)}
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).absolute(), Path(sys.argv[2]).absolute(), *sys.argv[3:])
+    main(Path(sys.argv[1]).absolute(), *sys.argv[2:])
