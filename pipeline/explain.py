@@ -34,6 +34,7 @@ from pipeline.training.batches import Inputs, with_columns
 from pipeline.training.fold_jobs import ALL_ROWS
 from pipeline.training.network import load_model, table_columns
 from pipeline.training.slopes import slope
+from pipeline.training.vectors import extraction_of, with_backbone
 
 TILE_PIXELS, CAPTION_PIXELS, MARGIN_PIXELS, TEXT_PIXELS = 256, 24, 12, 15
 HEAT = ((0, 0, 0), (190, 20, 40), (255, 150, 0), (255, 245, 160))  # from no evidence to the most
@@ -74,6 +75,9 @@ def explain(params: Params, key: str, image: str) -> tuple[Picture, list[Evidenc
     models_of_others = on_all or [f"fold-{fold}" for fold in range(data.fold_count)]
     picture = find_picture(params, data, member, image, models_of_others)
     models = [load_model(paths.models(data.task, key) / f"{name}.keras") for name in picture.models]
+    if member.architecture == "features":
+        height, width, channels = picture.pixels.shape
+        models = [with_backbone(model, (height, width, channels), extraction_of(member)) for model in models]
     columns = None if picture.columns is None else picture.columns[None]
     inputs = with_columns(picture.pixels[None], columns, np.array([0]))
     shares = np.mean([probabilities(m.predict(inputs, verbose=0), data.has_label_sets)[0] for m in models], axis=0)

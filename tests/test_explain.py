@@ -13,11 +13,13 @@ from pipeline.running.backend import keras  # before what imports Keras itself
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput
 from pipeline.training.slopes import slope
+from pipeline.training.vectors import with_backbone
 from tests.projects import ROOT, member, to_folds, write_blobs
 
 # isort: split
 from keras import layers
 
+from models.backbones.extraction import Extraction
 from models.parts import wrap
 from models.parts.evidence import with_gain
 
@@ -80,6 +82,20 @@ def test_jax_finds_the_same_corner():
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert np.allclose(eval(done.stdout.splitlines()[-1]), heat_of("flatten", 1), atol=2e-3)
+
+
+@pytest.mark.slow
+def test_a_head_for_feature_vectors_gets_its_backbone_back():
+    extraction = Extraction("mobilenetv2", None, 64, flip=True)
+    vectors = keras.Input((1280,))
+    head = keras.Model(vectors, layers.Dense(2)(vectors))
+    model = with_backbone(head, (64, 64, 3), extraction)
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype(np.uint8)
+    kernel = head.get_weights()[0]
+    assert model.output_shape == (None, 2) and any(weight.shape == kernel.shape for weight in model.weights)
+    gained, gain = with_gain(model)
+    assert gain.gain.shape == (1, 2, 2, 1)
+    assert np.allclose(gained.predict(images, verbose=0), model.predict(images, verbose=0), atol=1e-5)
 
 
 @pytest.fixture(scope="module")

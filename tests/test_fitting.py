@@ -19,6 +19,11 @@ def test_stretch_shows_all_of_a_picture_in_another_shape():
     assert fitted((12, 12), "stretch")[:, [0, 5, 11]].tolist() == [[10, 100, 200]] * 12
 
 
+def test_a_crop_of_any_size_lies_inside_the_picture():
+    picture = Image.new("RGB", (58, 333))  # 224 * (58 / 224) is more than 58 by a rounding error
+    assert fit_picture(picture, (224, 224), "crop", "white").size == (224, 224)
+
+
 def test_crop_shows_the_middle_in_its_own_shape():
     assert (fitted((8, 8), "crop")[:, 1:-1] == 100).all()
     tall = fitted((8, 8), "crop", picture=WIDE.transpose(Image.Transpose.ROTATE_90))

@@ -60,6 +60,6 @@ def inner_size(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int
 def centre_box(size: tuple[int, int], target: tuple[int, int]) -> tuple[float, float, float, float]:
     """Return the largest centred box (left, top, right, bottom) of `size` with the aspect ratio of `target`."""
     scale = min(size[0] / target[0], size[1] / target[1])
-    width, height = target[0] * scale, target[1] * scale
+    width, height = min(size[0], target[0] * scale), min(size[1], target[1] * scale)  # which rounding may exceed
     left, top = (size[0] - width) / 2, (size[1] - height) / 2
-    return left, top, left + width, top + height
+    return left, top, min(size[0], left + width), min(size[1], top + height)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
@@ -52,6 +52,17 @@ def extraction_of(member: Member) -> Extraction:
     """Return how the feature vectors of a member with architecture `features` are computed."""
     options = options_model(member.architecture).model_validate(member.options).model_dump()
     return Extraction(**{name: options[name] for name in Extraction.__dataclass_fields__})
+
+
+def with_backbone(head: keras.Model, image_shape: tuple[int, int, int], extraction: Extraction) -> keras.Model:
+    """Return a model of uint8 images, and of a table's columns if `head` has them, from a head that takes vectors.
+
+    It has one view of an image, so that a place in its last feature map is a place in the image.
+    """
+    front = extractor(image_shape, replace(extraction, flip=False))
+    columns = head.inputs[1:]
+    outputs = head([front.output, *columns] if columns else front.output)
+    return keras.Model([front.input, *columns] if columns else front.input, outputs, name="with_backbone")
 
 
 def _compute(path: Path, images: np.ndarray, extraction: Extraction, title: str) -> None:
