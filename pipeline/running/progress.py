@@ -14,7 +14,7 @@ from tqdm import tqdm
 from pipeline.running.clock import clock
 
 LINE_COLUMNS = 100
-MEASURED_STEPS = 10  # after the first step, which compiles the program
+MEASURED_STEPS, MEASURED_SHARE = 10, 0.1  # of the first epoch, after the first step, which compiles the program
 BAR = "{desc} {percentage:3.0f}%|{bar}|"
 
 
@@ -79,7 +79,8 @@ class Progress:
             self.first_steps, self.first_step_time = count, time.monotonic()
         self.bar.set_description_str(f"{self._place()}  {self._left_text()}", refresh=False)
         self.bar.update(done)
-        if count > max(self.first_steps, min(MEASURED_STEPS, self.steps - 1)):
+        least = max(MEASURED_STEPS, round(MEASURED_SHARE * self.steps))
+        if count > max(self.first_steps, min(least, self.steps - 1)):
             self._show_estimate()
 
     def epoch_ends(self, figures: str, shown: bool = True) -> None:
