@@ -159,6 +159,8 @@ def _text_table(table: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:
 
 
 def _verdict(low: float, high: float) -> str:
+    if low == high == 0:
+        return "equal"
     return "better" if low > 0 else "worse" if high < 0 else "within noise"
 
 

@@ -45,16 +45,17 @@ def copy_results(revision: str, folder: Path) -> None:
         BadInput: the project is not in git, or there is no such revision, or its results are unknown or not in the
             cache.
     """
-    from dvc.exceptions import DvcException  # here, because DVC is slow to import
-    from dvc.fs import DVCFileSystem
+    from dvc.api import DVCFileSystem  # here, because DVC is slow to import
+    from dvc.exceptions import DvcException
     from dvc.repo import Repo
-    from dvc.scm import NoSCM
+    from dvc.scm import NoSCM, resolve_rev
     from scmrepo.exceptions import SCMError
 
     try:
-        if isinstance(Repo().scm, NoSCM):
+        repository = Repo().scm
+        if isinstance(repository, NoSCM):
             raise BadInput(f"{revision}: this folder is no git repository, so it has no revisions")
-        files = DVCFileSystem(str(Path.cwd()), rev=revision)
+        files = DVCFileSystem(str(Path.cwd()), rev=resolve_rev(repository, revision))
         if not files.isfile(LOCK_FILE):
             raise BadInput(
                 f"{revision}: {LOCK_FILE} is not in this revision, so its results are unknown; commit {LOCK_FILE} with "
