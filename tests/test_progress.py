@@ -65,7 +65,7 @@ def test_a_program_that_reports_only_whole_epochs_has_an_estimate_before_its_fir
 def test_a_resumed_fold_counts_the_epochs_that_are_left(clock, capsys):
     with Progress("m  fold 2/2", 10, Turn(1, 2)) as progress:
         run_epochs(progress, clock, [8, 9])
-    assert [line.rpartition("  ")[2] for line in capsys.readouterr().out.splitlines()] == ["5s left", "0s left"]
+    assert [line.rpartition("  ")[2] for line in capsys.readouterr().out.splitlines()] == ["4s left", "0s left"]
 
 
 @pytest.mark.parametrize("metric", ["", "mean_average_precision"])

@@ -42,7 +42,10 @@ def _import_quietly() -> None:
     with tempfile.TemporaryFile() as captured_stderr:
         os.dup2(captured_stderr.fileno(), 2)
         try:
-            import keras  # noqa: F401
+            import keras
+
+            if keras.backend.backend() != "tensorflow":
+                keras.utils.set_random_seed(0)  # imports TensorFlow, whose messages about CUDA would come later
         except BaseException:
             os.dup2(terminal, 2)
             captured_stderr.seek(0)

@@ -44,7 +44,7 @@ class Progress:
         self.name, self.epochs, self.turn = title.rpartition("  ")[2], epochs, turn
         self.bar: tqdm | None = None
         self.started = time.monotonic()
-        self.first_step_time = self.first_epoch_time = 0.0
+        self.first_step_time = self.last_step_time = self.first_epoch_time = 0.0
         self.first_epoch, self.first_steps = 0, 0
         self.epoch, self.steps, self.step = 0, 1, 0
         self.is_estimated = not turn.work
@@ -75,8 +75,9 @@ class Progress:
         """Note that the epoch's first `count` steps are done. After some steps, print the estimate for the stage."""
         assert self.bar is not None
         done, self.step = count - self.step, count
+        self.last_step_time = time.monotonic()
         if not self.first_steps:
-            self.first_steps, self.first_step_time = count, time.monotonic()
+            self.first_steps, self.first_step_time = count, self.last_step_time
         self.bar.set_description_str(f"{self._place()}  {self._left_text()}", refresh=False)
         self.bar.update(done)
         least = max(MEASURED_STEPS, round(MEASURED_SHARE * self.steps))
@@ -112,12 +113,13 @@ class Progress:
         return own_epochs * epoch_seconds + (self.turn.count - self.turn.index - 1) * turn_seconds
 
     def _epoch_seconds(self) -> float:
-        """Return the mean seconds of the epochs so far, if possible without the first steps, which compile."""
+        """Return the mean seconds of the epochs so far, without the first steps and first validation, which compile."""
         done, now = self.epoch + self.step / self.steps - self.first_epoch, time.monotonic()
         if done > 1:
             return (now - self.first_epoch_time) / (done - 1)
         measured = done - self.first_steps / self.steps
-        return (now - self.first_step_time) / measured if measured > 0 else (now - self.started) / done
+        step_seconds = self.last_step_time - self.first_step_time
+        return step_seconds / measured if measured > 0 else (now - self.started) / done
 
 
 def fold_figures(row: dict, is_best: bool) -> str:
