@@ -24,7 +24,7 @@ _GREY_MODES, _COLOUR_MODES = ("1", "L", "LA"), ("RGB", "RGBA", "P", "PA", "CMYK"
 _DEEP_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
 _DEEP_PIXELS: Limits = ((0, 65_535),)
 _ORIENTATION = 0x0112  # of EXIF; from 5 on, width and height change places
-_FIRST_LYING = 5
+_UPRIGHT, _FIRST_LYING = 1, 5
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ def decode(path: Path, form: Form, channels: int, content: IO[bytes] | None = No
             if pixels.shape[-1] not in (1, channels):
                 raise BadInput(f"{path}: an image of {pixels.shape[-1]} channels, but others have {channels}")
             return np.broadcast_to(pixels, (*pixels.shape[:2], channels))
-        ImageOps.exif_transpose(image, in_place=True)
+        if _orientation(image) != _UPRIGHT:
+            ImageOps.exif_transpose(image, in_place=True)
         picture = _opaque(image, form.background)
         if channels == 1 and picture.mode != "L" and form.declared_channels is None:
             raise BadInput(f"{path}: a colour image, but others are grey; declare image: [height, width, 3]")
@@ -100,11 +101,12 @@ def _opened(path: Path, form: Form, content: IO[bytes] | None) -> Iterator[Image
     """
     if content is None:
         check_regular(path)
+    suffix = path.suffix.lower()
     try:
-        if path.suffix.lower() in dicom.SUFFIXES:
+        if suffix in dicom.SUFFIXES:
             yield dicom.read_dicom(path, content or path)
             return
-        if content is None and path.suffix.lower() in ARRAYS:
+        if content is None and suffix in ARRAYS:
             yield read_image_array(path, form.declared_channels or form.channels)
             return
         with Image.open(content or path) as image:
@@ -139,7 +141,11 @@ def _shrink_while_decoding(image: Image.Image, size_pixels: tuple[int, int], fit
 
 
 def _lies(image: Image.Image) -> bool:
-    return image.getexif().get(_ORIENTATION, 1) >= _FIRST_LYING
+    return _orientation(image) >= _FIRST_LYING
+
+
+def _orientation(image: Image.Image) -> int:
+    return image.getexif().get(_ORIENTATION, _UPRIGHT)
 
 
 def _opaque(image: Image.Image, background: str) -> Image.Image:
