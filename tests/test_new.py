@@ -3,6 +3,7 @@
 import gzip
 import json
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -71,6 +72,32 @@ def test_tables_may_be_packed_as_kaggle_has_them(tmp_path, monkeypatch):
         path.unlink()
     new.new("eyes", paths.PARAMS.parent / "raw")
     assert "48 train and 16 test images of 40x40x3, 5 classes" in ingest.ingest(load_params(paths.PARAMS), "eyes")
+
+
+def test_the_label_column_is_known_by_its_values(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    raw_files.write("dog-breed-identification", tmp_path / "raw")
+    labels = pd.read_csv("raw/labels.csv").set_axis(["image name", "what it shows"], axis=1)
+    labels["what it shows"] = labels["what it shows"].str.upper()
+    labels.assign(camera=[f"c{row // 4}" for row in range(len(labels))]).to_csv("raw/labels.csv", index=False)
+    new.new("dogs", paths.PARAMS.parent / "raw")
+    task = load_params(paths.PARAMS).tasks["dogs"]
+    assert (task.ingest.train.label_column, task.split.group_column) == ("what it shows", "camera")
+
+
+@pytest.mark.parametrize(
+    ("name", "separator", "metric"),
+    [("plant-pathology-2021-fgvc8", " ", "micro_f1"), ("hotel-id-2021-fgvc8", None, "map_at_k")],
+)
+def test_sets_of_labels_are_told_from_several_guesses(name, separator, metric, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    raw_files.write(name, tmp_path / "raw")
+    sample = pd.read_csv("raw/sample_submission.csv")
+    if separator:
+        sample.assign(labels="rust scab").to_csv("raw/sample_submission.csv", index=False)
+    new.new("photos", paths.PARAMS.parent / "raw")
+    task = load_params(paths.PARAMS).tasks["photos"]
+    assert (task.ingest.train.label_separator, task.metric.name) == (separator, metric)
 
 
 def test_a_table_of_pixels_is_its_own_label_file(tmp_path, monkeypatch):

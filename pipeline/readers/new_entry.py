@@ -10,7 +10,7 @@ import pandas as pd
 import yaml
 
 from models.registry.backbones import PACKAGES
-from pipeline.readers.csv_table import read_text
+from pipeline.readers.csv_table import LABEL_NAMES, Table, read_text
 from pipeline.readers.survey import Pictures, Survey
 
 SMALL_PIXELS = 64  # images with sides up to this keep their size
@@ -22,6 +22,7 @@ FEW_IMAGES = 10_000  # too few to learn from small images what ImageNet teaches
 SMALL_PHOTO_SIDE = 128  # of the network's images for photos with sides up to SMALL_PIXELS
 GROUP = re.compile(r"patient|subject|camera|location|plant_?id", re.IGNORECASE)  # a column with groups of rows
 NAMED = re.compile(r"[A-Za-z_-]+\.[0-9]+\.[A-Za-z]+")  # cat.0.jpg: the name of an image begins with its label
+SEVERAL = r"\S\s+\S"  # labels in a cell
 FOLDS = 5
 CHANNELS = 3
 COPIES = 2  # of the stored images: in the workspace and in DVC's cache
@@ -144,10 +145,29 @@ def _train(files: Survey) -> list[str]:
     settings = [f"images: {_scalar(files.train.name)}"]
     if files.labels is not None:
         settings.append(f"labels: {_scalar(files.labels.path.relative_to(files.folder).as_posix())}")
+        settings += _label_settings(files.labels, files.sample)
     elif files.coco:
         settings.append(f"labels: {_scalar(files.coco)}")
     elif files.train.files and all(NAMED.fullmatch(file) for file in files.train.files):
         settings.append('path_pattern: "{label}.*"')
+    return settings
+
+
+def _label_settings(labels: Table, sample: Table) -> list[str]:
+    """Return the label column, if only its values show it, and the separator, if both files have several labels a cell.
+
+    The values of the label column are names of the sample's columns or words in its cells.
+    """
+    frame, answers = read_text(labels), read_text(sample)
+    columns, names = labels.names or (), (sample.names or ())[1:]
+    words = {word.casefold() for cell in answers[1] for word in cell.split()} | {name.casefold() for name in names}
+    named = [place for place, name in enumerate(columns) if name in names or name.lower() in LABEL_NAMES]
+    alike = [place for place in frame if words.issuperset(frame[place].str.casefold())]
+    settings, place = [], next(iter([*named, *alike, labels.width - 1]))
+    if labels.width > 2 and columns and alike and not named:
+        settings.append(f"label_column: {_scalar(columns[place])}")
+    if answers[1].str.contains(SEVERAL).all() and frame[place].str.contains(SEVERAL).any():
+        settings.append('label_separator: " "')
     return settings
 
 
@@ -157,8 +177,9 @@ def _fitting_metrics(files: Survey) -> list[str]:
     if files.sample.width > 2:
         return ["log_loss", "roc_auc"]
     cells = frame[1].str.strip()
-    if cells.str.contains(r"\S\s+\S").all():
-        return ["micro_f1", "map_at_k"]
+    if cells.str.contains(SEVERAL).all():
+        has_sets = files.labels is not None and any("separator" in line for line in _train(files))
+        return ["micro_f1", "sample_f1"] if has_sets else ["map_at_k", "top_k_accuracy"]
     values = pd.to_numeric(cells, errors="coerce")
     if ((values > 0) & (values < 1)).any():
         return ["roc_auc", "log_loss"]
