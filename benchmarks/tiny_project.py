@@ -46,6 +46,15 @@ UNSTEADY = (
 
 def make(folder: Path, epochs: int = 1) -> None:
     """Write the project into an empty folder: the code, as dependencies for DVC, and `faults.yaml` with `epochs`."""
+    copy_code(folder)
+    tree = yaml.safe_load(PARAMS.read_text())
+    for entry in (*tree["members"].values(), *tree["students"].values()):
+        entry["training"]["epochs"] = epochs
+    (folder / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
+
+
+def copy_code(folder: Path) -> None:
+    """Write the code, as dependencies for DVC, and DVC's settings into an empty folder."""
     folder.mkdir(parents=True)
     for name in COPIED:
         source = ROOT / name
@@ -58,10 +67,6 @@ def make(folder: Path, epochs: int = 1) -> None:
     shutil.copy(ROOT / ".dvc" / "config", folder / ".dvc" / "config")
     shutil.copytree(ROOT / ".dvc" / "plots", folder / ".dvc" / "plots")
     (folder / ".dvc" / "config.local").write_text("[core]\n    no_scm = true\n")
-    tree = yaml.safe_load(PARAMS.read_text())
-    for entry in (*tree["members"].values(), *tree["students"].values()):
-        entry["training"]["epochs"] = epochs
-    (folder / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
 
 
 def environment() -> dict[str, str]:

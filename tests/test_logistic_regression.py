@@ -30,6 +30,15 @@ def test_one_label_is_as_in_scikit_learn(c):
     assert np.allclose(softmax(logits(fit(rows(), PARTS, c, False)), axis=1), expected, atol=2e-3)
 
 
+def test_fewer_rows_than_units_are_as_in_scikit_learn():
+    wide = np.random.default_rng(2).normal(size=(90, 200)).astype(np.float32)
+    standardised = (wide - wide.mean(axis=0)) / wide.std(axis=0)
+    expected = LogisticRegression(C=0.01, tol=1e-8, max_iter=1000).fit(standardised, LABELS).predict_proba(standardised)
+    regression = fit(rows(wide), PARTS, 0.01, False)
+    assert regression.kernel.shape == (200, 3)
+    assert np.allclose(softmax(wide @ regression.kernel + regression.bias, axis=1), expected, atol=2e-3)
+
+
 def test_label_sets_are_one_regression_for_each_label():
     targets = np.stack([LABELS > 0, LABELS < 2], axis=1).astype(np.float32)
     standardised = (VECTORS - VECTORS.mean(axis=0)) / VECTORS.std(axis=0)
@@ -50,6 +59,7 @@ def test_a_soft_label_is_a_weighted_row_of_each_class():
     assert np.allclose(logits(first), logits(second), atol=2e-2)
 
 
+@pytest.mark.slow
 def test_noise_is_fitted_with_more_penalty_than_signal():
     noise = np.random.default_rng(1).permutation(ONE_HOT)
     strong, weak = (fit(rows(targets=targets), PARTS, None, False).c for targets in (noise, ONE_HOT))

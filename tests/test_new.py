@@ -168,4 +168,5 @@ def test_photos_start_from_a_pretrained_network(tmp_path, monkeypatch, installed
     members = load_params(paths.PARAMS).members
     assert [member.architecture for member in members.values()] == ["features", "pretrained"]
     assert all(member.options["backbone"] == backbone for member in members.values())
+    assert load_params(paths.PARAMS).tasks["photos"].ingest.resize == "crop"
     assert members["photos-strong"].training.epochs == STRONG_EPOCHS

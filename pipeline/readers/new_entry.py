@@ -133,6 +133,8 @@ def _task(name: str, files: Survey, pictures: Pictures) -> str:
         lines.append(
             f"      image: [{', '.join(map(str, _stored_size(pictures)))}]  # [height, width] of the stored images"
         )
+    if pictures.is_mixed and pictures.is_colour:
+        lines.append("      resize: crop  # keeps the aspect ratio")
     columns = files.labels.names or () if files.labels else ()
     group = next((f", group_column: {_scalar(column)}" for column in columns if GROUP.search(column)), "")
     lines.append(f"    split: {{count: {FOLDS}{group}}}")

@@ -1,0 +1,149 @@
+"""Compare Podium's default member for photos with twenty lines of Python, on real photos.
+
+    pip install -e ".[photos]"
+    python -m benchmarks.photos DATA WORK [SET ...]
+
+DATA contains ants-bees.tar (from PyTorch's tutorial on transfer learning) and cifar-10-jpeg.tar.xz, with
+train/CLASS/*.jpg. For each set, `pipeline.new` writes the entry, whose strong member is left out, and
+`python -m pipeline repro` goes from the raw files to the score. The seconds are those of all its stages, and of
+`benchmarks/twenty_lines.py` as a process of its own. It takes ten minutes on two cores.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+from PIL import Image
+
+from benchmarks import results
+from benchmarks.tiny_project import ROOT, copy_code, environment
+from pipeline.reporting.tables import markdown
+from pipeline.storage import paths
+
+TASK = "photos"
+SMALL_PIXELS = 64
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """A set of real photos."""
+
+    archive: str
+    test_folder: str  # in the archive
+    rows: tuple[int, int]  # of each class for training and for the test; 0: all
+    side_pixels: int  # of the images, which are made square; 0: as they are
+    reference_pixels: int  # side of the images in the twenty lines
+
+
+SETS = {
+    "ants and bees": Pictures("ants-bees.tar", "val", (0, 0), 0, 224),
+    "ants and bees, 64x64": Pictures("ants-bees.tar", "val", (0, 0), SMALL_PIXELS, 128),
+    "CIFAR-10, 5 000 images": Pictures("cifar-10-jpeg.tar.xz", "test", (500, 100), 0, 128),
+}
+
+
+def main() -> None:
+    """Measure the sets and print the table."""
+    data, work = Path(sys.argv[1]), Path(sys.argv[2])
+    rows = []
+    for name in sys.argv[3:] or SETS:
+        folder = work / name.replace(" ", "-")
+        shutil.rmtree(folder, ignore_errors=True)
+        copy_code(folder)
+        _write_raw(data, folder / paths.raw(TASK), folder / "classes", SETS[name])
+        for member, run in MEMBERS.items():
+            rows += _measure(name, member, partial(run, folder, SETS[name]))
+    print(markdown(pd.DataFrame(rows)[["setting", "member", "rows", "accuracy", "seconds"]]))
+    results.write("photos", rows)
+
+
+def _write_raw(data: Path, raw: Path, classes: Path, pictures: Pictures) -> None:
+    """Write the photos for the twenty lines into folders of classes, and as a competition's raw files."""
+    for split, folder, most in zip(("train", "test"), ("train", pictures.test_folder), pictures.rows, strict=True):
+        _unpack(data / pictures.archive, folder, classes / split, most, pictures.side_pixels)
+    shutil.copytree(classes / "train", raw / "train")
+    (raw / "test").mkdir()
+    files = sorted((classes / "test").glob("*/*"))
+    order = np.random.default_rng(0).permutation(len(files))
+    answers = pd.DataFrame({"id": range(len(files)), "label": [files[index].parent.name for index in order]})
+    for row, index in enumerate(order):
+        shutil.copy(files[index], raw / "test" / f"{row}{files[index].suffix}")
+    answers.assign(label=answers["label"].min()).to_csv(raw / "sample_submission.csv", index=False)
+    answers.to_csv(raw / "solution.csv", index=False)
+
+
+def _unpack(archive: Path, folder: str, target: Path, most: int, side_pixels: int) -> None:
+    """Write the first `most` images of each class of a folder in an archive, 0 for all of them."""
+    with tarfile.open(archive) as members:
+        files = [member for member in members if member.isfile() and Path(member.name).parts[0] == folder]
+        counts: dict[str, int] = {}
+        for member in sorted(files, key=lambda member: member.name):
+            label = Path(member.name).parts[1]
+            counts[label] = counts.get(label, 0) + 1
+            if most and counts[label] > most:
+                continue
+            path = target / label / Path(member.name).name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            content = members.extractfile(member)
+            assert content is not None
+            if side_pixels:
+                square = Image.open(content).convert("RGB").resize((side_pixels, side_pixels))
+                square.save(path.with_suffix(".png"))
+            else:
+                path.write_bytes(content.read())
+
+
+def _podium(folder: Path, _: Pictures) -> tuple[float, float]:
+    """Return the accuracy out of fold and on the held-out photos, from raw files to the score."""
+    _run(folder, "pipeline.new", TASK, str(paths.raw(TASK)))
+    params = folder / paths.PARAMS
+    tree = yaml.safe_load(params.read_text())
+    tree["members"] = {name: member for name, member in tree["members"].items() if not name.endswith("-strong")}
+    params.write_text(yaml.safe_dump(tree, sort_keys=False))
+    _run(folder, "pipeline", "repro")
+    ensemble = json.loads((folder / paths.decision(TASK)).read_text())
+    return ensemble["honest_score"], json.loads((folder / paths.score(TASK)).read_text())["all"]["score"]
+
+
+def _twenty_lines(folder: Path, pictures: Pictures) -> tuple[float, float]:
+    arguments = str((folder / "classes").absolute()), str(pictures.reference_pixels)
+    out_of_fold, held_out = _run(ROOT, "benchmarks.twenty_lines", *arguments).split()[-2:]
+    return float(out_of_fold), float(held_out)
+
+
+def _run(folder: Path, module: str, *arguments: str) -> str:
+    """Run a module of this checkout in a folder and return what it prints."""
+    command = [sys.executable, "-m", module, *arguments]
+    variables = environment() | {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    return subprocess.run(command, cwd=folder, env=variables, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+MEMBERS: dict[str, Callable[[Path, Pictures], tuple[float, float]]] = {
+    "twenty lines": _twenty_lines,
+    "Podium's default": _podium,
+}
+
+
+def _measure(name: str, member: str, run: Callable[[], tuple[float, float]]) -> list[dict]:
+    started = time.monotonic()
+    accuracies = run()
+    shared = {"task": TASK, "member": member, "setting": name, "seconds": time.monotonic() - started}
+    return [
+        {**shared, "rows": rows, "accuracy": accuracy}
+        for rows, accuracy in zip(("out of fold", "held out"), accuracies, strict=True)
+    ]
+
+
+if __name__ == "__main__":
+    main()
