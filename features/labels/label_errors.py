@@ -1,7 +1,8 @@
 """Suspected label errors, by confident learning on out-of-fold probabilities.
 
-Northcutt, Jiang and Chuang, "Confident learning: estimating uncertainty in dataset labels", 2021. The package cleanlab
-implements the method, too; its licence, the AGPL, does not fit a project under the MIT licence.
+Northcutt, Jiang and Chuang, "Confident learning: estimating uncertainty in dataset labels", 2021. The authors' package
+cleanlab suspects the same rows and orders them by the same score (filter_by="confident_learning", normalized_margin).
+It is not a dependency, because to import it takes much longer than to compute this.
 """
 
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ def label_quality(probabilities: np.ndarray, labels: np.ndarray) -> LabelQuality
 
     A class's threshold is the mean probability of the class over the rows with that label: the self-confidence that is
     normal for it. A row counts as of another class if the class's probability reaches its threshold, and is the highest
-    among the classes that do. So a class that the model always doubts does not fill the list with its rows.
+    among the classes that do, and higher than that of the label. So a class that the model always doubts does not fill the list with its rows.
 
     Args:
         probabilities: (n, classes), of models that were not trained on the rows.
@@ -56,8 +57,8 @@ def _of_classes(probabilities: np.ndarray, labels: np.ndarray) -> LabelQuality:
     confident = np.where(probabilities >= thresholds, probabilities, -1.0)
     likely = confident.argmax(axis=1)
     others = probabilities.astype(np.float64)
-    others[rows, labels] = -1
+    others[rows, labels] = -1  # leaves the other classes
     best_other = others.argmax(axis=1)
-    is_suspect = (confident[rows, likely] >= 0) & (likely != labels)
+    is_suspect = (confident[rows, likely] >= 0) & (likely != labels) & (own < others[rows, best_other])
     column = np.where(is_suspect, likely, best_other)
     return LabelQuality(own - others[rows, best_other], column, is_suspect)
