@@ -63,7 +63,7 @@ def main() -> None:
                 "found_share_least": group[method].min(),
             }
             for name, group in rows.groupby("variant", sort=False)
-            for method in ("confident learning", "probability of the label")
+            for method in ("confident learning", "probability of the label", "margin of the label")
         ],
     )
 
@@ -83,9 +83,13 @@ def _figures(source: Images, name: str, seed: int) -> dict[str, float]:
         held_out = np.flatnonzero(is_validation)
         probabilities[held_out] = softmax(predict_logits(model, images, held_out), axis=1)
     quality, length = label_quality(probabilities, labels), round(LIST_SHARE * ROWS)
-    plain = np.argsort(probabilities[np.arange(ROWS), labels], kind="stable")
+    others = probabilities.astype(np.float64)
+    others[np.arange(ROWS), labels] = -1
+    own = probabilities[np.arange(ROWS), labels]
+    margin, plain = np.argsort(own - others.max(axis=1), kind="stable"), np.argsort(own, kind="stable")
     return {
         "confident learning": float(np.isin(flipped, quality.order[:length]).mean()),
+        "margin of the label": float(np.isin(flipped, margin[:length]).mean()),
         "probability of the label": float(np.isin(flipped, plain[:length]).mean()),
         "accuracy": accuracy(probabilities, true),
         "suspects": int(quality.is_suspect.sum()),

@@ -50,7 +50,13 @@ def test_raw_files_become_a_report_and_only_some_stages_see_test_images_and_answ
         **{stage: opened(stage, params, "blobs") for stage in (ensemble.ensemble, submission.submission, score.score)},
         report.report: opened(report.report, params),
     }
-    assert {stage for stage in files if files[stage] & TEST_IMAGES} == {ingest.ingest, prepare.prepare, predict.predict}
+    seeing = {stage for stage in files if files[stage] & TEST_IMAGES}
+    assert seeing == {
+        ingest.ingest,
+        prepare.prepare,
+        predict.predict,
+        report.report,
+    }  # which shows them
     assert {stage for stage in files if "raw/solution.csv" in files[stage]} == {score.score}
 
     sample, table = pd.read_csv("raw/sample.csv"), pd.read_csv("submissions/blobs.csv")

@@ -1,7 +1,7 @@
 """Suspected label errors, by confident learning on out-of-fold probabilities.
 
 Northcutt, Jiang and Chuang, "Confident learning: estimating uncertainty in dataset labels", 2021. The authors' package
-cleanlab suspects the same rows and orders them by the same score (filter_by="confident_learning", normalized_margin).
+cleanlab suspects the same rows and orders them by the same score (filter_by="confident_learning", self_confidence).
 It is not a dependency, because to import it takes much longer than to compute this.
 """
 
@@ -16,7 +16,7 @@ from features.labels.targets import as_binary
 class LabelQuality:
     """How well each row's label fits its out-of-fold probabilities."""
 
-    score: np.ndarray  # (n,) -1..1, the probability of the label less that of the best other class; low is suspicious
+    score: np.ndarray  # (n,) 0..1, the probability of the label, of label sets that of the worst label
     column: np.ndarray  # (n,) the class that the row more likely has, or the label to add to a set or to take from it
     is_suspect: np.ndarray  # bool (n,), whether the confident joint counts the row as mislabelled
 
@@ -31,7 +31,8 @@ def label_quality(probabilities: np.ndarray, labels: np.ndarray) -> LabelQuality
 
     A class's threshold is the mean probability of the class over the rows with that label: the self-confidence that is
     normal for it. A row counts as of another class if the class's probability reaches its threshold, and is the highest
-    among the classes that do, and higher than that of the label. So a class that the model always doubts does not fill the list with its rows.
+    among the classes that do, and higher than that of the label. So a class that the model always doubts does not fill
+    the list with its rows.
 
     Args:
         probabilities: (n, classes), of models that were not trained on the rows.
@@ -43,7 +44,7 @@ def label_quality(probabilities: np.ndarray, labels: np.ndarray) -> LabelQuality
     columns = [_of_classes(as_binary(probabilities[:, [i]]), labels[:, i].astype(int)) for i in range(count)]
     scores = np.stack([column.score for column in columns], axis=1)
     suspects = np.stack([column.is_suspect for column in columns], axis=1)
-    worst = np.where(suspects, scores - 2, scores).argmin(axis=1)  # a suspect column before any other
+    worst = np.where(suspects, scores - 1, scores).argmin(axis=1)  # a suspect column before any other
     rows = np.arange(len(labels))
     return LabelQuality(scores[rows, worst], worst, suspects[rows, worst])
 
@@ -61,4 +62,4 @@ def _of_classes(probabilities: np.ndarray, labels: np.ndarray) -> LabelQuality:
     best_other = others.argmax(axis=1)
     is_suspect = (confident[rows, likely] >= 0) & (likely != labels) & (own < others[rows, best_other])
     column = np.where(is_suspect, likely, best_other)
-    return LabelQuality(own - others[rows, best_other], column, is_suspect)
+    return LabelQuality(own, column, is_suspect)

@@ -45,7 +45,8 @@ def _save_curves(folder: Path, data: TaskData, member: str) -> None:
     """Write a member's loss and metric for each epoch: the means of the folds that reached it."""
     epochs = fold_histories(paths.models(data.task, member)).groupby("epoch", as_index=False).mean()
     losses, scores = {"loss": "training", "val_loss": "validation"}, {metric_column(load_metric(data)): "validation"}
-    for kind, columns in (("loss", losses), ("score", scores)):
+    for kind, names in (("loss", losses), ("score", scores)):
+        columns = {name: title for name, title in names.items() if name in epochs}  # none of a metric set afterwards
         _save(folder / kind / f"{member}.json", epochs[["epoch", *columns]].rename(columns=columns))
 
 

@@ -87,7 +87,7 @@ class Errors:
             pair = self.pairs[0]
             findings.append(
                 Finding(
-                    f"Most errors: {pair.count} of {pair.rows} images of {short(pair.true)} are taken for "
+                    f"Most errors: {pair.count:,} of {pair.rows:,} images of {short(pair.true)} are taken for "
                     f"{short(pair.predicted)}.",
                     "Look at their images under Errors: are the labels right, and can you see the difference?",
                 )

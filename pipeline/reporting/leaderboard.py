@@ -176,13 +176,14 @@ def _verdict(entry: Entry, ranked: list[Entry], sign: int) -> str:
     if not entry.operations:
         return ""
     others = [other for other in ranked if other is not entry and 0 < other.operations <= entry.operations]
-    cheaper = [other for other in others if other.operations < entry.operations or entry.is_ensemble]
-    if not cheaper:
+    if not entry.is_ensemble:  # at an equal cost, only a better one counts
+        others = [o for o in others if o.operations < entry.operations or sign * (o.score - entry.score) > 0]
+    if not others:
         return "the cheapest"
-    rival = max(cheaper, key=lambda other: (sign * other.score, -other.operations))
+    rival = max(others, key=lambda other: (sign * other.score, -other.operations))
     gain, times = sign * (entry.score - rival.score), entry.operations / rival.operations
     if gain <= 0:
-        return f"no: {rival.name} is as good for {'less' if times > 1 else 'as much'}"
+        return f"no: {rival.name} is {'better' if gain < 0 else 'as good'} for {'less' if times > 1 else 'as much'}"
     is_certain = rival.behind is not None and rival.behind["high"] < 0 and entry.behind is None
     doubt = "" if is_certain else ", not certain"
     return f"{signed(gain)} for {times:.1f} times the cost of {rival.name}{doubt}"

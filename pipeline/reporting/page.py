@@ -74,7 +74,8 @@ def task_part(run: TaskRun) -> TaskPart:
             anchor = f"{run.task}-{name}"
             html = Markup(_environment().get_template(f"{name}.html").render(content=content, anchor=anchor))
             fragments.append(Fragment(name, section.TITLE, anchor, html))
-    findings = tuple(finding for content in contents.values() for finding in content.findings)
+    ordered = sorted(contents, key=lambda name: name == "curves")  # which has some for each member
+    findings = tuple(finding for name in ordered for finding in contents[name].findings)
     sprites = tuple(sheet for sheet in run.sheets if sheet.images)
     return TaskPart(run.task, findings, run.left_out, tuple(fragments), contents, sprites)
 
