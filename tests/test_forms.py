@@ -133,7 +133,7 @@ def test_probabilities_keep_the_digits_that_order_them():
         ("id,label\na,cat\nb,dog\n", ["cat", "dog"], "log_loss", {}, "form label, but metric log_loss judges probabilities; write `metric: accuracy` or `submission: {form: probability, positive: cat"),
         ("id,label\na,0.5\n", ["cat", "dog"], "log_loss", {}, r"`submission: {form: probability, positive: cat}`, or another of cat, dog"),
         ("id,label\na,0.5\n", ["cat", "dog"], "accuracy", {}, r"`submission: {form: probability, positive: cat}`"),
-        ("Image,Id\na,w_1 w_2\n", WHALES, "accuracy", {}, r"2 labels in a cell, but metric accuracy judges one; write `metric: {name: map_at_k, k: 2}`"),
+        ("Image,Id\na,w_1 w_2\n", WHALES, "accuracy", {}, r"2 labels in a cell, but metric accuracy judges one; write `metric: {name: map_at_k, k: 2}`, or declare train.label_separator"),
         ("id,boxer,pug\na,0,1\n", BREEDS, "log_loss", {}, r"no column for class 'beagle' \(1 such classes\)"),
         ("id,boxer,pug,cat\na,0,1,0\n", BREEDS, "log_loss", {}, "column 'cat' is no class, expected an id and a column for each of beagle, boxer, pug"),
         ("id,boxer,pug,PUG,beagle\na,0,1,0,0\n", BREEDS, "log_loss", {}, "column 'PUG' is class 'pug', which has another"),

@@ -128,7 +128,7 @@ def _check_agreement(kind: str, base: Form, sample: pd.DataFrame, metric: Metric
         labels = _most_labels(sample[base.columns[0]], base.classes)
         raise ValueError(
             f"{labels} labels in a cell, but metric {metric.name} judges one; write "
-            f"`metric: {{name: map_at_k, k: {labels}}}`"
+            f"`metric: {{name: map_at_k, k: {labels}}}`, or declare train.label_separator if an image has several"
         )
     if judged == "rankings" and kind not in (TOP_K, COLUMNS):
         raise ValueError(f"form {kind}, but metric {metric.name} judges {metric.k} labels; write `submission: top_k`")
