@@ -64,6 +64,11 @@ def test_a_good_file_gives_frozen_entries_with_defaults(tmp_path):
         ("members.shoes-cnn.augment", {"shift_pixels": -2}, r"augment\.shift_pixels: -2, expected at least 0"),
         ("members.shoes-cnn.augment", {"hue_share": 0.6}, r"augment\.hue_share: 0\.6, expected at most 0\.5"),
         ("members.shoes-cnn.augment", {"area_crop_share": 1}, r"augment\.area_crop_share: 1, expected less than 1"),
+        (
+            "members.shoes-cnn",
+            {"task": "shoes", "architecture": "features", "training": {"imbalance": "focal"}},
+            r"training\.imbalance: expected none with architecture 'features'",
+        ),
         ("members.shoes-cnn.training", {"tuned_layers": [4, 9]}, r"several numbers, which needs frozen_epochs"),
         ("members.shoes-cnn.training", {"tuned_layers": [4, 2]}, r"\[4, 2\] is not a rising list"),
         ("members.shoes-cnn.training", {"first_layer_rate_share": 0.1}, r"rate_share: needs architecture 'pretrained'"),
