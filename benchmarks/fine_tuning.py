@@ -2,7 +2,7 @@
 
     nice python -m benchmarks.fine_tuning ants-bees.tar WORK [VARIANT ...]
 
-A run trains on 244 of the 397 photos, drawn by the seed, and judges the last epoch on the other 153. Photos are
+A run trains on 244 of the 396 photos, drawn by the seed, and judges the last epoch on the other 152. Photos are
 squares of 128x128, and the network takes 96x96. Variants "at equal time" have as many epochs as cost what six epochs
 of the whole network cost, counted in arithmetic. A run takes about a minute on one core. Runs that WORK contains are
 skipped.
@@ -71,6 +71,10 @@ def main(archive: Path, work: Path, variants: list[str]) -> None:
 
 
 def _row(name: str, seeds: pd.DataFrame) -> dict[str, Any]:
+    figures = results.mean_and_error(seeds["accuracy"])
+    if len(seeds) == 1:  # the standard error over the judged photos
+        share = figures["accuracy"]
+        figures["standard_error"] = (share * (1 - share) / seeds["photos"].iloc[0]) ** 0.5
     return {
         "task": "ants and bees",
         "member": name,
@@ -81,7 +85,7 @@ def _row(name: str, seeds: pd.DataFrame) -> dict[str, Any]:
         "pflop": _pflop(_member(name)),
         "seconds": seeds["seconds"].mean(),
         "log_loss": seeds["log_loss"].mean(),
-        **results.mean_and_error(seeds["accuracy"]),
+        **figures,
     }
 
 
@@ -137,7 +141,8 @@ def _figures(name: str, seed: int) -> dict[str, float]:
     history = load_history(job.folder)
     last = history[-1]
     seconds = sum(row["seconds"] for row in history)
-    return {"accuracy": last["val_accuracy"], "log_loss": last["val_loss"], "seconds": seconds}
+    photos = len(job.validation_rows)
+    return {"accuracy": last["val_accuracy"], "log_loss": last["val_loss"], "seconds": seconds, "photos": photos}
 
 
 def _pflop(member: Member) -> float:

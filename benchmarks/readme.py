@@ -27,7 +27,18 @@ LINK = re.compile(r"\]\(([^)]+)\)")
 BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end of figures -->)", re.DOTALL)
 MINUTES_FROM_SECONDS = 90
 SHARES = ("accuracy_at_0", "dead_share", "varying_share")
-ROUNDED = ("log_loss", "pflop", "peak_gib", "milliseconds_an_image")
+ROUNDED = (
+    "roc_auc",
+    "roc_auc_error",
+    "balanced_accuracy",
+    "balanced_accuracy_error",
+    "argmax_balanced_accuracy",
+    "uncorrected_log_loss",
+    "log_loss",
+    "pflop",
+    "peak_gib",
+    "milliseconds_an_image",
+)
 COUNTS = ("parameters", "images", "items_per_class", "images_per_second")
 
 
