@@ -22,11 +22,11 @@ BLOCKS = {
 
 def placed(example):
     """Return an example, which may be a part of an entry, under the keys of params.yaml that it belongs to."""
-    if set(example) <= {"replicas", "tasks", "members", "students"}:
+    if set(example) <= {"replicas", "tasks", "members", "students", "ablations"}:
         return example
     if "ingest" in example:
         return {"tasks": {"fashion": example}}
-    if "training" in example:
+    if {"training", "augment"} & set(example):
         return {"members": {"fashion-fast": example}}
     kind = "tasks" if all("ingest" in entry for entry in example.values()) else "members"
     return {kind: example}
