@@ -63,7 +63,7 @@ def main() -> None:
                 "found_share_least": group[method].min(),
             }
             for name, group in rows.groupby("variant", sort=False)
-            for method in ("confident learning", "probability of the label", "margin of the label")
+            for method in ("probability of the label", "margin of the label")
         ],
     )
 
@@ -86,11 +86,10 @@ def _figures(source: Images, name: str, seed: int) -> dict[str, float]:
     others = probabilities.astype(np.float64)
     others[np.arange(ROWS), labels] = -1
     own = probabilities[np.arange(ROWS), labels]
-    margin, plain = np.argsort(own - others.max(axis=1), kind="stable"), np.argsort(own, kind="stable")
+    margin = np.argsort(own - others.max(axis=1), kind="stable")
     return {
-        "confident learning": float(np.isin(flipped, quality.order[:length]).mean()),
         "margin of the label": float(np.isin(flipped, margin[:length]).mean()),
-        "probability of the label": float(np.isin(flipped, plain[:length]).mean()),
+        "probability of the label": float(np.isin(flipped, quality.order[:length]).mean()),
         "accuracy": accuracy(probabilities, true),
         "suspects": int(quality.is_suspect.sum()),
         "seconds": round(time.monotonic() - started, 1),

@@ -1,8 +1,9 @@
 """Suspected label errors, by confident learning on out-of-fold probabilities.
 
-Northcutt, Jiang and Chuang, "Confident learning: estimating uncertainty in dataset labels", 2021. The authors' package
-cleanlab suspects the same rows and orders them by the same score (filter_by="confident_learning", self_confidence).
-It is not a dependency, because to import it takes much longer than to compute this.
+Northcutt, Jiang and Chuang, "Confident learning: estimating uncertainty in dataset labels", 2021: the confident joint
+estimates how many labels are wrong, and the rows with the lowest probability of their label are suspected
+(`benchmarks/label_errors.py`). The authors' package cleanlab counts as many; it is not a dependency, because to import
+it takes much longer than to compute this.
 """
 
 from dataclasses import dataclass
@@ -18,12 +19,12 @@ class LabelQuality:
 
     score: np.ndarray  # (n,) 0..1, the probability of the label, of label sets that of the worst label
     column: np.ndarray  # (n,) the class that the row more likely has, or the label to add to a set or to take from it
-    is_suspect: np.ndarray  # bool (n,), whether the confident joint counts the row as mislabelled
+    is_suspect: np.ndarray  # bool (n,), the rows with the lowest scores, as many as the confident joint counts
 
     @property
     def order(self) -> np.ndarray:
-        """The rows (n,): suspects first, and among equals the lowest score first."""
-        return np.lexsort((self.score, ~self.is_suspect))
+        """The rows (n,), the most suspicious first."""
+        return np.argsort(self.score, kind="stable")
 
 
 def label_quality(probabilities: np.ndarray, labels: np.ndarray) -> LabelQuality:
@@ -60,6 +61,8 @@ def _of_classes(probabilities: np.ndarray, labels: np.ndarray) -> LabelQuality:
     others = probabilities.astype(np.float64)
     others[rows, labels] = -1  # leaves the other classes
     best_other = others.argmax(axis=1)
-    is_suspect = (confident[rows, likely] >= 0) & (likely != labels) & (own < others[rows, best_other])
-    column = np.where(is_suspect, likely, best_other)
-    return LabelQuality(own, column, is_suspect)
+    is_doubted = own < others[rows, best_other]
+    count = int(((confident[rows, likely] >= 0) & (likely != labels) & is_doubted).sum())
+    is_suspect = np.zeros(len(labels), bool)
+    is_suspect[np.argsort(np.where(is_doubted, own, np.inf), kind="stable")[:count]] = True
+    return LabelQuality(own, best_other, is_suspect)
