@@ -3,6 +3,7 @@
 import ast
 from dataclasses import dataclass
 from functools import cache
+from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def keras_applications() -> dict[str, str]:
 
     They are read from the source of the installed Keras, because an import takes seconds.
     """
-    spec = find_spec("keras")
+    spec = PathFinder.find_spec("keras")  # without importing it, whatever the import hooks
     assert spec is not None and spec.origin is not None
     source = Path(spec.origin).with_name("applications") / "__init__.py"
     imports = [node for node in ast.parse(source.read_text(encoding="utf-8")).body if isinstance(node, ast.ImportFrom)]
