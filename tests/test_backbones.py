@@ -34,12 +34,12 @@ def test_the_names_are_those_of_keras():
 def test_contract(backbone, tmp_path):
     network = models.build("pretrained", IMAGE, 3, {"backbone": backbone, "weights": None})
     images = np.random.default_rng(0).random((2, *IMAGE), dtype=np.float32)
-    logits = ops.convert_to_numpy(network(images))
+    logits = ops.convert_to_numpy(network(images, training=False))
     assert logits.shape == (2, 3) and np.isfinite(logits).all()
     assert '"models.' not in network.to_json(), "Keras alone cannot load it"
     network.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
-    assert np.allclose(ops.convert_to_numpy(again(images)), logits, atol=1e-5)
+    assert np.allclose(ops.convert_to_numpy(again(images, training=False)), logits, atol=1e-5)
 
 
 @pytest.mark.parametrize("backbone", sorted(keras_applications()))
