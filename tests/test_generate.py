@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from features.augmentation.options import Augment
+from models.gan import spectral_norm
 from pipeline import generate, tune
 from pipeline import train as training_stage
 from pipeline.config.schema import load_params
@@ -344,6 +345,13 @@ def test_label_sets_are_refused(project):
     np.save(path, np.eye(3, dtype=np.uint8)[np.load(path)])
     with pytest.raises(BadInput, match=r"params\.yaml: tasks\.blobs\.generate: expected one label an image"):
         generate.generate(params, "blobs")
+
+
+def test_the_spectral_norm_is_the_largest_singular_value():
+    rng = np.random.default_rng(0)
+    kernel = 0.1 * rng.normal(size=(3, 3, 4, 8)) + np.outer(rng.normal(size=36), rng.normal(size=8)).reshape(3, 3, 4, 8)
+    expected = np.linalg.norm(kernel.reshape(-1, 8), ord=2)
+    assert float(spectral_norm(kernel.astype("float32"))) == pytest.approx(expected, rel=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,19 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 
 from pipeline import ensemble, ingest, predict, prepare, report, roster, score, split, submission, train, tune
-from pipeline.config.schema import Member, load_params
+from pipeline.config.schema import Member, Training, load_params
 from pipeline.storage import paths
+from pipeline.training.callbacks import Replay
 from pipeline.training.monitor import Monitor, best_epoch, monitor_of, training_values
+from pipeline.training.phases import watchers
 from pipeline.tuning.search import best_of
 from pipeline.tuning.study import end, open_study
 from submissions import build
@@ -41,6 +45,29 @@ def test_an_epoch_with_smaller_images_is_not_kept():
     assert best_epoch(rising[:2], Monitor("val_loss", False, first_epoch=2)) == 1, "before that, the last one"
     write_task("t", [0, 1, 2])
     assert monitor_of(a_member(epochs=6, progressive_pixels=[[8, 8], [9, 9]])).first_epoch == 4
+
+
+@pytest.mark.parametrize(
+    ("monitor", "values"),
+    [(Monitor("val_accuracy", True), [0.1, 0.2, 0.3, 0.2]), (Monitor("val_loss", False), [3.0, 2.0, 1.0, 2.0])],
+)
+def test_training_goes_on_while_the_figure_gets_better(monitor, values):
+    (stopping,) = watchers(Training(early_stopping_patience_epochs=1), monitor, is_last=True)
+    stopping.set_model(SimpleNamespace(stop_training=False))
+    stopping.on_train_begin()
+    stops = []
+    for epoch, value in enumerate(values):
+        stopping.on_epoch_end(epoch, {monitor.column: value})
+        stops.append(stopping.model.stop_training)
+    assert stops == [False, False, False, True]
+
+
+def test_a_replay_leaves_the_learning_rate_as_it_was():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.01), "mse")
+    (plateau,) = watchers(Training(schedule="plateau"), Monitor("val_loss", False), is_last=True)
+    Replay([plateau], [{"learning_rate": 0.04, "val_loss": 1.0}]).stops(model)
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.01)
 
 
 @pytest.mark.parametrize(
