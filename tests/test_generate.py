@@ -24,6 +24,7 @@ from pipeline.storage.tuned_options import load_tuned
 from pipeline.training import fold as fit
 from pipeline.training.batches import TrainingBatches
 from pipeline.training.fold_jobs import key_of
+from pipeline.training.gan_fold import generated_images
 from pipeline.training.joined_images import Extra, JoinedImages, exchange_rows
 from tests.projects import ROOT, member, task, to_folds, write_blobs, write_params
 
@@ -345,6 +346,13 @@ def test_label_sets_are_refused(project):
     np.save(path, np.eye(3, dtype=np.uint8)[np.load(path)])
     with pytest.raises(BadInput, match=r"params\.yaml: tasks\.blobs\.generate: expected one label an image"):
         generate.generate(params, "blobs")
+
+
+def test_pixels_of_minus_one_to_one_become_0_to_255():
+    generator = SimpleNamespace(predict=lambda inputs, **_: np.full((1, 1, 1, 1), inputs[1][0], np.float32))
+    job = SimpleNamespace(number=0, options=SimpleNamespace(seed=0, images_per_class=1, latent_units=2))
+    pixels = [int(images[0, 0, 0, 0]) for images in generated_images(job, generator, np.array([-1, 0, 1]))]
+    assert pixels == [0, 128, 255]
 
 
 def test_the_spectral_norm_is_the_largest_singular_value():

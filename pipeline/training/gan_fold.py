@@ -95,11 +95,11 @@ def _finish(job: GanJob, networks: Gan, history: list[dict]) -> None:
         save_json(part, {**run, **last})
     shape = (len(labels), *networks.generator.output_shape[1:])
     with writing(job.folder / "images.npy") as part:
-        save_chunks(part, shape, np.dtype(np.uint8), _generated_images(job, networks.generator, classes))
+        save_chunks(part, shape, np.dtype(np.uint8), generated_images(job, networks.generator, classes))
     (job.folder / "state.npz").unlink()
 
 
-def _generated_images(job: GanJob, generator: keras.Model, classes: np.ndarray) -> Iterator[np.ndarray]:
+def generated_images(job: GanJob, generator: keras.Model, classes: np.ndarray) -> Iterator[np.ndarray]:
     """Yield the uint8 images, one class after the other."""
     rng = stream((job.options.seed, job.number), Purpose.IMAGES)
     for label in classes:
