@@ -113,7 +113,7 @@ def test_answers_that_do_not_fit_are_refused(breasts):
         run_to_split()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_submission_and_the_score_have_a_row_for_each_answer(breasts):
     settings = {"teacher": "m", "least_confidence": 0.0}
     params, _ = run_to_split({"s": member("t", pseudo_labels=settings)})

@@ -28,7 +28,7 @@ from pipeline.config.schema import load_params
 from pipeline.storage import paths
 from tests.projects import environment, member, task, write_blobs, write_params
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.nightly
 
 MEMBERS = ("shapes-fast", "shapes-slow")
 NAMES = {"GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@t", "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@t"}
@@ -139,7 +139,6 @@ def test_plots_are_drawn_from_the_files_of_a_run(root):
     shutil.rmtree(root / "page")
 
 
-@pytest.mark.nightly
 def test_an_experiment_is_a_row_with_what_it_changed(root, compared):
     setting = "members.shapes-fast.training.learning_rate"
     run(root, "dvc", "exp", "run", "--name", "slow-rate", "-S", f"{setting}=0.0001")

@@ -101,7 +101,7 @@ def test_usual_image_sizes(architecture, image_shape):
         assert models.build(architecture, image_shape, 7, options).output_shape == (None, 7)
 
 
-ANY_SIZE = {"feedforward", "lenet", "overlap_cnn", "pretrained", "vgg"}
+ANY_SIZE = {"features", "feedforward", "lenet", "overlap_cnn", "pretrained", "vgg"}
 
 
 @pytest.mark.parametrize("architecture", sorted(set(ARCHITECTURES) - ANY_SIZE))

@@ -70,7 +70,7 @@ def all_trials(name):
 
 def test_without_trials_the_entry_is_passed_on(project):
     params = project()
-    assert "of its entry" in tune.tune(params, "m")
+    assert tune.tune(params, "m") == "", "a stage without work prints no line"
     assert load_tuned("blobs", "m") == params.members["m"]
     assert not paths.journal("blobs", "m").parent.exists()
 
@@ -110,7 +110,7 @@ def test_every_architecture_has_a_space_of_its_own(architecture):
 
     space = describe(Member(task="blobs", architecture=architecture))
     assert any(name.startswith("options.") for name in space.own)
-    assert "training.learning_rate" in space.own
+    assert ("training.learning_rate" in space.own) == (architecture != "features")  # whose fit has no steps
     for name, distribution in space.distributions.items():
         assert not distribution.single(), name
         values = getattr(distribution, "choices", None) or (distribution.low, distribution.high)

@@ -26,7 +26,7 @@ def run(folder, *command):
     return done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_tutorial_ends_with_a_graded_submission(tmp_path):
     for name in PROJECT:
         source = ROOT / name

@@ -15,6 +15,7 @@ COMMANDS = [*(f"pipeline.{name}" for name in PIPELINE), *(f"submissions.{name}" 
 KEYED = [name for name in PIPELINE if name not in ("compare", "new", "report", "roster")]
 OTHER_ARGUMENTS = {
     "pipeline.ablate": ["training.epochs", "1"],
+    "pipeline.explain": ["1", "a.png"],
     "pipeline.picture": ["a.png"],
     "submissions.score": ["a.csv"],
 }
