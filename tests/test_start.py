@@ -68,7 +68,7 @@ def test_ctrl_c_in_a_finaliser_is_repeated(tmp_path):
             Finalised()
             time.sleep(60)
     """
-    process = start("-c", textwrap.dedent(code), folder=tmp_path)
+    process = start("-c", textwrap.dedent(code), folder=tmp_path, preexec_fn=hear_ctrl_c)
     assert process.communicate(timeout=20) == ("", "split: interrupted; the same command may be run again\n")
     assert process.returncode == 130
 
