@@ -85,15 +85,15 @@ class Set:
         return Set(self.images[rows], self.labels[rows], self.test_images[test_rows], self.test_labels[test_rows])
 
 
-def main(cifar: Path, *chosen: str) -> None:
-    """Measure the questions, by default all three, and write their rows."""
+def main(cifar: Path, *names: str) -> None:
+    """Measure the questions with these names, by default all three, and write their rows."""
     source = load_source("fashion-mnist")
     clothes = Set(
         source.train.pixels[..., None], source.train.labels, source.test.pixels[..., None], source.test.labels
     )
     photos = read_photos(cifar)
     questions = {"ranks": _ranks, "repeats": _repeats, "soups": _soups}
-    for question in chosen or questions:
+    for question in names or questions:
         rows = [
             row for seed in range(SEEDS) for row in questions[question](clothes.sample(seed), photos.sample(seed), seed)
         ]

@@ -154,8 +154,8 @@ def _ablation(params: Params, options: argparse.Namespace) -> tuple[str, Ablatio
     name, words = options.name, options.changes
     if not words and name in params.ablations:
         ablation = params.ablations[name]
-        given = {key: value for key in ("epoch", "seeds") if (value := getattr(options, key)) is not None}
-        return name, ablation.model_copy(update=given)
+        overrides = {key: value for key in ("epoch", "seeds") if (value := getattr(options, key)) is not None}
+        return name, ablation.model_copy(update=overrides)
     epochs = member_of(params, name).training.epochs
     if not words:
         known = ", ".join(params.ablations) or "none"

@@ -80,8 +80,8 @@ def folder_of(report: str, is_small: bool) -> Path:
 def environment() -> dict[str, str]:
     """Return the environment of the stages: image sets that lie in the project are not downloaded again."""
     folders = {name: ROOT / "data" / place for name, place in SETS.items() if (ROOT / "data" / place).is_dir()}
-    given = {name: Path(os.environ[name]).resolve() for name in SETS if os.environ.get(name)}
-    return os.environ | {name: str(folder) for name, folder in (folders | given).items()} | {"PYTHONPATH": ""}
+    set_by_user = {name: Path(os.environ[name]).resolve() for name in SETS if os.environ.get(name)}
+    return os.environ | {name: str(folder) for name, folder in (folders | set_by_user).items()} | {"PYTHONPATH": ""}
 
 
 def main() -> None:

@@ -65,8 +65,8 @@ def test_the_filter_works_by_keyboard(driver, page):
     driver.switch_to.active_element.send_keys(Keys.ARROW_DOWN)
     some = len(visible(driver, shots))
     assert 0 < some < everything
-    wanted = select.get_property("value")
-    assert len(visible(driver, f"{shots}[data-classes~='{wanted}']")) == some
+    label = select.get_property("value")
+    assert len(visible(driver, f"{shots}[data-classes~='{label}']")) == some
     assert driver.find_element(By.CSS_SELECTOR, "[role=status]").text == f"{some} images"
     select.send_keys(Keys.HOME)
     assert len(visible(driver, shots)) == everything

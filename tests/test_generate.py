@@ -325,8 +325,13 @@ def test_images_that_enlarge_an_epoch_leave_all_real_ones_in_it():
     assert (rows >= 1000).sum() == 20 == 0.2 * len(rows)
     batches = TrainingBatches(
         JoinedImages(np.zeros((1000, 4, 4, 1), np.uint8), np.ones((10, 4, 4, 1), np.uint8)),
-        np.zeros((1010, 3), np.float32), np.arange(100, 180), 25, Augment(), (0, 1), [extra],
-    )  # fmt: skip
+        np.zeros((1010, 3), np.float32),
+        np.arange(100, 180),
+        25,
+        Augment(),
+        (0, 1),
+        [extra],
+    )
     assert len(batches) == 4 and sum(batches[index][0].max(axis=(1, 2, 3)).sum() for index in range(4)) == 20
 
 

@@ -71,8 +71,15 @@ def sections(page: Page) -> list[str]:
 def test_a_finished_run_has_all_sections(finished):
     folder, page = finished
     assert sections(page) == [
-        "leaderboard", "curves", "errors", "galleries", "suspects", "ensemble", "data", "architecture",
-    ]  # fmt: skip
+        "leaderboard",
+        "curves",
+        "errors",
+        "galleries",
+        "suspects",
+        "ensemble",
+        "data",
+        "architecture",
+    ]
     assert {path.name for path in (folder / "report").iterdir()} >= {"index.html", "summary.md", "suspects"}
 
 

@@ -24,8 +24,10 @@ from tests.projects import ROOT
 
 GREY, WIDE = (28, 28, 1), (64, 128, 1)
 SHAPES = {  # of images, and numbers of outputs, of the tasks for which a report prints parameters
-    "a": ((28, 28, 1), 10), "c": ((64, 128, 1), 9), "d": ((28, 28, 1), 5),
-}  # fmt: skip
+    "a": ((28, 28, 1), 10),
+    "c": ((64, 128, 1), 9),
+    "d": ((28, 28, 1), 5),
+}
 ROUNDED = {"c-lenet": 0.05, "c-resnet34": 0.05, "c-resnet50": 0.05, "c-resnet152": 0.05}
 UNLIKE = ("c-vgg16",)  # published/audit.csv says why
 
@@ -42,9 +44,14 @@ def network(architecture, image_shape, outputs, **options):
 def kinds(model):
     """Return the kinds of a model's layers in order: C, P, B, D, F and H for hidden or last dense layers."""
     letters = {
-        layers.Conv2D: "C", layers.MaxPooling2D: "P", layers.AveragePooling2D: "A", layers.BatchNormalization: "B",
-        layers.Dropout: "D", layers.Flatten: "F", layers.Dense: "H",
-    }  # fmt: skip
+        layers.Conv2D: "C",
+        layers.MaxPooling2D: "P",
+        layers.AveragePooling2D: "A",
+        layers.BatchNormalization: "B",
+        layers.Dropout: "D",
+        layers.Flatten: "F",
+        layers.Dense: "H",
+    }
     return "".join(letters.get(type(layer), "") for layer in model.layers)
 
 
@@ -94,8 +101,10 @@ def test_parameters_of_report_b():
     dense = (2 * 2 * 512 + 1) * 4096 + 4097 * 4096 + 4097 * 10
     assert counted["b-vgg16-fashion"] == convolutions + dense
     assert counted == {
-        "b-alexnet-fashion": 24_744_650, "b-vgg16-fashion": 39_928_522, "b-resnet34-fashion": 21_300_554,
-    }  # fmt: skip
+        "b-alexnet-fashion": 24_744_650,
+        "b-vgg16-fashion": 39_928_522,
+        "b-resnet34-fashion": 21_300_554,
+    }
 
 
 @pytest.mark.parametrize("report", SHAPES)

@@ -37,9 +37,9 @@ def vectors(pixels: keras.KerasTensor, extraction: Extraction) -> keras.KerasTen
         pixels = layers.Resizing(*size, name="resize_to_backbone")(pixels)
     backbone = load(network, extraction.weights, (*size, 3))
     backbone.trainable = False
-    seen = network.preprocess(ops.cast(pixels, "float32"))
-    views = [seen, ops.flip(seen, axis=2)] if extraction.flip else [seen]
-    return layers.Average(name="views")([backbone(view) for view in views]) if len(views) > 1 else backbone(seen)
+    inputs = network.preprocess(ops.cast(pixels, "float32"))
+    views = [inputs, ops.flip(inputs, axis=2)] if extraction.flip else [inputs]
+    return layers.Average(name="views")([backbone(view) for view in views]) if len(views) > 1 else backbone(inputs)
 
 
 def extractor(image_shape: tuple[int, int, int], extraction: Extraction) -> keras.Model:

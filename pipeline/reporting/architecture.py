@@ -108,8 +108,8 @@ def _blocks(rows: list[dict[str, Any]]) -> list[Block]:
         layers = list(group)
         costliest = max(layers, key=lambda row: (row["flops"], row["parameters"]))
         blocks.append(Block(shape, costliest["kind"], len(layers), sum(row["flops"] for row in layers)))
-    kept = sorted(np.argsort([-block.flops for block in blocks], kind="stable")[: MOST_BLOCKS - 2].tolist())
-    return blocks if len(blocks) <= MOST_BLOCKS else [blocks[place] for place in sorted({0, *kept, len(blocks) - 1})]
+    costly = sorted(np.argsort([-block.flops for block in blocks], kind="stable")[: MOST_BLOCKS - 2].tolist())
+    return blocks if len(blocks) <= MOST_BLOCKS else [blocks[place] for place in sorted({0, *costly, len(blocks) - 1})]
 
 
 def _draw(blocks: list[Block], figure: Figure) -> None:

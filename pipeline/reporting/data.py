@@ -71,15 +71,15 @@ class Data:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """The audit's warnings, and an imbalance."""
-        found = [Finding(f"Images: {warning}.", "Look at the images under Data.") for warning in self.warnings]
+        findings = [Finding(f"Images: {warning}.", "Look at the images under Data.") for warning in self.warnings]
         if self.imbalance >= IMBALANCE:
-            found.append(
+            findings.append(
                 Finding(
                     f"The largest class has {self.imbalance:.0f} times as many images as the smallest.",
                     "Check that the metric is the competition's, and compare recall by class under Errors.",
                 )
             )
-        return tuple(found)
+        return tuple(findings)
 
 
 def load(run: TaskRun) -> Data | None:

@@ -1,4 +1,4 @@
-"""What tuning found: the best options next to the defaults, and Optuna's own plots of the search."""
+"""The result of tuning: the best options next to the defaults, and Optuna's own plots of the search."""
 
 import warnings
 from collections.abc import Callable, Iterator

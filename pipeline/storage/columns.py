@@ -55,10 +55,10 @@ def load_table(task: str, split: str, patterns: Sequence[str], ids: np.ndarray) 
         if not fnmatch.filter(names, pattern):
             known = ", ".join(map(quoted, names[:6])) or "none"
             raise BadInput(f"{path}: no column {quoted(pattern)}, which prepare.columns names; its columns are {known}")
-    chosen = [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
+    used_names = [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
     with reading(path, "a CSV of columns"):
-        table = pd.read_csv(path, usecols=[_ROW_ID, *chosen], dtype=str, keep_default_na=False)
-        return table[chosen].iloc[align(ids.astype(str), table[_ROW_ID].to_numpy(str))]
+        table = pd.read_csv(path, usecols=[_ROW_ID, *used_names], dtype=str, keep_default_na=False)
+        return table[used_names].iloc[align(ids.astype(str), table[_ROW_ID].to_numpy(str))]
 
 
 def _path(task: str, split: str) -> Path:
