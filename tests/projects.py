@@ -81,6 +81,11 @@ def to_tuned_members(members: dict, **changes) -> Params:
     return params
 
 
+def models_of(name: str = "m") -> dict[str, Path]:
+    """Return the files that `train` wrote for a member of the task `blobs`, by their names."""
+    return {path.name: path for path in paths.models("blobs", name).iterdir()}
+
+
 def write_task(key: str, classes: list, labels: list | None = None, metric: str = "accuracy") -> None:
     """Write what the last stages read of a task: its classes, its training labels, its metric."""
     paths.images(key).mkdir(parents=True, exist_ok=True)

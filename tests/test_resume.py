@@ -17,7 +17,7 @@ from pipeline.storage import paths
 from pipeline.storage.predictions import load_predictions
 from pipeline.training import callbacks
 from pipeline.training import fold as fit
-from tests.projects import member, to_tuned_members, write_blobs
+from tests.projects import member, models_of, to_tuned_members, write_blobs
 
 pytestmark = pytest.mark.slow
 
@@ -28,10 +28,6 @@ def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_blobs(tmp_path / "raw")
     return to_tuned_members
-
-
-def models_of(name="m"):
-    return {p.name: p for p in paths.models("blobs", name).iterdir()}
 
 
 class Killed(BaseException):

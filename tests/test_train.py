@@ -18,7 +18,7 @@ from pipeline.training import fold as fit
 from pipeline.training.batches import batch_size_for, steps_per_epoch
 from pipeline.training.fold_jobs import fold_jobs, job_on_all_rows
 from pipeline.training.seeding import Purpose, seed_of, stream
-from tests.projects import member, to_tuned_members, write_blobs
+from tests.projects import member, models_of, to_tuned_members, write_blobs
 
 pytestmark = pytest.mark.slow
 
@@ -29,10 +29,6 @@ def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_blobs(tmp_path / "raw")
     return to_tuned_members
-
-
-def models_of(name="m"):
-    return {p.name: p for p in paths.models("blobs", name).iterdir()}
 
 
 def test_every_fold_leaves_a_model_and_a_history(project):
