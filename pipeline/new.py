@@ -43,9 +43,9 @@ def new(name: str, folder: Path) -> list[str]:
         raise BadInput(f"{folder}: no images in it ({kinds or 'no other files'}); unpack archives first")
     pictures = measure(files)
     is_demo_replaced = write(name, entry(name, files, pictures))
-    kept = f"; the demo's entries are kept in {DEMO_COPY}" if is_demo_replaced else ""
+    demo_note = f"; the demo's entries are kept in {DEMO_COPY}" if is_demo_replaced else ""
     return [
-        f"{paths.PARAMS}: wrote tasks.{name}, members {name}-quick and {name}-strong{kept}",
+        f"{paths.PARAMS}: wrote tasks.{name}, members {name}-quick and {name}-strong{demo_note}",
         *needs(files, pictures),
         f"next: read the comments in the entry, set the metric, and run: python -m pipeline repro ingest@{name}",
     ]

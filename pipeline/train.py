@@ -1,5 +1,6 @@
 """`python -m pipeline.train MEMBER`: train a model for each fold, and with `train_on_all` one more on all rows."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from pipeline.running.trackers import check_installed
 from pipeline.storage import paths
 from pipeline.storage.checkpoint import digest, keep_only
 from pipeline.storage.files import blame, save_json, writing
-from pipeline.storage.histories import metric_column
+from pipeline.storage.histories import NAN_ACTION, metric_column, nan_sentence
 from pipeline.storage.saved_models import copy_canonical
 from pipeline.storage.task_data import TaskData
 from pipeline.storage.task_metric import load_metric
@@ -47,13 +48,16 @@ def train(params: Params, key: str) -> str:
         jobs.append(replace(job_on_all_rows(member, key, folder, jobs), trackers=tuple(trackers)))
         run_jobs(train_fold, jobs[-1:])
     summary = {"member": key, "architecture": member.architecture, **size, "folds": digest([], [paths.folds(task)])}
+    histories = {job.folder.name: pd.read_csv(job.folder / "history.csv") for job in jobs}
+    if sentence := nan_sentence(histories):
+        print(f"{key}: {sentence}. {NAN_ACTION}", file=sys.stderr)
     runs = [summary_of(job) for job in jobs]
     seconds = {run["name"]: run.pop("seconds_per_epoch") for run in runs}
     with writing(paths.models(task, key)) as part:
         part.mkdir()
         for job in jobs:
             copy_canonical(job.folder / "model.keras", part / f"{job.folder.name}.keras")
-            history = pd.read_csv(job.folder / "history.csv").drop(columns="seconds")
+            history = histories[job.folder.name].drop(columns="seconds")
             history.to_csv(part / f"{job.folder.name}.csv", index=False)
         save_json(part / "run.json", {**summary, "runs": runs})
         save_json(part / "layers.json", layers)

@@ -14,6 +14,7 @@ from pipeline.storage import paths
 from pipeline.storage.files import BadInput
 from pipeline.storage.predictions import load_predictions
 from pipeline.storage.task_data import TaskData
+from pipeline.training import callbacks
 from pipeline.training import fold as fit
 from pipeline.training.batches import batch_size_for, steps_per_epoch
 from pipeline.training.fold_jobs import fold_jobs, job_on_all_rows
@@ -137,11 +138,19 @@ def test_losses_learn(project, loss):
     assert pd.read_csv(models_of()["fold-0.csv"])["val_accuracy"].max() > 0.8
 
 
+def test_a_validation_loss_that_is_not_a_number_is_named(project, monkeypatch, capsys):
+    monkeypatch.setattr(callbacks, "predict_logits", lambda model, images, rows, **_: np.full((len(rows), 3), np.nan))
+    params = project({"m": member("blobs", training={"epochs": 1})}, split={"count": 1})
+    training_stage.train(params, "m")
+    sentence = "m: validation loss is not a number in fold-0 (1 of 1 epochs), although training loss is. Lower"
+    assert sentence in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
-    ("monitor", "kept"),
+    ("monitor", "best_loss"),
     [("val_loss", min), pytest.param("none", lambda losses: losses[-1], marks=pytest.mark.nightly)],
 )
-def test_the_epoch_with_the_best_figure_is_kept_or_the_last_one(project, monitor, kept):
+def test_the_epoch_with_the_best_figure_is_kept_or_the_last_one(project, monitor, best_loss):
     training = {"epochs": 6, "optimiser": "sgd", "schedule": "constant", "learning_rate": 2.0, "monitor": monitor}
     params = project({"m": member("blobs", training=training)})
     training_stage.train(params, "m")
@@ -153,8 +162,8 @@ def test_the_epoch_with_the_best_figure_is_kept_or_the_last_one(project, monitor
         "the last epochs are the best ones, which tells nothing"
     )
     for fold, run in enumerate(json.loads(models_of()["run.json"].read_text())["runs"]):
-        assert run["val_loss"] == pytest.approx(kept(losses[fold]))
-        assert log_loss(oof[folds == fold], labels[folds == fold]) == pytest.approx(kept(losses[fold]), rel=1e-3)
+        assert run["val_loss"] == pytest.approx(best_loss(losses[fold]))
+        assert log_loss(oof[folds == fold], labels[folds == fold]) == pytest.approx(best_loss(losses[fold]), rel=1e-3)
 
 
 @pytest.mark.nightly

@@ -15,6 +15,7 @@ from pipeline.reporting.section import Finding
 from pipeline.reporting.task_run import TaskRun
 from pipeline.storage import paths
 from pipeline.storage.files import reading
+from pipeline.storage.histories import NAN_ACTION, nan_sentence
 
 TITLE = "Learning curves"
 GAP = 0.05  # between training and validation accuracy, from which the page remarks on it
@@ -48,7 +49,7 @@ class AllCurves:
 class _Fold:
     name: str
     history: pd.DataFrame  # a row for each epoch
-    kept: int  # the row whose weights were kept
+    best_row: int  # whose weights the model has
 
 
 def load(run: TaskRun) -> AllCurves | None:
@@ -65,8 +66,8 @@ def _curves(run: TaskRun, name: str) -> Curves | None:
         if path.exists():
             with reading(path, "a history"):
                 history = pd.read_csv(path)
-                kept = int(np.flatnonzero(history["epoch"] == fold["best_epoch"])[0])
-            folds.append(_Fold(fold["name"], history, kept))
+                best_row = int(np.flatnonzero(history["epoch"] == fold["best_epoch"])[0])
+            folds.append(_Fold(fold["name"], history, best_row))
     if not folds:
         return None
     column = _metric_column(run.metric, folds[0].history)
@@ -96,8 +97,10 @@ def _remarks(name: str, folds: list[_Fold]) -> list[Finding]:
     if not scored:
         return []
     remarks = []
-    kept = pd.DataFrame([fold.history.iloc[fold.kept] for fold in scored])
-    train, validation = kept["accuracy"].mean(), kept["val_accuracy"].mean()
+    if sentence := nan_sentence({fold.name: fold.history for fold in scored}):
+        remarks.append(Finding(f"{name}: {sentence}.", NAN_ACTION))
+    best_rows = pd.DataFrame([fold.history.iloc[fold.best_row] for fold in scored])
+    train, validation = best_rows["accuracy"].mean(), best_rows["val_accuracy"].mean()
     if train - validation >= GAP:
         epoch = min(_parting(fold.history) for fold in scored)
         remarks.append(
@@ -117,7 +120,7 @@ def _remarks(name: str, folds: list[_Fold]) -> list[Finding]:
             )
         )
     before = np.mean([loss.iloc[-2] for loss in losses if len(loss) > 1] or [0.0])
-    is_last = np.mean([fold.kept == len(fold.history) - 1 for fold in scored])
+    is_last = np.mean([fold.best_row == len(fold.history) - 1 for fold in scored])
     if is_last > 0.5 and last < STILL_FALLING * before:
         remarks.append(
             Finding(
@@ -154,7 +157,7 @@ def _panel(axes: Axes, folds: list[_Fold], train: str, validation: str) -> None:
         _line(axes, fold, train, SERIES[0], "--", "training")
         _line(axes, fold, validation, SERIES[1], "-", "validation")
         if validation in fold.history:
-            row = fold.history.iloc[fold.kept]
+            row = fold.history.iloc[fold.best_row]
             axes.plot(row["epoch"], row[validation], "o", color=SERIES[1], markersize=5, label="epoch kept")
     axes.set_title(train)
 

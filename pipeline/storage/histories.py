@@ -7,6 +7,7 @@ import pandas as pd
 from features.labels.metrics.metric import Metric
 from pipeline.storage.files import reading
 
+NAN_ACTION = "Lower learning_rate, or set precision: float32."
 COLUMNS = {"accuracy": "val_accuracy", "log_loss": "val_loss"}  # metrics that each history has anyway
 
 
@@ -22,3 +23,18 @@ def fold_histories(folder: Path) -> pd.DataFrame:
         with reading(path, "a history of epochs"):
             tables.append(pd.read_csv(path).assign(fold=int(path.stem.removeprefix("fold-"))))
     return pd.concat(tables, ignore_index=True)
+
+
+def nan_sentence(histories: dict[str, pd.DataFrame]) -> str:
+    """Return which models had a validation loss of NaN in how many epochs, or an empty text.
+
+    Training stops at a training loss that is not finite, so there the network overflows on validation rows alone.
+
+    Args:
+        histories: of each model, by its name.
+    """
+    counts = {
+        name: int(history["val_loss"].isna().sum()) for name, history in histories.items() if "val_loss" in history
+    }
+    listed = ", ".join(f"{name} ({count} of {len(histories[name])} epochs)" for name, count in counts.items() if count)
+    return f"validation loss is not a number in {listed}, although training loss is" if listed else ""

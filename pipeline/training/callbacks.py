@@ -215,7 +215,7 @@ class BestWeights(keras.callbacks.Callback):
         best = best_epochs(self.history, self.monitor, self.count)
         if epoch in best:
             self.weights[epoch] = copies(self.model.weights)
-        self.weights = {kept: self.weights[kept] for kept in best}
+        self.weights = {number: self.weights[number] for number in best}
 
 
 class Backup(keras.callbacks.Callback):
