@@ -63,6 +63,8 @@ def copy_code(folder: Path) -> None:
             shutil.copytree(source, folder / name, ignore=ignored)
         elif source.exists():
             shutil.copy(source, folder / name)
+    ledger = Path("submissions/ledger.csv")
+    shutil.copy(ROOT / ledger, folder / ledger)
     (folder / ".dvc").mkdir()
     shutil.copy(ROOT / ".dvc" / "config", folder / ".dvc" / "config")
     shutil.copytree(ROOT / ".dvc" / "plots", folder / ".dvc" / "plots")

@@ -2,7 +2,8 @@
 
 REV is a git revision or the name of a DVC experiment. With one REV, the second one is the workspace. Scores are out of
 fold, on the rows that both revisions have, with the second revision's labels. The interval of a gain is that of a
-paired bootstrap.
+paired bootstrap. The p-value is that of McNemar's exact test if the metric is a share of right rows, else that of the
+bootstrap.
 
 Example: python -m pipeline.compare HEAD~1 HEAD
 """
@@ -19,7 +20,6 @@ import pandas as pd
 
 from features.labels.metrics.metric import Metric
 from features.labels.parts import scoring_parts
-from features.labels.uncertainty import paired_gain
 from pipeline.reporting.tables import markdown
 from pipeline.running.stage import one_sentence
 from pipeline.running.usage import parser_of
@@ -30,10 +30,10 @@ from pipeline.storage.predictions import load_aligned
 from pipeline.storage.revisions import copy_results, load_tree, members_of
 from pipeline.storage.task_data import TaskData
 from pipeline.storage.task_metric import load_metric
+from submissions.rules.compare import SIGNIFICANT, paired_test
 
 WORKSPACE = "workspace"
 ENSEMBLE = "ensemble"
-SEED = 0
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def _rows(task: str, first: TaskResults, second: TaskResults) -> Iterator[dict[s
         old, new = (None if predictions is None else metric.of(predictions, labels) for predictions in pair)
         row = {"task": task, "member": name, "metric": metric.name, "rows": len(labels), "first": old, "second": new}
         if pair[0] is not None and pair[1] is not None:
-            row |= paired_gain(metric, pair[1], pair[0], labels, SEED)
+            row |= paired_test(metric, pair[1], pair[0], labels)
         yield row
 
 
@@ -152,16 +152,18 @@ def _text_table(table: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:
     texts = table[["task", "member", "metric", "rows"]].copy()
     for column, title in titles.items():
         texts[title] = ["" if pd.isna(score) else f"{score:.4f}" for score in table[column]]
-    gains = table.reindex(columns=["gain", "low", "high"]).to_numpy(float)
-    texts["gain"] = ["" if np.isnan(gain) else f"{gain:+.4f} ({low:+.4f} to {high:+.4f})" for gain, low, high in gains]
-    texts["verdict"] = ["" if np.isnan(low) else _verdict(low, high) for _, low, high in gains]
+    tests = table.reindex(columns=["gain", "low", "high", "p_value"]).to_numpy(float)
+    rows = [("", "", "") if np.isnan(test[0]) else _texts_of(*test) for test in tests]
+    texts["gain"], texts["p"], texts["verdict"] = map(list, zip(*rows, strict=True))
     return texts
 
 
-def _verdict(low: float, high: float) -> str:
-    if low == high == 0:
-        return "equal"
-    return "better" if low > 0 else "worse" if high < 0 else "within noise"
+def _texts_of(gain: float, low: float, high: float, p_value: float) -> tuple[str, str, str]:
+    """Return the texts of a gain with its interval, of its p-value, and of the verdict."""
+    verdict = "better" if gain > 0 else "worse"
+    if p_value >= SIGNIFICANT:
+        verdict = "equal" if low == high == 0 else "within noise"
+    return f"{gain:+.4f} ({low:+.4f} to {high:+.4f})", f"{p_value:.2g}", verdict
 
 
 def main(arguments: list[str] | None = None) -> None:

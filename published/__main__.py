@@ -24,7 +24,16 @@ from published.tables import write_tables
 
 ROOT = Path(__file__).parent.parent
 REPORTS = tuple(sorted(path.parent.name for path in Path(__file__).parent.glob("*/params.yaml")))
-CODE = ("features", "models", "pipeline", "submissions/__init__.py", "submissions/rules", "dvc.yaml", ".dvcignore")
+CODE = (
+    "features",
+    "models",
+    "pipeline",
+    "submissions/__init__.py",
+    "submissions/ledger.csv",
+    "submissions/rules",
+    "dvc.yaml",
+    ".dvcignore",
+)
 SETS = {"FASHION_MNIST_DIR": "fashion-mnist", "MNIST_DIR": "mnist", "CIFAR10_DIR": "cifar-10"}
 SMALL_ROWS = {"train_rows": 200, "test_rows": 50}
 

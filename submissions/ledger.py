@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 
-import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
@@ -28,7 +27,7 @@ from pipeline.storage.paths import LEDGER
 from submissions import client
 from submissions.client import KaggleError, ListedSubmission
 from submissions.command import run
-from submissions.rules.uploads import COLUMNS, Entry, read_uploads
+from submissions.rules.uploads import COLUMNS, Entry, agreement, read_uploads
 
 SETTLE_SECONDS = 20  # a submission may appear in the listing this late
 POLL_SECONDS = 2
@@ -162,7 +161,9 @@ def show(params: Params, arguments: argparse.Namespace) -> None:
         if entry.status == "error":
             print(f"submission {entry.ref} was not scored: {reason_of(entry)}")
     for task, metric in dict.fromkeys((entry.task, entry.metric) for entry in entries):
-        print(agreement([entry for entry in entries if (entry.task, entry.metric) == (task, metric)]))
+        with blame(LEDGER):
+            line = agreement([entry for entry in entries if (entry.task, entry.metric) == (task, metric)])
+        print(f"{task}: {line}")
 
 
 def _table_row(entry: Entry) -> dict:
@@ -179,23 +180,6 @@ def _out_of_fold(entry: Entry) -> str:
     if not entry.low:
         return entry.out_of_fold
     return with_bounds(float(entry.out_of_fold), float(entry.low), float(entry.high))
-
-
-def agreement(entries: list[Entry]) -> str:
-    """Return one line on how the public scores of a task's uploads agree with their out-of-fold scores.
-
-    Raises:
-        BadInput: a score in the ledger is no number.
-    """
-    with blame(LEDGER):
-        scores = [(float(e.out_of_fold), float(e.public)) for e in entries if e.out_of_fold and e.public]
-    own, public = np.array(scores).reshape(-1, 2).T
-    summary = f"{entries[0].task}: {len(scores)} uploads with out-of-fold and public score"
-    if len(scores):
-        summary += f", public minus out-of-fold {np.mean(public - own):+.4f} on average"
-    if len(scores) < 3 or min(np.ptp(own), np.ptp(public)) == 0:
-        return f"{summary}; a correlation needs three that differ"
-    return f"{summary}, correlation {np.corrcoef(own, public)[0, 1]:.2f}"
 
 
 def main(arguments: list[str] | None = None) -> None:

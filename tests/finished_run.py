@@ -15,6 +15,8 @@ from pipeline.ensemble import ensemble
 from pipeline.storage import paths
 from pipeline.storage.files import save_json
 from pipeline.storage.predictions import Predictions, fold_test, save_predictions
+from submissions.ledger import append
+from submissions.rules.uploads import COLUMNS, Entry
 from tests.projects import member, task, write_params
 
 FOLDS = 3
@@ -49,6 +51,13 @@ def write_run(
         write_predictions(key, name, classes, truth, 1.0 + place, metric, rng)
     ensemble(params, key)
     return params
+
+
+def write_uploads(*entries: dict[str, str], key: str = "shoes") -> None:
+    """Append uploads to the ledger, each with the given values and as complete."""
+    empty = dict.fromkeys(COLUMNS, "") | {"task": key, "status": "complete", "time": "2026-05-04T03:02:01+00:00"}
+    for number, entry in enumerate(entries):
+        append(Entry(**empty | {"upload": f"{key}-{number}"} | entry))
 
 
 def save_entry(path: Path, value: object) -> None:

@@ -8,7 +8,7 @@ import pytest
 from pipeline.report import report
 from pipeline.storage import paths
 from tests.browser import LOW_CONTRAST, browser, load_milliseconds, open_page, requests
-from tests.finished_run import HOSTILE, write_run
+from tests.finished_run import HOSTILE, write_run, write_uploads
 
 LEAST_CONTRAST = 4.5
 
@@ -26,7 +26,10 @@ def page(tmp_path_factory) -> Path:
     """A page with hostile names."""
     folder = tmp_path_factory.mktemp("run")
     with contextlib.chdir(folder):
-        report(write_run(classes=HOSTILE, ids=["<img src=x onerror=alert(1)>", '"><script>alert(2)</script>']))
+        params = write_run(classes=HOSTILE, ids=["<img src=x onerror=alert(1)>", '"><script>alert(2)</script>'])
+        score = {"metric": "accuracy", "out_of_fold": "0.9", "low": "0.88", "high": "0.92", "public": "0.1"}
+        write_uploads({**score, "members": HOSTILE[0], "message": '"><script>alert(3)</script>'})
+        report(params)
     return folder / paths.PAGE
 
 
@@ -42,7 +45,7 @@ def test_every_section_is_drawn_and_the_network_is_left_alone(driver, page):
     heights = driver.execute_script(
         "return [...document.querySelectorAll('main section')].map((e) => e.getBoundingClientRect().height)"
     )
-    assert len(heights) == 9 and min(heights) > 60  # eight sections, and the findings
+    assert len(heights) == 10 and min(heights) > 60  # nine sections, and the findings
     charts = driver.execute_script("return [...document.querySelectorAll('svg.chart')].map((e) => e.getBBox().width)")
     assert len(charts) >= 8 and min(charts) > 100
     assert [url for url in requests(driver) if not url.startswith(("file:", "data:"))] == []
@@ -94,7 +97,7 @@ def test_it_prints_all_sections(driver, page):
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     try:
         assert driver.execute_script("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-        assert len(visible(driver, "main section")) == 9
+        assert len(visible(driver, "main section")) == 10
         assert driver.execute_script(LOW_CONTRAST, LEAST_CONTRAST) == []
     finally:
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from features.labels.metrics.registry import metric_of
-from pipeline.compare import Results, TaskResults, changed_params, compare
+from pipeline.compare import Results, TaskResults, changed_params, compare, main
+from submissions.rules.compare import RESAMPLES
 
 ACCURACY = metric_of("accuracy", 2, False)
 LABELS = np.arange(100) % 2
@@ -33,6 +34,17 @@ def test_a_gain_is_that_of_the_second_revision_on_the_same_rows():
     assert row["gain"] == pytest.approx(0.3)
     # 30 of 100 rows differ, all in one direction: the spread of a binomial share is sqrt(.3 * .7 / 100).
     assert row[["low", "high"]].tolist() == pytest.approx([0.3 - 1.96 * 0.0458, 0.3 + 1.96 * 0.0458], abs=0.01)
+    assert row["p_value"] == pytest.approx(2 * 0.5**30)  # McNemar: thirty heads in thirty throws, or thirty tails
+
+
+def test_a_gain_is_certain_by_the_test_that_fits_the_metric(monkeypatch, capsys):
+    """Five rows of difference: their bootstrap interval is above zero, but five heads in five throws are no proof."""
+    both = {"a": results("a", right=60), "b": results("b", right=65)}
+    monkeypatch.setattr("pipeline.compare.load_results", both.get)
+    main(["a", "b"])
+    line = next(line for line in capsys.readouterr().out.splitlines() if "accuracy" in line)
+    *_, gain, p_value, verdict, _ = (cell.strip() for cell in line.split("|"))
+    assert gain.startswith("+0.0500 (+0.01") and (p_value, verdict) == ("0.062", "within noise")
 
 
 def test_only_rows_of_both_revisions_count():
@@ -58,6 +70,7 @@ def test_a_lower_loss_is_a_gain():
 
     table, _ = compare(sure("a", 0.6), sure("b", 0.8))
     assert table.iloc[0]["gain"] == pytest.approx(np.log(0.8 / 0.6))
+    assert table.iloc[0]["p_value"] == 2 / RESAMPLES  # each row is better, so each resample is
 
 
 @pytest.mark.parametrize(

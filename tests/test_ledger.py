@@ -14,8 +14,8 @@ from pipeline.storage import paths
 from pipeline.storage.files import BadInput
 from submissions import ledger
 from submissions.client import ListedSubmission
-from submissions.ledger import agreement, append, load, update
-from submissions.rules.uploads import COLUMNS, Entry
+from submissions.ledger import append, load, update
+from submissions.rules.uploads import COLUMNS, Entry, agreement
 from tests.projects import environment
 
 ENTRY = Entry(**dict.fromkeys(COLUMNS, ""))
@@ -133,19 +133,20 @@ def test_an_upload_is_known_by_its_name_and_news_alone_is_written():
 
 def test_agreement_takes_three_uploads_that_differ():
     scored = [entry(i, out_of_fold=str(own), public=str(own - 0.1)) for i, own in enumerate((0.5, 0.6, 0.9))]
-    assert agreement(scored).endswith(
+    assert agreement(scored) == (
         "3 uploads with out-of-fold and public score, public minus out-of-fold -0.1000 on average, correlation 1.00"
     )
     assert agreement(scored[:2]).endswith("a correlation needs three that differ")
     assert agreement([scored[0]] * 3).endswith("a correlation needs three that differ")
-    assert (
-        agreement([entry(9)]) == "t: 0 uploads with out-of-fold and public score; a correlation needs three that differ"
-    )
+    assert agreement([entry(9)]) == "0 uploads with out-of-fold and public score; a correlation needs three that differ"
 
 
-def test_what_is_no_score_or_no_text_is_one_sentence():
-    with pytest.raises(BadInput, match=r"submissions/ledger.csv: could not convert string to float: 'n/a'"):
-        agreement([entry(1, out_of_fold="0.5", public="n/a")])
+def test_what_is_no_score_or_no_text_is_one_sentence(capsys):
+    append(entry(1, out_of_fold="0.5", public="n/a", private="n/a"))
+    Path("params.yaml").write_text("{tasks: {}, members: {}}")
+    with pytest.raises(SystemExit, match="1"):
+        ledger.main([])
+    assert "ledger: error: submissions/ledger.csv: could not convert string to float: 'n/a'" in capsys.readouterr().err
     with pytest.raises(BadInput, match=r"submissions/ledger.csv: .*surrogates not allowed"):
         append(entry(1, message="gr\udcfcn"))  # Latin-1 on the command line
 

@@ -13,7 +13,7 @@ import pytest
 from features.labels.label_errors import label_quality
 from pipeline.config.schema import load_params
 from pipeline.report import report
-from pipeline.reporting import curves, ensemble, errors, items, leaderboard, reliability, suspects, tuning
+from pipeline.reporting import curves, ensemble, errors, items, leaderboard, reliability, suspects, tuning, uploads
 from pipeline.reporting import page as page_of_tasks
 from pipeline.reporting.charts import chart
 from pipeline.reporting.page import SECTIONS, task_part
@@ -21,9 +21,10 @@ from pipeline.reporting.task_run import TaskRun
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput, load_json, save_json
 from pipeline.tuning.results import trials
-from tests.finished_run import HOSTILE, save_entry, write_run, wrong_rows
+from tests.finished_run import HOSTILE, save_entry, write_run, write_uploads, wrong_rows
 from tests.projects import write_params
 
+OWN = {"metric": "accuracy", "out_of_fold": "0.9", "low": "0.88", "high": "0.92"}  # an upload's score
 IDS = ["<img src=x onerror=alert(1)>", 'a"onload="alert(1)', "../../猫\x07.png"]
 
 
@@ -52,7 +53,9 @@ def finished(tmp_path_factory):
     """The folder of a finished run with hostile names, and its page."""
     folder = tmp_path_factory.mktemp("run")
     with contextlib.chdir(folder):
-        report(write_run(classes=HOSTILE, ids=IDS))
+        params = write_run(classes=HOSTILE, ids=IDS)
+        write_uploads({**OWN, "public": "0.9", "members": HOSTILE[0], "message": IDS[1], "commit": "<b>", "ref": "<i>"})
+        report(params)
         return folder, read_page()
 
 
@@ -77,6 +80,7 @@ def test_a_finished_run_has_all_sections(finished):
         "galleries",
         "suspects",
         "ensemble",
+        "uploads",
         "data",
         "architecture",
     ]
@@ -175,6 +179,18 @@ def test_the_page_remarks_where_training_and_validation_part(here):
     assert "loss still falls in the last epoch, from 0.650 to 0.200" in second.remarks[0].text
 
 
+def test_the_page_names_folds_whose_validation_loss_is_not_a_number(here):
+    run = run_of(write_run())
+    for fold, epochs in ((0, [1, 2, 3, 4]), (2, [3])):
+        path = paths.models("shoes", "shoes-fast") / f"fold-{fold}.csv"
+        history = pd.read_csv(path)
+        history.loc[history["epoch"].isin(epochs), "val_loss"] = np.nan
+        history.to_csv(path, index=False)
+    first, second = curves.load(run).members
+    assert "not a number in fold-0 (4 of 4 epochs), fold-2 (1 of 4 epochs)" in first.remarks[0].text
+    assert not any("not a number" in remark.text for remark in second.remarks)
+
+
 def test_confusion_and_figures_of_classes_are_those_of_a_hand_count():
     labels, predicted = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 1, 1, 1, 1, 0])
     matrix = errors._confusion(["a", "b", "c"], labels, predicted)
@@ -217,6 +233,30 @@ def test_each_member_s_part_is_how_much_worse_the_others_are(here):
     parts = {part.name: part for part in ensemble.load(run_of(write_run(rows=600))).parts}
     assert parts["shoes-slow"].adds["gain"] > parts["shoes-fast"].adds["gain"]
     assert parts["shoes-slow"].adds["low"] > 0
+
+
+def test_a_public_score_agrees_if_its_interval_overlaps_that_of_the_out_of_fold_score(here):
+    params = write_run()
+    assert uploads.load(run_of(params)) is None
+    # 90 rows out of fold, 30 % of 20 test rows public: the interval is sqrt(90 / 6) times as wide, 0.0775 on each side,
+    # so from 0.88 - 0.0775 on, both overlap.
+    write_uploads(*({**OWN, "public": public} for public in ("0.803", "", "0.99", "0.802")))
+    write_uploads({**OWN, "public": "0.1", "metric": "log_loss"}, {**OWN, "public": "0.1"}, key="others")
+    content = uploads.load(run_of(params))
+    assert [upload.verdict for upload in content.uploads] == ["agrees", "", "agrees", "worse"]
+    assert content.uploads[3].difference == pytest.approx(-0.098) and "correlation" in content.agreement
+    assert "upload 4, 0.8020, is worse than out of fold, 0.9000 (0.8800 to 0.9200)" in content.findings[0].text
+    assert "python -m pipeline adversarial shoes" in content.findings[0].action
+    save_entry(paths.score("shoes"), {"public": {"rows": 90, "score": 0.9}})  # known rows: as wide as out of fold
+    verdicts = [upload.verdict for upload in uploads.load(run_of(params)).uploads]
+    assert verdicts == ["worse", "", "better", "worse"]
+
+
+def test_a_lower_public_loss_is_better_and_an_upload_by_another_metric_is_not_judged(here):
+    params = write_run(metric="log_loss")
+    loss = {"metric": "log_loss", "out_of_fold": "0.50", "low": "0.49", "high": "0.51"}
+    write_uploads({**OWN, "public": "0.9"}, {**loss, "public": "0.3"})
+    assert [upload.verdict for upload in uploads.load(run_of(params)).uploads] == ["", "better"]
 
 
 @pytest.mark.slow

@@ -58,9 +58,13 @@ def paired_gain(
     """Return by how much the first predictions are better, with the 95 % interval of a paired bootstrap."""
     if metric.hits is not None:
         return gain_interval(metric.right(first, labels), metric.right(second, labels), seed)
-    gains = resampled_gains(metric, first, second, labels, seed, resamples)
-    low, high = np.quantile(gains, QUANTILES).tolist()
     gain = metric.gain(metric.of(first, labels), metric.of(second, labels))
+    return around(gain, resampled_gains(metric, first, second, labels, seed, resamples))
+
+
+def around(gain: float, gains: np.ndarray) -> dict[str, float]:
+    """Return a gain with its 95 % interval, from resampled gains (resamples,)."""
+    low, high = np.quantile(gains, QUANTILES).tolist()
     return {"gain": gain, "low": min(low, gain), "high": max(high, gain)}
 
 

@@ -20,6 +20,7 @@ from pipeline.reporting import (
     suspects,
     texts,
     tuning,
+    uploads,
 )
 from pipeline.reporting.section import Content, Finding, Section
 from pipeline.reporting.sprites import Sprites
@@ -32,6 +33,7 @@ SECTIONS: tuple[Section, ...] = (
     galleries,
     suspects,
     ensemble,
+    uploads,
     items,
     tuning,
     data,

@@ -6,10 +6,10 @@ import numpy as np
 from scipy.stats import binomtest
 
 from features.labels.metrics.metric import Metric
-from features.labels.uncertainty import resampled_gains
+from features.labels.uncertainty import around, gain_interval, resampled_gains
 
 SIGNIFICANT = 0.05
-RESAMPLES = 500
+RESAMPLES, SEED = 500, 0
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,20 @@ def bootstrap_p_value(gains: np.ndarray) -> float:
     return float(min(1.0, 2 * max(least, 1 / len(gains))))
 
 
+def paired_test(metric: Metric, first: np.ndarray, second: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Return `gain`, by how much the first predictions are better, its 95 % interval `low`, `high`, and `p_value`.
+
+    The interval is that of a paired bootstrap. The p-value is that of McNemar's exact test if the metric is a share of
+    right rows, else that of the same bootstrap. See `comparison_line` for the arguments.
+    """
+    if metric.hits is not None:
+        right = metric.right(first, labels), metric.right(second, labels)
+        return gain_interval(*right, SEED) | {"p_value": compare(*right).p_value}
+    gain = metric.gain(metric.of(first, labels), metric.of(second, labels))
+    gains = resampled_gains(metric, first, second, labels, SEED, RESAMPLES)
+    return around(gain, gains) | {"p_value": bootstrap_p_value(gains)}
+
+
 def comparison_line(metric: Metric, first: np.ndarray, second: np.ndarray, labels: np.ndarray) -> str:
     """Return one line about two submissions, with the field `{other}` for the name of the second.
 
@@ -84,7 +98,7 @@ def comparison_line(metric: Metric, first: np.ndarray, second: np.ndarray, label
         if not len(labels):
             raise ValueError("no rows count, expected at least one")
         difference = metric.of(first, labels) - metric.of(second, labels)
-        p_value = bootstrap_p_value(resampled_gains(metric, first, second, labels, 0, RESAMPLES))
+        p_value = paired_test(metric, first, second, labels)["p_value"]
         better = "higher" if metric.higher_is_better else "lower"
         test = f"{metric.name}, {better} is better; paired bootstrap p = {p_value:.2g}"
     verdict = "within noise" if p_value >= SIGNIFICANT else "more than noise"

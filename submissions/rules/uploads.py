@@ -4,6 +4,8 @@ import csv
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+import numpy as np
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -55,3 +57,19 @@ def read_uploads(path: Path) -> list[Entry]:
     empty = dict.fromkeys(COLUMNS, "")
     entries = [Entry(**empty | dict(zip(header, line, strict=True))) for line in lines]
     return list({entry.upload: entry for entry in entries}.values())
+
+
+def agreement(entries: list[Entry]) -> str:
+    """Return one line on how the public scores of uploads agree with their out-of-fold scores, by one metric.
+
+    Raises:
+        ValueError: a score is no number.
+    """
+    scores = [(float(e.out_of_fold), float(e.public)) for e in entries if e.out_of_fold and e.public]
+    own, public = np.array(scores).reshape(-1, 2).T
+    summary = f"{len(scores)} upload{'' if len(scores) == 1 else 's'} with out-of-fold and public score"
+    if len(scores):
+        summary += f", public minus out-of-fold {np.mean(public - own):+.4f} on average"
+    if len(scores) < 3 or min(np.ptp(own), np.ptp(public)) == 0:
+        return f"{summary}; a correlation needs three that differ"
+    return f"{summary}, correlation {np.corrcoef(own, public)[0, 1]:.2f}"
