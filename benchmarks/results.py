@@ -79,7 +79,7 @@ def write(question: str, rows: Iterable[Mapping[str, Any]]) -> Path:
     filled = [{"question": question, **_origin(), **row} for row in rows]
     new = pd.DataFrame([{name: _text(value) for name, value in row.items()} for row in filled])
     old = read(question) if path_of(question).exists() else pd.DataFrame(columns=COLUMNS)
-    extras = [name for name in (*old.columns, *new.columns) if name not in COLUMNS]
+    extras = [name for name in (*old.columns, *new.columns, *key_of(question)) if name not in COLUMNS]
     table = pd.concat([old, new]).reindex(columns=[*COLUMNS, *dict.fromkeys(extras)]).fillna("")
     order = table.reset_index(drop=True).groupby(key_of(question), sort=False).ngroup().to_numpy()
     keep = [name for name in questions()["questions"].get(question, {}).get("keep", ()) if name in table]

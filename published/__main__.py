@@ -1,40 +1,21 @@
 """`python -m published REPORT`: repeat a published report, from raw files to its tables beside the published figures.
 
-REPORT is a, b, c, d or e. Everything runs in `.published/REPORT`, which gets a copy of the code, and does not touch
-the project's own results. A killed run continues where it stopped. With `--small` it uses 250 images and one
-epoch a system, in `.published/REPORT-small`: this checks that everything runs, and its scores mean nothing. `--plan`
-only prints what would run, and how long.
+REPORT is a, b, c, d or e. Everything runs in `.published/REPORT`, with a copy of the code, and does not touch the
+project's own results. A killed run continues where it stopped, with the code with which it began; delete the folder to
+begin anew. With `--small` it uses 250 images and one epoch a system, in `.published/REPORT-small`: this checks that
+everything runs, and its scores mean nothing. `--plan` only prints what would run, and how long.
 
 Example: python -m published c --small
 """
 
 import argparse
-import os
-import shutil
-import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
-import yaml
-
-from pipeline.config.tree import read_tree
+from published.folder import COMMIT, REPORTS, entries, prepared_folder, run, write_params
 from published.plan import plan
 from published.tables import write_tables
 
-ROOT = Path(__file__).parent.parent
-REPORTS = tuple(sorted(path.parent.name for path in Path(__file__).parent.glob("*/params.yaml")))
-CODE = (
-    "features",
-    "models",
-    "pipeline",
-    "submissions/__init__.py",
-    "submissions/ledger.csv",
-    "submissions/rules",
-    "dvc.yaml",
-    ".dvcignore",
-)
-SETS = {"FASHION_MNIST_DIR": "fashion-mnist", "MNIST_DIR": "mnist", "CIFAR10_DIR": "cifar-10"}
 SMALL_ROWS = {"train_rows": 200, "test_rows": 50}
 
 
@@ -63,36 +44,6 @@ def _one_epoch(training: dict[str, Any]) -> dict[str, Any]:
     return training | {"epochs": 1, "frozen_epochs": int(frozen_epochs > 0 and frozen_epochs == training["epochs"])}
 
 
-def folder_of(report: str, is_small: bool) -> Path:
-    """Return the folder in which a report runs, with the code and the entries as they are now."""
-    folder = ROOT / ".published" / (f"{report}-small" if is_small else report)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in CODE:
-        source, copy = ROOT / name, folder / name
-        if source.is_dir():
-            shutil.rmtree(copy, ignore_errors=True)
-            shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, copy)
-    entries = Path(__file__).parent / report / "params.yaml"
-    if is_small:
-        tree = small(read_tree(entries.read_text(encoding="utf-8")).value)
-        (folder / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
-    else:
-        shutil.copy2(entries, folder)
-    if not (folder / ".dvc").exists():
-        subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], cwd=folder, check=True)
-    return folder
-
-
-def environment() -> dict[str, str]:
-    """Return the environment of the stages: image sets that lie in the project are not downloaded again."""
-    folders = {name: ROOT / "data" / place for name, place in SETS.items() if (ROOT / "data" / place).is_dir()}
-    set_by_user = {name: Path(os.environ[name]).resolve() for name in SETS if os.environ.get(name)}
-    return os.environ | {name: str(folder) for name, folder in (folders | set_by_user).items()} | {"PYTHONPATH": ""}
-
-
 def main() -> None:
     """Run the stages and the ablations, and write the tables."""
     parser = argparse.ArgumentParser(prog="python -m published", description=__doc__)
@@ -104,11 +55,14 @@ def main() -> None:
     print(small_line if options.small else plan(options.report), flush=True)
     if options.plan:
         return
-    folder = folder_of(options.report, options.small)
-    names = read_tree((folder / "params.yaml").read_text(encoding="utf-8")).value["ablations"]
-    commands = [["pipeline", "repro"], *(["pipeline.ablate", name] for name in names)]
-    for module, *arguments in commands:
-        status = subprocess.run([sys.executable, "-m", module, *arguments], cwd=folder, env=environment()).returncode
+    tree = entries(options.report)
+    folder = prepared_folder(
+        f"{options.report}-small" if options.small else options.report, keep_code=not options.small
+    )
+    print(f"{folder}: code of commit {(folder / COMMIT).read_text().strip()}", flush=True)
+    write_params(folder, small(tree) if options.small else tree)
+    for command in (["pipeline", "repro"], *(["pipeline.ablate", name] for name in tree["ablations"])):
+        status = run(folder, *command)
         if status:
             sys.exit(status)
     print(write_tables(options.report, folder, options.small))

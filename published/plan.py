@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.config.schema import Member, Params, load_params
+from pipeline.config.schema import Member, Params, Replica, load_params
 from pipeline.reporting.tables import markdown
 
 HERE = Path(__file__).parent
 MEASURED = HERE.parent / "benchmarks" / "results" / "five_reports.csv"
-MEASURED_IMAGES = {"fashion": 48_000, "price_sum": 48_000}  # in an epoch; the other tasks of that file have 2 000
 OTHER_LAYERS = ("c-modified-resnet-27", "d-resnet", "d-inception")  # than the measured member with that name
 SOURCE_ROWS, SOURCE_LABELS = {"fashion-mnist": 60_000, "mnist": 60_000, "cifar-10": 50_000}, 10
+TEST_ROWS = 10_000
 
 
 def plan(report: str) -> str:
@@ -56,22 +56,39 @@ def _published(figures: pd.DataFrame, member: str, figure: str) -> str:
     return rows["published"].iloc[0] if len(rows) else ""
 
 
+def judged_rows(params: Params, name: str, figure: str) -> float:
+    """Return the number of rows on which a published figure of a member was measured: test rows or validation rows.
+
+    The test rows are those of the replica, also where the report's figure is Kaggle's, which names no number.
+    """
+    member = params.members[name]
+    if figure.startswith("test"):
+        return _replica(params, member).test_rows or TEST_ROWS
+    return _rows(params, member) * params.tasks[member.task].split.holdout_share
+
+
 def _images(params: Params, member: Member) -> float:
     """Return the number of training images in an epoch."""
-    task = params.tasks[member.task]
-    replica = params.replicas[Path(task.ingest.folder).name]
+    return _rows(params, member) * (1 - params.tasks[member.task].split.holdout_share)
+
+
+def _rows(params: Params, member: Member) -> float:
+    """Return the number of training and validation images."""
+    replica = _replica(params, member)
     labels = len(replica.labels) if replica.labels else SOURCE_LABELS
-    rows = replica.train_rows or (
+    return replica.train_rows or (
         SOURCE_ROWS[replica.source] * labels / SOURCE_LABELS if replica.form == "fashion" else 60_000
     )
-    return rows * (1 - task.split.holdout_share)
+
+
+def _replica(params: Params, member: Member) -> Replica:
+    return params.replicas[Path(params.tasks[member.task].ingest.folder).name]
 
 
 def _epoch_seconds() -> dict[str, float]:
     """Return the measured seconds of an epoch for each image, by member."""
     table = pd.read_csv(MEASURED).dropna(subset=["member", "epoch_seconds"])
-    images = table["task"].map(MEASURED_IMAGES).fillna(2_000)
-    return dict(zip(table["member"], table["epoch_seconds"] / images, strict=True))
+    return dict(zip(table["member"], table["epoch_seconds"] / table["images"], strict=True))
 
 
 def _seconds(name: str, epoch_seconds: dict[str, float], images: float) -> float:

@@ -220,7 +220,6 @@ def test_a_member_survives_being_written_and_read(member):
     [
         "params.yaml",
         "benchmarks/params.yaml",
-        "benchmarks/published.yaml",
         "benchmarks/ensemble.yaml",
     ],
 )

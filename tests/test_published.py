@@ -16,8 +16,8 @@ import models
 from features.labels.metrics.shares import accuracy
 from models.parts.cost import weighted_layers, without_weights
 from pipeline.config.schema import load_params
-from pipeline.config.tree import read_tree
-from published.__main__ import REPORTS, SMALL_ROWS, small
+from published.__main__ import SMALL_ROWS, small
+from published.folder import REPORTS, entries
 from published.plan import load_figures, plan
 from published.tables import beside, write_tables
 from tests.projects import ROOT
@@ -178,7 +178,7 @@ def test_every_report_has_its_own_split(report, shares):
 def test_the_entries_are_legal(report, tmp_path):
     params = params_of(report)
     assert params.ablations
-    tree = small(read_tree((ROOT / "published" / report / "params.yaml").read_text()).value)
+    tree = small(entries(report))
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(tree))
     few = load_params(tmp_path / "params.yaml")
     assert few.members.keys() == params.members.keys() and few.ablations.keys() == params.ablations.keys()
