@@ -8,8 +8,10 @@ import pytest
 import yaml
 from PIL import Image
 
+from features.images.fitting import fit_picture
 from pipeline.config.schema import load_params
 from pipeline.ingest import ingest
+from pipeline.readers.raw import DamagedImage
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput
 from tests.raw_files import read
@@ -30,6 +32,31 @@ def test_lossless_formats(tmp_path, suffix):
 def test_jpeg(tmp_path, suffix, mode):
     Image.fromarray(SMOOTH).convert(mode).save(tmp_path / f"a.{suffix}", "JPEG", quality=98)
     assert np.abs(read(tmp_path).images[0].astype(int) - SMOOTH).mean() < 3
+
+
+@pytest.mark.parametrize("fit", [None, "stretch", "pad", "crop"])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_the_pixels_of_a_jpeg_are_those_of_pillow(tmp_path, mode, fit):
+    smooth = np.add.outer(np.arange(35) * 6, np.arange(51) * 4)[..., None] + [0, 40, 80]
+    picture = Image.fromarray((smooth % 256).astype(np.uint8)).convert(mode)
+    for number, options in enumerate(({}, {"progressive": True}, {"subsampling": 0}, {"quality": 30})):
+        picture.save(tmp_path / f"{number}.jpg", **options)
+        picture.save(tmp_path / f"{number}_upright.jpg", exif=Image.Exif(), **options)
+    size = None if fit is None else (24, 32)
+    images = read(tmp_path, image=size, fit=fit).images
+    for image, path in zip(images, sorted(tmp_path.iterdir()), strict=True):
+        with Image.open(path) as expected:
+            fitted = expected if size is None else fit_picture(expected, size, fit, "white")
+            np.testing.assert_array_equal(image.squeeze(-1) if mode == "L" else image, np.asarray(fitted))
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_a_jpeg_that_ends_early_is_damaged(tmp_path, suffix):
+    Image.fromarray(COLOURS).resize((64, 64)).save(tmp_path / "whole.jpg")
+    (tmp_path / f"a{suffix}").write_bytes((tmp_path / "whole.jpg").read_bytes()[:-200])
+    (tmp_path / "whole.jpg").unlink()
+    with pytest.raises(DamagedImage, match=f"a{suffix}: not readable as an image"):
+        read(tmp_path)
 
 
 def test_the_first_picture_of_an_animation(tmp_path):

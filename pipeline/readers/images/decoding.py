@@ -4,8 +4,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -15,6 +15,8 @@ from features.images.limits import Limits, to_scale
 from pipeline.readers.compressed import check_regular
 from pipeline.readers.images import dicom
 from pipeline.readers.images.arrays import read_image_array
+from pipeline.readers.images.jpeg import SUFFIXES as JPEGS
+from pipeline.readers.images.jpeg import decode_jpeg, jpeg_size, read_jpeg
 from pipeline.readers.raw import DamagedImage, Form
 from pipeline.storage.files import BadInput
 
@@ -36,7 +38,7 @@ class Look:
     values: np.ndarray | None  # (height, width, channels) if they have no natural scale, as pixels have
 
 
-def look(path: Path, form: Form, content: IO[bytes] | None = None) -> Look:
+def look(path: Path, form: Form, content: BytesIO | None = None) -> Look:
     """Return the size, channels and values of an image file. For most pictures its header is enough.
 
     `content` is what to read, if the image is not a file of its own; `path` then names it in errors.
@@ -55,7 +57,7 @@ def look(path: Path, form: Form, content: IO[bytes] | None = None) -> Look:
         return Look(size, 1 if image.mode in _GREY_MODES else 3, None)
 
 
-def decode(path: Path, form: Form, channels: int, content: IO[bytes] | None = None) -> np.ndarray:
+def decode(path: Path, form: Form, channels: int, content: BytesIO | None = None) -> np.ndarray:
     """Return the pixels of an image file, uint8 (height, width, channels). If the form has a fit, they have its size.
 
     It can be called in several threads. Warnings of Pillow are left to the caller, since their filters belong to the
@@ -66,6 +68,8 @@ def decode(path: Path, form: Form, channels: int, content: IO[bytes] | None = No
         BadInput: it is not a regular file, or has more channels than the task.
         FileNotFoundError: the file is missing.
     """
+    if (pixels := _ordinary_jpeg(path, form, channels, content)) is not None:
+        return pixels
     with _opened(path, form, content) as image:
         if isinstance(image, np.ndarray):
             pixels = _scaled(image, form)
@@ -84,6 +88,28 @@ def decode(path: Path, form: Form, channels: int, content: IO[bytes] | None = No
         return pixels.reshape(*pixels.shape[:2], channels)
 
 
+def _ordinary_jpeg(path: Path, form: Form, channels: int, content: BytesIO | None) -> np.ndarray | None:
+    """Return the pixels of an ordinary JPEG that is not to be shrunk while it is decoded. None: Pillow must read it."""
+    if content is None:
+        if path.suffix.lower() not in JPEGS:
+            return None
+        check_regular(path)
+    data = read_jpeg(path) if content is None else content.getvalue()
+    size = None if data is None else jpeg_size(data, channels)
+    if (
+        data is None
+        or size is None
+        or (form.fit is not None and _shrunk_size(size[::-1], form.size_pixels[::-1], form.fit))
+    ):
+        return None
+    pixels = decode_jpeg(data, channels)
+    if pixels is None or form.fit is None or size == form.size_pixels:
+        return pixels
+    picture = Image.fromarray(pixels if channels == 3 else pixels[..., 0])
+    fitted = np.asarray(fit_picture(picture, form.size_pixels, form.fit, form.background))
+    return fitted.reshape(*form.size_pixels, channels)
+
+
 def _scaled(values: np.ndarray, form: Form) -> np.ndarray:
     """Return an array of an image (h, w, c) as uint8 of the form's size."""
     limits: Limits = ((0, 255),) if values.dtype == np.uint8 else _DEEP_PIXELS
@@ -94,7 +120,7 @@ def _scaled(values: np.ndarray, form: Form) -> np.ndarray:
 
 
 @contextmanager
-def _opened(path: Path, form: Form, content: IO[bytes] | None) -> Iterator[Image.Image | np.ndarray]:
+def _opened(path: Path, form: Form, content: BytesIO | None) -> Iterator[Image.Image | np.ndarray]:
     """Yield an open picture of 8 bits a channel, or an array (height, width, channels) of other numbers.
 
     Errors in the block are those of a decoder, so they are errors about the file.
@@ -133,11 +159,15 @@ def _deep_values(image: Image.Image) -> np.ndarray:
 
 def _shrink_while_decoding(image: Image.Image, size_pixels: tuple[int, int], fit: Fit) -> None:
     """Let a JPEG decoder return every second, fourth or eighth pixel, if the result has far more than it needs."""
-    height, width = size_pixels
-    target = (height, width) if _lies(image) else (width, height)
-    least = least_size(image.size, target, fit)
-    if image.width >= 2 * least[0] and image.height >= 2 * least[1]:
+    target = size_pixels if _lies(image) else size_pixels[::-1]
+    if least := _shrunk_size(image.size, target, fit):
         image.draft(None, least)  # None keeps the mode
+
+
+def _shrunk_size(size: tuple[int, int], target: tuple[int, int], fit: Fit) -> tuple[int, int] | None:
+    """Return the (width, height) to which a decoder may shrink a picture of `size`. None: it has not twice as much."""
+    least = least_size(size, target, fit)
+    return least if size[0] >= 2 * least[0] and size[1] >= 2 * least[1] else None
 
 
 def _lies(image: Image.Image) -> bool:
