@@ -19,7 +19,7 @@ from pipeline.reporting.tables import markdown
 from pipeline.storage.files import writing
 from published.folder import HERE, REPORTS, ROOT, entries
 from published.measure import CURVES, QUESTION, QUEUE
-from published.plan import judged_rows, load_figures
+from published.plan import is_of_images, judged_rows, load_figures
 
 PAGE, DOCS, PICTURE = HERE / "README.md", ROOT / "docs" / "published.md", ROOT / "docs" / "published-curves.png"
 BLOCK = re.compile(r"(<!-- published: ([a-e]) -->\n).*?(<!-- end of published -->)", re.DOTALL)
@@ -77,7 +77,7 @@ def compared(report: str) -> pd.DataFrame:
     """
     figures, params, measured = load_figures(report), load_params(HERE / report / "params.yaml"), measured_systems()
     lines = []
-    for row in figures[(figures["ablation"] == "") & figures["figure"].map(_is_compared)].itertuples():
+    for row in figures[(figures["ablation"] == "") & figures["figure"].map(is_of_images)].itertuples():
         key = (row.member, ROWS[row.figure.partition(" ")[0]])
         line = {"system": row.system, "member": row.member, "figure": row.figure, "published": float(row.published)}
         lines.append(line | (_measured(measured.loc[key], line, params) if key in measured.index else {}))
@@ -115,10 +115,6 @@ def compared_variants(report: str, ablation: str) -> pd.DataFrame:
     return pd.DataFrame(lines).reindex(
         columns=["variant", "published", "measured", "error", "images", "epochs", "seeds", "commit"]
     )
-
-
-def _is_compared(figure: str) -> bool:
-    return figure.partition(",")[0].endswith(("accuracy", "loss", "score"))
 
 
 def _numbers(rows: pd.DataFrame) -> pd.DataFrame:

@@ -50,6 +50,11 @@ def load_figures(report: str) -> pd.DataFrame:
     return pd.read_csv(HERE / report / "figures.csv", dtype=str, keep_default_na=False)
 
 
+def is_of_images(figure: str) -> bool:
+    """Return whether a figure is an accuracy or a loss, which depends on the images."""
+    return figure.partition(",")[0].endswith(("accuracy", "loss", "score"))
+
+
 def _published(figures: pd.DataFrame, member: str, figure: str) -> str:
     """Return a published figure of a member, or an empty text."""
     rows = figures[(figures["member"] == member) & (figures["figure"] == figure)]

@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import shutil
 import subprocess
 import sys
 
@@ -207,6 +208,7 @@ def test_an_entry_opens_with_its_plan(report):
 
 
 def test_measured_figures_are_beside_the_published_ones(tmp_path):
+    shutil.copy(ROOT / "published" / "c" / "params.yaml", tmp_path)
     (tmp_path / "report").mkdir()
     row = {"task": "t", "member": "c-lenet", "parameters": 442_197, "validation accuracy": 0.3, "test score": 0.29}
     pd.DataFrame([row]).to_csv(tmp_path / "report" / "comparison.csv", index=False)
@@ -220,9 +222,23 @@ def test_measured_figures_are_beside_the_published_ones(tmp_path):
     assert rows.loc[("modified ResNet, SGD", "validation accuracy, epoch 20")].tolist() == ["0.1252", "0.125"]
     assert rows.loc[("modified ResNet, Adam", "validation accuracy, epoch 20")].tolist() == ["0.9201", "diverged"]
     assert rows.loc[("ResNet-50", "validation accuracy"), "measured"] == ""
-    assert (
-        "(small)" in (tmp_path / "published.md").read_text() and "<table" in (tmp_path / "published.html").read_text()
-    )
+    page, text = (tmp_path / "published.html").read_text(), (tmp_path / "published.md").read_text()
+    assert "(small)" in text and "## optimiser" in text and "<img src=ablations/optimiser.svg" in page
+    assert "0.3533" in text and "No published figure" not in text
+
+
+def test_no_published_accuracy_is_shown_beside_one_of_other_images(tmp_path):
+    shutil.copy(ROOT / "published" / "c" / "params.yaml", tmp_path)
+    source = tmp_path / "data" / "replica" / "price_sum" / "source.json"
+    source.parent.mkdir(parents=True)
+    source.write_text('{"source": "fashion-mnist", "is_original": false}')
+    (tmp_path / "report").mkdir()
+    row = {"task": "t", "member": "c-lenet", "parameters": 442_197, "validation accuracy": 0.3}
+    pd.DataFrame([row]).to_csv(tmp_path / "report" / "comparison.csv", index=False)
+    write_tables("c", tmp_path, is_small=False)
+    text = (tmp_path / "published.md").read_text()
+    assert "0.3533" not in text and "440,000" in text
+    assert "No published figure is shown for c-lenet, c-vgg16" in text
 
 
 @pytest.mark.slow
