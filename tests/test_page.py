@@ -17,6 +17,7 @@ from pipeline.reporting import curves, ensemble, errors, items, leaderboard, rel
 from pipeline.reporting import page as page_of_tasks
 from pipeline.reporting.charts import chart
 from pipeline.reporting.page import SECTIONS, task_part
+from pipeline.reporting.section import Finding
 from pipeline.reporting.task_run import TaskRun
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput, load_json, save_json
@@ -176,7 +177,16 @@ def test_the_page_remarks_where_training_and_validation_part(here):
     # 0.98 * progress - 0.3 * progress for progress 0.25, 0.5, 0.75, 1: the gap is 0.075 in the first epoch already
     assert "part from epoch 1 on" in first.remarks[0].text and "0.98 on training rows and 0.68" in first.remarks[0].text
     assert not any("part from" in remark.text for remark in second.remarks)
-    assert "loss still falls in the last epoch, from 0.650 to 0.200" in second.remarks[0].text
+    assert "loss still falls in the last epoch, from 0.65 to 0.2" in second.remarks[0].text
+
+
+def test_a_perfect_member_needs_no_more_epochs(here):
+    params = write_run()
+    for path in paths.models("shoes", "shoes-slow").glob("fold-*.csv"):
+        history = pd.read_csv(path)
+        history.loc[history["epoch"] == 4, ["accuracy", "val_accuracy"]] = 1.0
+        history.to_csv(path, index=False)
+    assert curves.load(run_of(params)).members[1].remarks == ()
 
 
 def test_the_page_names_folds_whose_validation_loss_is_not_a_number(here):
@@ -227,6 +237,15 @@ def test_the_page_names_the_choice_when_the_ensemble_is_no_better(here):
     save_json(paths.ensemble("shoes") / "ensemble.json", summary)
     verdict = ensemble.load(run).verdict
     assert "not better than shoes-slow alone: -0.0082" in verdict.text and "best_member" in verdict.action
+
+
+def test_an_ensemble_of_one_member_is_called_that_and_needs_no_choice(here):
+    run = run_of(write_run())
+    summary = load_json(paths.ensemble("shoes") / "ensemble.json")
+    summary |= {"method": "greedy", "weights": {"shoes-fast": 0.0, "shoes-slow": 1.0}}
+    save_json(paths.ensemble("shoes") / "ensemble.json", summary)
+    verdict = ensemble.load(run).verdict
+    assert verdict == Finding("The ensemble is shoes-slow alone: greedy gives the others no weight.")
 
 
 def test_each_member_s_part_is_how_much_worse_the_others_are(here):

@@ -46,6 +46,7 @@ STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.prop_cycle": cycler(color=SERIES),
 }
+LEAST_SCALE = 0.58  # of a chart on a narrow screen, which scrolls sideways rather than shrinks its texts further
 MOST_POINTS = 120  # of a line
 _COLOUR, _REFERENCE = re.compile(r"#[0-9a-f]{6}\b"), re.compile(r"url\(#([^)]+)\)")
 _FAMILY = re.compile(r"font: ([0-9.]+px)[^;]*|font-family:[^;]*;?")
@@ -83,7 +84,7 @@ def as_svg(figure: Figure, name: str, description: str) -> Markup:
         "class": "chart",
         "role": "img",
         "aria-label": printable(description),
-        "style": f"max-width:{float(width):.0f}pt",
+        "style": f"max-width:{float(width):.0f}pt;min-width:{LEAST_SCALE * float(width):.0f}pt",
     }
     _rewrite(root, name)
     return Markup(ElementTree.tostring(root, encoding="unicode"))

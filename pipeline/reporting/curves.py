@@ -115,16 +115,16 @@ def _remarks(name: str, folds: list[_Fold]) -> list[Finding]:
     if last > WORSE_LOSS * lowest and train - validation < GAP:
         remarks.append(
             Finding(
-                f"{name}: validation loss rises at the end, from {lowest:.3f} to {last:.3f}, while training goes on.",
+                f"{name}: validation loss rises at the end, from {lowest:.3g} to {last:.3g}, while training goes on.",
                 "Train fewer epochs, or regularise more.",
             )
         )
     before = np.mean([loss.iloc[-2] for loss in losses if len(loss) > 1] or [0.0])
     is_last = np.mean([fold.best_row == len(fold.history) - 1 for fold in scored])
-    if is_last > 0.5 and last < STILL_FALLING * before:
+    if is_last > 0.5 and last < STILL_FALLING * before and validation < 1:
         remarks.append(
             Finding(
-                f"{name}: validation loss still falls in the last epoch, from {before:.3f} to {last:.3f}.",
+                f"{name}: validation loss still falls in the last epoch, from {before:.3g} to {last:.3g}.",
                 "Train more epochs.",
             )
         )

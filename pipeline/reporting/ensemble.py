@@ -34,7 +34,8 @@ class Unsure:
 
     tile: Tile
     id: str
-    guesses: str
+    guesses: str  # the two most probable classes
+    shares: str  # their probabilities
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ class Ensemble:
         interval = f"{signed(self.gain['gain'])} ({signed(self.gain['low'])} to {signed(self.gain['high'])})"
         if self.method == BEST_MEMBER:
             return Finding(f"The ensemble is {self.best_member} alone: no mixture has a better honest score.")
+        if any(part.name == self.best_member and part.weight == 1 for part in self.parts):
+            return Finding(f"The ensemble is {self.best_member} alone: {self.method} gives the others no weight.")
         if self.gain["gain"] <= 0:
             return Finding(
                 f"The ensemble is not better than {self.best_member} alone: {interval} in {self.metric}.",
@@ -70,6 +73,11 @@ class Ensemble:
                 "That is not certain: members whose errors correlate less would help more.",
             )
         return Finding(f"The ensemble is better than {self.best_member} alone: {interval} in {self.metric}.")
+
+    @property
+    def has_correlations(self) -> bool:
+        """Whether the errors of two members can be compared: each has some."""
+        return len(self.parts) > 1 and any(value is not None for part in self.parts for value in part.correlations)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -116,6 +124,7 @@ def _unsure(run: TaskRun) -> list[Unsure]:
     images = []
     for tile, row in zip(tiles, least, strict=True):
         order = np.argsort(-probabilities[row], kind="stable")[:2]
-        guesses = " or ".join(f"{names_of(run, [int(i)])} ({probabilities[row, i]:.0%})" for i in order)
-        images.append(Unsure(tile, str(run.data.test_ids[rows[row]]), guesses))
+        guesses = " or ".join(names_of(run, [int(column)]) for column in order)
+        shares = " or ".join(f"{100 * probabilities[row, column]:.1f}" for column in order)
+        images.append(Unsure(tile, str(run.data.test_ids[rows[row]]), guesses, f"{shares} %"))
     return images

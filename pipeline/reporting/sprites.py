@@ -13,6 +13,7 @@ COLUMNS = 24
 SMALL_PIXELS, LARGEST_PIXELS = 40, 64  # images up to the first size keep their pixels; larger ones shrink to the second
 QUALITY = 75  # of WebP, for images that shrink
 SHOWN_PIXELS = 56  # the least size on the screen of an image's longer side
+MARKED_PIXELS = 176  # the same of an image with marks on it
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,11 @@ class Sprites:
         width, height = self.size
         scale = max(1.0, SHOWN_PIXELS / max(width, height))
         return max(1, round(width * scale)), max(1, round(height * scale))
+
+    @property
+    def zoom(self) -> float:
+        """How many times larger an image is shown if it has marks on it."""
+        return MARKED_PIXELS / max(self.shown)
 
     def data_uri(self) -> str:
         """Return the picture as a data URI. It needs one image at least."""
