@@ -1,13 +1,15 @@
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+from pipeline.config.schema import Params
 from tests.ingest_project import TEST_IDS, sample
 from tests.kaggle_project import hurry, write_project
 from tests.kaggle_server import Kaggle, environment, secrets_in, serve
+from tests.projects import to_tuned_members, write_blobs
 
 os.environ["DVC_NO_ANALYTICS"] = "1"  # else each command of DVC starts a process that sends a report
 
@@ -38,6 +40,14 @@ def raw_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("raw").mkdir()
     sample(TEST_IDS)
+
+
+@pytest.fixture
+def tuned_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Params]:
+    """A function that writes members of the task `blobs` into the working folder, with their folds and options."""
+    monkeypatch.chdir(tmp_path)
+    write_blobs(tmp_path / "raw")
+    return to_tuned_members
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 from contextlib import chdir
 
 import pandas as pd
@@ -26,12 +25,12 @@ from pipeline import (
 )
 from pipeline.config.schema import load_params
 from pipeline.storage import paths
-from tests.projects import environment, member, task, write_blobs, write_params
+from tests.projects import member, task, write_blobs, write_params
+from tests.repositories import commit, run
 
 pytestmark = pytest.mark.nightly
 
 MEMBERS = ("shapes-fast", "shapes-slow")
-NAMES = {"GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@t", "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@t"}
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +50,7 @@ def root(tmp_path_factory):
         with chdir(root):
             run_stages()
         run(root, "dvc", "commit", "--force")
-        run(root, "git", "add", "--all")
-        run(root, "git", "commit", "--quiet", "--message", f"{epochs} epochs")
+        commit(root, f"{epochs} epochs")
     return root
 
 
@@ -67,13 +65,6 @@ def run_stages():
     for stage in (ensemble.ensemble, submission.submission, score.score):
         stage(params, "shapes")
     report.report(params)
-
-
-def run(root, *command, check=True):
-    variables = {k: v for k, v in environment().items() if k != "PYTHONPATH"} | NAMES | {"COLUMNS": "200"}
-    done = subprocess.run(command, cwd=root, env=variables, capture_output=True, text=True, check=False)
-    assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout if check else done.stdout + done.stderr
 
 
 @pytest.fixture

@@ -5,14 +5,11 @@ import json
 import shutil
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from features.augmentation.options import Augment
-from models.gan import spectral_norm
 from pipeline import generate, tune
 from pipeline import train as training_stage
 from pipeline.config.schema import load_params
@@ -22,10 +19,8 @@ from pipeline.storage.files import BadInput
 from pipeline.storage.task_data import TaskData
 from pipeline.storage.tuned_options import load_tuned
 from pipeline.training import fold as fit
-from pipeline.training.batches import TrainingBatches
 from pipeline.training.fold_jobs import key_of
-from pipeline.training.gan_fold import generated_images
-from pipeline.training.joined_images import Extra, JoinedImages, exchange_rows
+from tests.killed_training import Killed
 from tests.projects import ROOT, member, task, to_folds, write_blobs, write_params
 
 SMALL = {"epochs": 2, "batch_size": 16, "latent_units": 4, "filters": 4, "images_per_class": 12}
@@ -114,51 +109,6 @@ def test_a_model_on_all_rows_has_a_gan_on_all_rows(project, seen):
     assert set(json.loads(generated_files()["about.json"])["sets"]) == {"fold-0", "all"}
     tune.tune(params, "m")
     assert "2 model(s)" in training_stage.train(params, "m")
-
-
-def test_three_channels_and_sides_that_cannot_be_halved():
-    from models import gan
-
-    maker = gan.build_generator((11, 21, 3), 4, latent_units=5, filters=2)
-    critic = gan.build_discriminator((11, 21, 3), 4, filters=2)
-    labels = np.array([0, 3], np.int32)
-    images = maker.predict([np.zeros((2, 5), np.float32), labels], verbose=0)
-    assert images.shape == (2, 11, 21, 3)
-    assert critic.predict([images, labels], verbose=0).shape == (2, 1)
-
-
-@pytest.mark.slow
-def test_each_step_moves_one_network_alone():
-    from pipeline.config.schema import Generate
-    from pipeline.training.gan import build_gan, train_on
-    from pipeline.training.variables import copies
-
-    data = SimpleNamespace(about={"image": [12, 12, 1]}, classes=[0, 1, 2])
-    gan = build_gan(data, Generate(filters=2, latent_units=3))
-    rng = np.random.default_rng(0)
-    images, labels = rng.integers(0, 255, (8, 12, 12, 1), np.uint8), np.arange(8, dtype=np.int32) % 3
-    noise = rng.standard_normal((2, 8, 3), np.float32)
-    parts = {"generator": gan.generator.trainable_variables, "discriminator": gan.discriminator.trainable_variables}
-
-    def moved(step):
-        before = {name: copies(part) for name, part in parts.items()}
-        step()
-        return {n for n, p in parts.items() if any((a != b).any() for a, b in zip(before[n], copies(p), strict=True))}
-
-    real_steps = {"discriminator": gan.discriminator_step, "generator": gan.generator_step}
-    for name, step in real_steps.items():
-        others = [other for other in real_steps.values() if other is not step]
-        whole = [other.train_on_batch for other in others]
-        for other in others:
-            other.train_on_batch = lambda *_: 0.0
-        for _ in range(2):  # the first one traces, the second one runs what was traced
-            assert moved(lambda: train_on(gan, images, labels, noise)) == {name}
-        for other, method in zip(others, whole, strict=True):
-            other.train_on_batch = method
-
-
-class Killed(BaseException):
-    """Stands for a kill between two epochs."""
 
 
 @pytest.mark.slow
@@ -307,64 +257,12 @@ def test_only_who_uses_generated_images_follows_them(project, seen):
         assert result[0]["m"] != result[1]["m"]
 
 
-def test_an_epoch_keeps_its_length_and_takes_its_share():
-    rows, extra = np.arange(100, 180), Extra(np.zeros((10, 1)), np.zeros((10, 3)), np.arange(10), share=0.3)
-    exchanges = [exchange_rows(rows, 1000, [extra], (0, 1, epoch)) for epoch in (0, 0, 1)]
-    assert (exchanges[0] == exchanges[1]).all()
-    assert (exchanges[0] != exchanges[2]).any()
-    real = exchanges[0][exchanges[0] < 1000]
-    assert len(exchanges[0]) == 80
-    assert len(real) == len(set(real.tolist()) & set(rows.tolist())) == 56
-    assert np.ptp(np.bincount(exchanges[0][exchanges[0] >= 1000] - 1000, minlength=10)) <= 1
-
-
-def test_images_that_enlarge_an_epoch_leave_all_real_ones_in_it():
-    extra = Extra(np.zeros((10, 1)), np.zeros((10, 3)), np.arange(10), share=0.2, enlarges=True)
-    rows = exchange_rows(np.arange(100, 180), 1000, [extra], (0, 1, 0))
-    assert sorted(rows[rows < 1000]) == list(range(100, 180))
-    assert (rows >= 1000).sum() == 20 == 0.2 * len(rows)
-    batches = TrainingBatches(
-        JoinedImages(np.zeros((1000, 4, 4, 1), np.uint8), np.ones((10, 4, 4, 1), np.uint8)),
-        np.zeros((1010, 3), np.float32),
-        np.arange(100, 180),
-        25,
-        Augment(),
-        (0, 1),
-        [extra],
-    )
-    assert len(batches) == 4 and sum(batches[index][0].max(axis=(1, 2, 3)).sum() for index in range(4)) == 20
-
-
-def test_an_epoch_takes_its_share_of_each_extra():
-    kinds = [Extra(np.arange(n), np.zeros((n, 1)), np.array(usable), 0.25) for n, usable in ((5, [0, 4]), (7, [3]))]
-    exchanges = exchange_rows(np.arange(40), 100, kinds, (0, 0, 0))
-    assert np.unique(exchanges[exchanges >= 100], return_counts=True)[1].tolist() == [5, 5, 10]
-    everything = JoinedImages(JoinedImages(np.arange(1000, 1100), kinds[0].images), kinds[1].images)
-    assert len(everything) == 112
-    assert everything[np.array([1, 99, 100, 104, 104, 105, 108])].tolist() == [1001, 1099, 0, 4, 4, 0, 3]
-    assert set(exchanges[exchanges >= 100].tolist()) == {100, 104, 108}
-
-
 def test_label_sets_are_refused(project):
     params = project({"m": member("blobs")}, generate=SMALL)
     path = paths.images("blobs") / "train_labels.npy"
     np.save(path, np.eye(3, dtype=np.uint8)[np.load(path)])
     with pytest.raises(BadInput, match=r"params\.yaml: tasks\.blobs\.generate: expected one label an image"):
         generate.generate(params, "blobs")
-
-
-def test_pixels_of_minus_one_to_one_become_0_to_255():
-    generator = SimpleNamespace(predict=lambda inputs, **_: np.full((1, 1, 1, 1), inputs[1][0], np.float32))
-    job = SimpleNamespace(number=0, options=SimpleNamespace(seed=0, images_per_class=1, latent_units=2))
-    pixels = [int(images[0, 0, 0, 0]) for images in generated_images(job, generator, np.array([-1, 0, 1]))]
-    assert pixels == [0, 128, 255]
-
-
-def test_the_spectral_norm_is_the_largest_singular_value():
-    rng = np.random.default_rng(0)
-    kernel = 0.1 * rng.normal(size=(3, 3, 4, 8)) + np.outer(rng.normal(size=36), rng.normal(size=8)).reshape(3, 3, 4, 8)
-    expected = np.linalg.norm(kernel.reshape(-1, 8), ord=2)
-    assert float(spectral_norm(kernel.astype("float32"))) == pytest.approx(expected, rel=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -17,25 +17,14 @@ from pipeline.storage import paths
 from pipeline.storage.predictions import load_predictions
 from pipeline.training import callbacks
 from pipeline.training import fold as fit
-from tests.projects import member, models_of, to_tuned_members, write_blobs
+from tests.killed_training import Killed, train_with_kills
+from tests.projects import member, models_of
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    """Return a function that writes members of the task `blobs` and brings it to its two folds."""
-    monkeypatch.chdir(tmp_path)
-    write_blobs(tmp_path / "raw")
-    return to_tuned_members
-
-
-class Killed(BaseException):
-    """Stands for a kill between two epochs."""
-
-
-def test_a_kill_before_dvc_takes_the_models_over_costs_nothing(project, monkeypatch):
-    params = project({"m": member("blobs", training={"epochs": 1})})
+def test_a_kill_before_dvc_takes_the_models_over_costs_nothing(tuned_project, monkeypatch):
+    params = tuned_project({"m": member("blobs", training={"epochs": 1})})
     training_stage.train(params, "m")
     shutil.rmtree(paths.models("blobs", "m"))  # as DVC does before it runs the stage again
     monkeypatch.setattr(fit, "fit", None)  # any further epoch would fail
@@ -57,29 +46,6 @@ def test_a_finished_fold_with_a_damaged_file_is_trained_again(tmp_path, capsys, 
     sentence = f"{tmp_path / 'model.keras'}: a damaged checkpoint, now deleted; training starts again\n"
     assert capsys.readouterr().err == sentence
     assert not (tmp_path / "model.keras").exists()
-
-
-def train_with_kills(params, monkeypatch, epochs_between_kills):
-    """Train `m`, dying again and again right after some epochs' state was saved; return how often."""
-    shutil.rmtree(paths.resume("blobs", "m"), ignore_errors=True)
-    saved, save = [0], resume.save_state
-
-    def dying(*arguments):
-        save(*arguments)
-        saved[0] += 1
-        if saved[0] % epochs_between_kills == 0:
-            raise Killed
-
-    monkeypatch.setattr(callbacks, "save_state", dying)
-    monkeypatch.setattr(callbacks, "SAVE_SECONDS", 0)
-    kills = 0
-    while True:
-        try:
-            training_stage.train(params, "m")
-            monkeypatch.setattr(callbacks, "save_state", save)
-            return kills, saved[0]
-        except Killed:
-            kills += 1
 
 
 EVERYTHING = {
@@ -116,11 +82,11 @@ ON_ALL_ROWS = {"epochs": 4, "optimiser": "sgd", "train_on_all": True}
         pytest.param(ON_ALL_ROWS, marks=pytest.mark.nightly),
     ],
 )
-def test_a_killed_run_ends_as_if_nothing_had_happened(project, monkeypatch, training):
+def test_a_killed_run_ends_as_if_nothing_had_happened(tuned_project, monkeypatch, training):
     changes = {"augment": {"alternating_flip": True, "shift_pixels": 1, "mixup_alpha": 0.2}, "training": training}
     entry = member("blobs", "resnet" if training is IN_PARTS else "fast", **changes)
     entry["options"] = {**entry["options"], "dropout": 0.3}
-    params = project({"m": entry})
+    params = tuned_project({"m": entry})
     training_stage.train(params, "m")
     predict.predict(params, "m")
     whole = load_predictions(paths.predictions("blobs", "m") / "oof.npz")
@@ -139,8 +105,8 @@ def test_a_killed_run_ends_as_if_nothing_had_happened(project, monkeypatch, trai
 
 
 @pytest.mark.nightly
-def test_short_epochs_are_saved_now_and_then_and_the_last_one_always(project, monkeypatch):
-    params = project({"m": member("blobs", training={"epochs": 4})}, split={"count": 1})
+def test_short_epochs_are_saved_now_and_then_and_the_last_one_always(tuned_project, monkeypatch):
+    params = tuned_project({"m": member("blobs", training={"epochs": 4})}, split={"count": 1})
     save, learnt, saved = resume.save_state, [], []
 
     class Noted(callbacks.SeedEpoch):
@@ -167,11 +133,11 @@ def test_short_epochs_are_saved_now_and_then_and_the_last_one_always(project, mo
 
 
 @pytest.mark.nightly
-def test_a_killed_transfer_goes_on_in_its_phase(project, monkeypatch):
+def test_a_killed_transfer_goes_on_in_its_phase(tuned_project, monkeypatch):
     training = {"epochs": 3, "frozen_epochs": 1, "tuned_layers": 2, "schedule": "constant", "batch_size": 8}
     training |= {"learning_rate": 0.1, "tuned_learning_rate": 0.2}
     entry = {"architecture": "pretrained", "options": {"weights": None, "width": 0.25}, "normalise": "unit"}
-    params = project({"m": {"task": "blobs", **entry, "training": training}}, split={"count": 1})
+    params = tuned_project({"m": {"task": "blobs", **entry, "training": training}}, split={"count": 1})
     training_stage.train(params, "m")
     whole = pd.read_csv(models_of()["fold-0.csv"])
     assert np.allclose(whole["learning_rate"], [0.1, 0.2, 0.2])
@@ -182,24 +148,24 @@ def test_a_killed_transfer_goes_on_in_its_phase(project, monkeypatch):
 
 
 @pytest.mark.nightly
-def test_changed_options_do_not_take_up_an_old_state(project, monkeypatch):
-    params = project({"m": member("blobs", training={"epochs": 3})})
+def test_changed_options_do_not_take_up_an_old_state(tuned_project, monkeypatch):
+    params = tuned_project({"m": member("blobs", training={"epochs": 3})})
     monkeypatch.setattr(callbacks, "save_state", lambda *a: (resume.save_state(*a), (_ for _ in ()).throw(Killed))[0])
     with pytest.raises(Killed):
         training_stage.train(params, "m")
     monkeypatch.setattr(callbacks, "save_state", resume.save_state)
-    params = project({"m": member("blobs", training={"epochs": 3, "learning_rate": 1e-4})})
+    params = tuned_project({"m": member("blobs", training={"epochs": 3, "learning_rate": 1e-4})})
     training_stage.train(params, "m")
     history = pd.read_csv(models_of()["fold-0.csv"])
     assert history["learning_rate"].max() <= 1e-4
 
 
-def test_a_plateau_lowers_the_rate_after_its_patience_and_never_below_its_least(project, monkeypatch):
+def test_a_plateau_lowers_the_rate_after_its_patience_and_never_below_its_least(tuned_project, monkeypatch):
     """The losses stay, so each epoch after the first one counts."""
     monkeypatch.setattr(callbacks, "log_loss", lambda *_: 1.0)
     settings = {"schedule": "plateau", "plateau_patience_epochs": 2, "plateau_factor": 0.1, "epochs": 8}
     settings |= {"learning_rate": 1e-2, "minimum_learning_rate": 3e-4, "monitor": "val_loss"}
-    params = project({"m": member("blobs", training=settings)}, split={"count": 1})
+    params = tuned_project({"m": member("blobs", training=settings)}, split={"count": 1})
     assert train_with_kills(params, monkeypatch, 3)[0] >= 2
     rates = pd.read_csv(models_of()["fold-0.csv"])["learning_rate"]
     assert rates.tolist() == pytest.approx([1e-2] * 3 + [1e-3] * 2 + [3e-4] * 3)

@@ -9,8 +9,8 @@ from pipeline.storage.predictions import load_predictions
 from pipeline.training import callbacks
 from pipeline.training.monitor import Monitor, best_epoch, best_epochs
 from pipeline.training.soup import greedy_soup, mean_weights
+from tests.killed_training import train_with_kills
 from tests.projects import member, to_folds, write_blobs
-from tests.test_resume import train_with_kills
 
 LOSS, ACCURACY = Monitor("val_loss", False), Monitor("val_accuracy", True)
 

@@ -26,6 +26,7 @@ from pipeline.training import callbacks
 from pipeline.training import fold as fit
 from pipeline.training.fold_jobs import key_of
 from pipeline.training.pseudo_labels import load_pseudo
+from tests.killed_training import Killed
 from tests.projects import ROOT, environment, member, task, to_folds, write_blobs, write_params
 
 pytestmark = pytest.mark.slow
@@ -174,10 +175,6 @@ def test_a_teacher_hands_on_what_each_fold_says(finished):
     whole, *parts = (load_predictions(paths.predictions("blobs", "m") / name).probabilities for name in names)
     assert np.allclose(whole, np.mean(parts, axis=0), atol=1e-6)
     assert not np.allclose(*parts)
-
-
-class Killed(BaseException):
-    """Stands for a kill between two epochs."""
 
 
 @pytest.mark.nightly

@@ -19,21 +19,13 @@ from pipeline.training import fold as fit
 from pipeline.training.batches import batch_size_for, steps_per_epoch
 from pipeline.training.fold_jobs import fold_jobs, job_on_all_rows
 from pipeline.training.seeding import Purpose, seed_of, stream
-from tests.projects import member, models_of, to_tuned_members, write_blobs
+from tests.projects import member, models_of
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    """Return a function that writes members of the task `blobs` and brings it to its two folds."""
-    monkeypatch.chdir(tmp_path)
-    write_blobs(tmp_path / "raw")
-    return to_tuned_members
-
-
-def test_every_fold_leaves_a_model_and_a_history(project):
-    params = project({"m": member("blobs", training={"epochs": 5})})
+def test_every_fold_leaves_a_model_and_a_history(tuned_project):
+    params = tuned_project({"m": member("blobs", training={"epochs": 5})})
     summary_line = training_stage.train(params, "m")
     assert "2 model(s)" in summary_line
     assert set(models_of()) == {
@@ -49,8 +41,8 @@ def test_every_fold_leaves_a_model_and_a_history(project):
     assert set(seconds) == {"fold-0", "fold-1"} and min(seconds.values()) > 0
 
 
-def test_a_repetition_leaves_the_same_files_and_nothing_is_trained_twice(project, monkeypatch, capsys):
-    params = project({"m": member("blobs", training={"epochs": 1})}, split={"count": 1})
+def test_a_repetition_leaves_the_same_files_and_nothing_is_trained_twice(tuned_project, monkeypatch, capsys):
+    params = tuned_project({"m": member("blobs", training={"epochs": 1})}, split={"count": 1})
     training_stage.train(params, "m")
     first = {name: path.read_bytes() for name, path in models_of().items()}
     predict.predict(params, "m")
@@ -64,14 +56,16 @@ def test_a_repetition_leaves_the_same_files_and_nothing_is_trained_twice(project
     assert {name: path.read_bytes() for name, path in models_of().items()} == first
 
 
-def test_only_the_last_options_keep_their_folds(project):
+def test_only_the_last_options_keep_their_folds(tuned_project):
     for epochs in (1, 2):
-        training_stage.train(project({"m": member("blobs", training={"epochs": epochs})}, split={"count": 1}), "m")
+        training_stage.train(
+            tuned_project({"m": member("blobs", training={"epochs": epochs})}, split={"count": 1}), "m"
+        )
     assert len(list(paths.resume("blobs", "m").iterdir())) == 1
 
 
-def test_out_of_fold_rows_come_from_models_that_did_not_see_them(project, monkeypatch):
-    params = project({"m": member("blobs", training={"epochs": 1})})
+def test_out_of_fold_rows_come_from_models_that_did_not_see_them(tuned_project, monkeypatch):
+    params = tuned_project({"m": member("blobs", training={"epochs": 1})})
     seen = {}
 
     class Noted(fit.TrainingBatches):
@@ -88,8 +82,8 @@ def test_out_of_fold_rows_come_from_models_that_did_not_see_them(project, monkey
 
 
 @pytest.mark.nightly
-def test_folds_side_by_side_are_the_same_folds(project, monkeypatch):
-    params = project({"m": member("blobs", training={"epochs": 2})})
+def test_folds_side_by_side_are_the_same_folds(tuned_project, monkeypatch):
+    params = tuned_project({"m": member("blobs", training={"epochs": 2})})
     training_stage.train(params, "m")
     alone = [pd.read_csv(models_of()[f"fold-{fold}.csv"]) for fold in (0, 1)]
     shutil.rmtree(paths.resume("blobs", "m"))
@@ -102,9 +96,9 @@ def test_folds_side_by_side_are_the_same_folds(project, monkeypatch):
         assert np.allclose(history, before, atol=1e-3)
 
 
-def test_images_grow_and_the_epoch_is_chosen_among_those_of_the_last_size(project, monkeypatch):
+def test_images_grow_and_the_epoch_is_chosen_among_those_of_the_last_size(tuned_project, monkeypatch):
     training = {"epochs": 4, "progressive_pixels": [[6, 6]], "schedule": "constant", "monitor": "val_loss"}
-    params = project({"m": member("blobs", "resnet", training=training)}, split={"count": 1})
+    params = tuned_project({"m": member("blobs", "resnet", training=training)}, split={"count": 1})
     sizes, trained = [], fit.fit
 
     def noted(trainer, *arguments, **options):
@@ -124,23 +118,23 @@ def test_images_grow_and_the_epoch_is_chosen_among_those_of_the_last_size(projec
     assert log_loss(out_of_fold.probabilities, labels) == pytest.approx(min(losses[2:]), rel=1e-4)
 
 
-def test_a_network_whose_weights_depend_on_the_size_has_one_size(project):
+def test_a_network_whose_weights_depend_on_the_size_has_one_size(tuned_project):
     entry = {"task": "blobs", "architecture": "fast", "training": {"epochs": 2, "progressive_pixels": [[6, 6]]}}
-    params = project({"m": entry}, split={"count": 1})
+    params = tuned_project({"m": entry}, split={"count": 1})
     with pytest.raises(BadInput, match=r"progressive_pixels: \[6, 6\] gives fast other weights than its own size"):
         training_stage.train(params, "m")
 
 
 @pytest.mark.parametrize("loss", ["nll", pytest.param("binary_cross_entropy", marks=pytest.mark.nightly)])
-def test_losses_learn(project, loss):
-    params = project({"m": member("blobs", training={"epochs": 20, "loss": loss})}, split={"count": 1})
+def test_losses_learn(tuned_project, loss):
+    params = tuned_project({"m": member("blobs", training={"epochs": 20, "loss": loss})}, split={"count": 1})
     training_stage.train(params, "m")
     assert pd.read_csv(models_of()["fold-0.csv"])["val_accuracy"].max() > 0.8
 
 
-def test_a_validation_loss_that_is_not_a_number_is_named(project, monkeypatch, capsys):
+def test_a_validation_loss_that_is_not_a_number_is_named(tuned_project, monkeypatch, capsys):
     monkeypatch.setattr(callbacks, "predict_logits", lambda model, images, rows, **_: np.full((len(rows), 3), np.nan))
-    params = project({"m": member("blobs", training={"epochs": 1})}, split={"count": 1})
+    params = tuned_project({"m": member("blobs", training={"epochs": 1})}, split={"count": 1})
     training_stage.train(params, "m")
     sentence = "m: validation loss is not a number in fold-0 (1 of 1 epochs), although training loss is. Lower"
     assert sentence in capsys.readouterr().err
@@ -150,9 +144,9 @@ def test_a_validation_loss_that_is_not_a_number_is_named(project, monkeypatch, c
     ("monitor", "best_loss"),
     [("val_loss", min), pytest.param("none", lambda losses: losses[-1], marks=pytest.mark.nightly)],
 )
-def test_the_epoch_with_the_best_figure_is_kept_or_the_last_one(project, monitor, best_loss):
+def test_the_epoch_with_the_best_figure_is_kept_or_the_last_one(tuned_project, monitor, best_loss):
     training = {"epochs": 6, "optimiser": "sgd", "schedule": "constant", "learning_rate": 2.0, "monitor": monitor}
-    params = project({"m": member("blobs", training=training)})
+    params = tuned_project({"m": member("blobs", training=training)})
     training_stage.train(params, "m")
     predict.predict(params, "m")
     oof = load_predictions(paths.predictions("blobs", "m") / "oof.npz").probabilities
@@ -167,9 +161,9 @@ def test_the_epoch_with_the_best_figure_is_kept_or_the_last_one(project, monitor
 
 
 @pytest.mark.nightly
-def test_early_stopping_stops(project):
+def test_early_stopping_stops(tuned_project):
     settings = {"epochs": 30, "schedule": "constant", "learning_rate": 1e-9, "early_stopping_patience_epochs": 2}
-    params = project({"m": member("blobs", training={**settings, "monitor": "val_accuracy"})})
+    params = tuned_project({"m": member("blobs", training={**settings, "monitor": "val_accuracy"})})
     training_stage.train(params, "m")
     assert len(pd.read_csv(models_of()["fold-0.csv"])) < 10
 
@@ -190,9 +184,9 @@ HISTORIES = {  # of two folds: learning rates, and validation losses, of which t
         ("cosine", 9, []),
     ],
 )
-def test_the_model_on_all_rows_repeats_what_the_folds_did(project, tmp_path, schedule, epochs, rates):
+def test_the_model_on_all_rows_repeats_what_the_folds_did(tuned_project, tmp_path, schedule, epochs, rates):
     training = {"epochs": 9, "schedule": schedule, "train_on_all": True, "batch_size": None, "monitor": "val_loss"}
-    params = project({"m": member("blobs", training=training)})
+    params = tuned_project({"m": member("blobs", training=training)})
     jobs = fold_jobs(params.members["m"], "m", tmp_path)
     for job, (learning_rates, losses) in zip(jobs, HISTORIES.values(), strict=True):
         job.folder.mkdir()
@@ -217,8 +211,8 @@ def test_a_batch_size_that_is_left_out_gives_a_sensible_number_of_steps(rows, st
 
 
 @pytest.mark.nightly
-def test_the_chosen_batch_size_is_shown(project, capsys):
-    params = project({"m": member("blobs", training={"epochs": 1, "batch_size": None})}, split={"count": 1})
+def test_the_chosen_batch_size_is_shown(tuned_project, capsys):
+    params = tuned_project({"m": member("blobs", training={"epochs": 1, "batch_size": None})}, split={"count": 1})
     training_stage.train(params, "m")
     assert "m  batches of 16 images: 3 steps an epoch for 48 training images\n" in capsys.readouterr().out
 
@@ -231,20 +225,20 @@ def test_every_purpose_and_every_epoch_has_its_own_random_numbers():
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.nightly)])
-def test_mixed_precision_trains_and_predicts_float32(project, precision):
-    params = project({"m": member("blobs", training={"precision": precision, "epochs": 1})}, split={"count": 1})
+def test_mixed_precision_trains_and_predicts_float32(tuned_project, precision):
+    params = tuned_project({"m": member("blobs", training={"precision": precision, "epochs": 1})}, split={"count": 1})
     training_stage.train(params, "m")
     predict.predict(params, "m")
     assert load_predictions(paths.predictions("blobs", "m") / "test.npz").probabilities.dtype == np.float32
 
 
-def test_one_fold_and_train_on_all_reach_a_submission(project):
+def test_one_fold_and_train_on_all_reach_a_submission(tuned_project):
     members = {
         "m": member("blobs", training={"epochs": 20, "train_on_all": True}),
         "r": member("blobs", "resnet", training={"epochs": 12, "optimiser": "rmsprop", "schedule": "cosine"}),
     }
     changes = {"split": {"count": 1, "holdout_share": 0.25}, "predict": {"shift_pixels": 1}}
-    params = project(members, **changes)
+    params = tuned_project(members, **changes)
     for name in members:
         training_stage.train(params, name)
         predict.predict(params, name)
@@ -269,22 +263,22 @@ def test_one_fold_and_train_on_all_reach_a_submission(project):
 
 
 @pytest.mark.nightly
-def test_a_removed_member_leaves_the_ensemble(project):
+def test_a_removed_member_leaves_the_ensemble(tuned_project):
     members = {name: member("blobs", training={"epochs": 1}) for name in ("m", "n")}
-    params = project(members)
+    params = tuned_project(members)
     for name in members:
         training_stage.train(params, name)
         predict.predict(params, name)
     ensemble.ensemble(params, "blobs")
-    params = project({"n": members["n"]})
+    params = tuned_project({"n": members["n"]})
     ensemble.ensemble(params, "blobs")
     ensemble_json = json.loads((paths.ensemble("blobs") / "ensemble.json").read_text())
     assert ensemble_json["weights"] == {"n": 1.0}
 
 
 @pytest.mark.nightly
-def test_predictions_of_other_rows_are_refused_by_name(project):
-    params = project({"m": member("blobs", training={"epochs": 1})})
+def test_predictions_of_other_rows_are_refused_by_name(tuned_project):
+    params = tuned_project({"m": member("blobs", training={"epochs": 1})})
     training_stage.train(params, "m")
     predict.predict(params, "m")
     path = paths.predictions("blobs", "m") / "oof.npz"
@@ -295,8 +289,8 @@ def test_predictions_of_other_rows_are_refused_by_name(project):
         ensemble.ensemble(params, "blobs")
 
 
-def test_members_of_other_folds_are_refused_by_name(project):
-    params = project({"m": member("blobs", training={"epochs": 1})})
+def test_members_of_other_folds_are_refused_by_name(tuned_project):
+    params = tuned_project({"m": member("blobs", training={"epochs": 1})})
     training_stage.train(params, "m")
     predict.predict(params, "m")
     table = pd.read_csv(paths.folds("blobs"))
@@ -311,17 +305,17 @@ def test_members_of_other_folds_are_refused_by_name(project):
         predict.predict(params, "m")
 
 
-def test_an_option_of_no_architecture_is_one_sentence(project):
+def test_an_option_of_no_architecture_is_one_sentence(tuned_project):
     entry = member("blobs")
     entry["options"] = {"breadth": 3}
     with pytest.raises(BadInput, match=r"members\.m\.options\.breadth: unknown key; legal are width, "):
-        training_stage.train(project({"m": entry}), "m")
+        training_stage.train(tuned_project({"m": entry}), "m")
     assert not paths.models("blobs", "m").exists()
 
 
-def test_a_diverging_fold_is_loud(project):
+def test_a_diverging_fold_is_loud(tuned_project):
     settings = {"optimiser": "sgd", "learning_rate": 1e30, "schedule": "constant", "epochs": 20, "batch_size": 4}
-    params = project({"m": {"task": "blobs", "architecture": "fast", "training": settings}})
+    params = tuned_project({"m": {"task": "blobs", "architecture": "fast", "training": settings}})
     with pytest.raises(BadInput, match=r"m  fold 1/2: the loss is (nan|inf) in epoch \d, expected a finite number"):
         training_stage.train(params, "m")
     assert not paths.models("blobs", "m").exists()
