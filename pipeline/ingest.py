@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from features.labels.metrics.metric import Metric
-from pipeline.config.errors import SENTENCE_CHARACTERS, one_line, quoted
+from pipeline.config.errors import SENTENCE_CHARACTERS, one_line, quote
 from pipeline.config.schema import Ingest, Label, Params, Task
 from pipeline.readers import classes as class_reader
 from pipeline.readers.raw import Form, Images
@@ -88,14 +88,14 @@ def _as_in_sample(key: str, task: Ingest, classes: list[Label], sample: Sample, 
     spellings, is_one_value = class_reader.sample_spellings(classes, cells, separator)
     if not spellings:
         if stranger := class_reader.stranger(classes, cells, separator):
-            warn(f"{path}: no label is a class of {source}, for example {quoted(stranger)}")
+            warn(f"{path}: no label is a class of {source}, for example {quote(stranger)}")
         return classes
     if task.classes is None and class_reader.are_numbers(spellings):
         return class_reader.respelled(classes, spellings)
     (label, spelling), line = next(iter(spellings.items())), class_reader.classes_line(classes, spellings)
-    sentence = f"{path}: {quoted(spelling)} is {quoted(label)} of {source} in another spelling"
+    sentence = f"{path}: {quote(spelling)} is {quote(label)} of {source} in another spelling"
     if is_one_value or task.classes is not None:
-        warn(f"{sentence}; submissions are written with {quoted(label)}")
+        warn(f"{sentence}; submissions are written with {quote(label)}")
         return classes
     advice = f"{sentence}; to write it as in {path.name}, put this line into tasks.{key}.ingest: {line}"
     if len(advice) > SENTENCE_CHARACTERS:

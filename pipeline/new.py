@@ -11,7 +11,7 @@ Example: python -m pipeline.new cactus data/raw/cactus
 import re
 from pathlib import Path
 
-from pipeline.config.errors import BadInput, quoted
+from pipeline.config.errors import BadInput, quote
 from pipeline.config.fields import NAME, NAME_RULE
 from pipeline.config.schema import load_params
 from pipeline.readers.new_entry import NAMES, entry, needs
@@ -36,7 +36,7 @@ def new(name: str, folder: Path) -> list[str]:
         FileNotFoundError: there is no such folder.
     """
     if re.match(NAME, name) is None:
-        raise BadInput(f"{quoted(name)} is no name of a task, expected one that {NAME_RULE}")
+        raise BadInput(f"{quote(name)} is no name of a task, expected one that {NAME_RULE}")
     files = survey(folder)
     if files.train is None or files.test is None:
         kinds = ", ".join(f"{count} {suffix or 'without suffix'}" for suffix, count in files.others.items())

@@ -14,7 +14,7 @@ from features.images.audit_warnings import audit_warnings
 from features.images.pixels import pad, resize
 from features.images.statistics import image_statistics
 from features.labels.targets import distinct_labels
-from pipeline.config.errors import quoted
+from pipeline.config.errors import quote
 from pipeline.config.schema import Items, Params, Prepare
 from pipeline.running.stage import run, task_of
 from pipeline.storage import paths
@@ -131,7 +131,7 @@ def _write_columns(key: str, folder: Path, patterns: Sequence[str]) -> dict[str,
     lacking = [name for name in frames[0] if name not in frames[1]]
     if lacking:
         raise BadInput(
-            f"{paths.arrays(key) / 'test_columns.csv'}: no column {quoted(lacking[0])}, which train has and "
+            f"{paths.arrays(key) / 'test_columns.csv'}: no column {quote(lacking[0])}, which train has and "
             "prepare.columns names; declare test.labels"
         )
     with blame(paths.arrays(key) / "train_columns.csv"):

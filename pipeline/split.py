@@ -6,7 +6,7 @@ import pandas as pd
 from features.labels.folds import ALWAYS_TRAINING, assign_folds
 from features.labels.grouped_folds import assign_grouped_folds, assign_latest_rows
 from features.labels.groups import first_rows, join_copies, most_copies
-from pipeline.config.errors import quoted
+from pipeline.config.errors import quote
 from pipeline.config.schema import Folds, Params
 from pipeline.running.stage import run, task_of
 from pipeline.storage import paths
@@ -78,7 +78,7 @@ def _times(texts: np.ndarray, name: str) -> np.ndarray:
         dates = pd.to_datetime(pd.Series(texts), errors="coerce", format="mixed", utc=True)
         if dates.isna().any():
             bad = texts[int(dates.isna().to_numpy().argmax())]
-            raise ValueError(f"time_column {quoted(name)} has the value {quoted(bad)}, expected a number or a date")
+            raise ValueError(f"time_column {quote(name)} has the value {quote(bad)}, expected a number or a date")
         numbers = (dates - dates.min()).dt.total_seconds()
     return numbers.to_numpy(float)
 

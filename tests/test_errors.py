@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.config.errors import BadInput, quoted
+from pipeline.config.errors import BadInput, quote
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from pipeline.config.errors import BadInput, quoted
     ],
 )
 def test_a_value_is_quoted_on_one_line_and_cut(value, expected):
-    assert quoted(value) == expected
+    assert quote(value) == expected
 
 
 @pytest.mark.parametrize("cell", ["\x1b[31m\n\x07", "a" * 5_000_000, "\x00" * 5_000, "\udcff"])

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from models.registry.signatures import options_of
-from pipeline.config.errors import quoted
+from pipeline.config.errors import quote
 from pipeline.config.parsing import parse
 from pipeline.config.tree import Fault
 
@@ -28,7 +28,7 @@ def with_changes(member: Member, task: Task, changes: dict[str, Any]) -> tuple[M
         first, *others = path.split(".")
         tree = next((tree for tree in trees if first in tree and first not in FIXED), None)
         if tree is None:
-            raise Fault((), f"{quoted(path)} is no setting; {EXPECTED}")
+            raise Fault((), f"{quote(path)} is no setting; {EXPECTED}")
         _assign(tree, [first, *others], value)
     return parse(type(member), trees[0]), parse(type(task), trees[1])
 

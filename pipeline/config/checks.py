@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.config.changes import with_changes
-from pipeline.config.errors import quoted
+from pipeline.config.errors import quote
 from pipeline.config.metric import ROW_ORDER
 from pipeline.config.options import check_options, check_space
 from pipeline.config.tree import Fault, Path
@@ -67,7 +67,7 @@ def _check_ablations(params: Params) -> None:
         path = ("ablations", name)
         if ablation.member not in params.members:
             known = ", ".join(params.members)
-            raise Fault((*path, "member"), f"{quoted(ablation.member)} is not a member; known are {known}")
+            raise Fault((*path, "member"), f"{quote(ablation.member)} is not a member; known are {known}")
         member = params.members[ablation.member]
         for index, changes in enumerate(ablation.variants):
             place = (*path, "variants", index)
@@ -113,7 +113,7 @@ def _check_features(path: Path, member: Member) -> None:
         if getattr(member, key) != value:
             hint = "; use its option size_pixels" if key == "resize_pixels" else ""
             raise Fault(
-                (*path, key), f"{quoted(getattr(member, key))}, expected none with architecture 'features'{hint}"
+                (*path, key), f"{quote(getattr(member, key))}, expected none with architecture 'features'{hint}"
             )
     if member.options.get("weights", "imagenet") is None:
         raise Fault((*path, "options", "weights"), "null, expected pretrained weights with architecture 'features'")

@@ -22,7 +22,7 @@ def one_line(text: str) -> str:
     return _shortened(escaped, SENTENCE_CHARACTERS)
 
 
-def quoted(value: object) -> str:
+def quote(value: object) -> str:
     """Return a file's text, number or bytes for a message: as Python writes it, without its middle if it is long."""
     if isinstance(value, str):
         return repr(_shortened(str(value), VALUE_CHARACTERS))

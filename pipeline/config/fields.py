@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from pipeline.config.errors import quoted
+from pipeline.config.errors import quote
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 NAME_RULE = "starts with a letter or a digit, goes on with letters, digits, - or _, and has at most 64 characters"
@@ -25,13 +25,13 @@ def _tuple(value: Any) -> Any:
 
 def _label(value: Any) -> Any:
     if type(value) not in (int, str) or (isinstance(value, int) and abs(value) >= 2**63):
-        raise ValueError(f"{quoted(value)} is not a whole number or a text")
+        raise ValueError(f"{quote(value)} is not a whole number or a text")
     return value
 
 
 def _column(value: Any) -> Any:
     if type(value) not in (int, str) or (isinstance(value, int) and abs(value) >= 2**31):
-        raise ValueError(f"{quoted(value)} is not a column's name or number")
+        raise ValueError(f"{quote(value)} is not a column's name or number")
     return value
 
 
@@ -41,10 +41,10 @@ def _classes(value: Any) -> Any:
         return _tuple(value)
     ends = re.fullmatch(r"\s*(-?\d{1,18})\s*\.\.\s*(-?\d{1,18})\s*", value)
     if ends is None:
-        raise ValueError(f"{quoted(value)} is not a range like 5..13")
+        raise ValueError(f"{quote(value)} is not a range like 5..13")
     first, last = int(ends[1]), int(ends[2])
     if not first <= last < first + MOST_CLASSES:
-        raise ValueError(f"{quoted(value)}, expected a range of 1 to {MOST_CLASSES} classes")
+        raise ValueError(f"{quote(value)}, expected a range of 1 to {MOST_CLASSES} classes")
     return tuple(range(first, last + 1))
 
 
@@ -60,34 +60,34 @@ def by_first_key(key: str) -> BeforeValidator:
 
 def _size(value: Any) -> Any:
     if isinstance(value, list) and len(value) != 2:
-        raise ValueError(f"{quoted(value)} is not [height, width]")
+        raise ValueError(f"{quote(value)} is not [height, width]")
     return _tuple(value)
 
 
 def _layers(value: Any) -> Any:
     if isinstance(value, list) and (len(value) < 2 or value != sorted(set(value))):
-        raise ValueError(f"{quoted(value)} is not a rising list of at least two numbers of layers")
+        raise ValueError(f"{quote(value)} is not a rising list of at least two numbers of layers")
     return _tuple(value)
 
 
 def _rising(value: tuple[float, float]) -> tuple[float, float]:
     if not value[0] < value[1]:
-        raise ValueError(f"{quoted(list(value))} is not [low, high] with low below high")
+        raise ValueError(f"{quote(list(value))} is not [low, high] with low below high")
     return value
 
 
 def _pattern(value: Any) -> Any:
     names = re.findall(r"\{([^{}]*)\}", value) if isinstance(value, str) else []
     if not names or len(set(names)) < len(names) or not all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_ ]*", n) for n in names):
-        raise ValueError(f"{quoted(value)} is not a pattern with different names in braces, such as {{label}}.*")
+        raise ValueError(f"{quote(value)} is not a pattern with different names in braces, such as {{label}}.*")
     if re.search(r"(\}|\*)(\{|\*)", value):
-        raise ValueError(f"{quoted(value)}: expected a text such as / or . between two names or stars")
+        raise ValueError(f"{quote(value)}: expected a text such as / or . between two names or stars")
     return value
 
 
 def _image(value: Any) -> Any:
     if isinstance(value, list) and len(value) not in (2, 3):
-        raise ValueError(f"{quoted(value)} is not [height, width] or [height, width, channels]")
+        raise ValueError(f"{quote(value)} is not [height, width] or [height, width, channels]")
     return _tuple(value)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, create_model
 
 from models.registry.signatures import options_of
-from pipeline.config.errors import quoted
+from pipeline.config.errors import quote
 from pipeline.config.parsing import parse, unknown_key
 from pipeline.config.tree import Fault, Path
 
@@ -93,12 +93,12 @@ def _values(path: Path, setting: Any, own: Any) -> list[Any]:
     if isinstance(setting, list) and 0 < len(setting) <= MOST_CHOICES:
         return setting
     if not isinstance(setting, dict) or not {"low", "high"} <= set(setting) <= set(RANGE):
-        raise Fault(path, f"{quoted(setting)} is not a list of choices or a range of {', '.join(RANGE)}")
+        raise Fault(path, f"{quote(setting)} is not a list of choices or a range of {', '.join(RANGE)}")
     ends, log, step = [setting["low"], setting["high"]], setting.get("log", False), setting.get("step")
     if any(type(end) not in (int, float) for end in ends) or type(own) not in (int, float):
-        raise Fault(path, f"{quoted(setting)} is not a list of choices, which {quoted(own)} needs")
+        raise Fault(path, f"{quote(setting)} is not a list of choices, which {quote(own)} needs")
     if ends[0] > ends[1] or type(log) is not bool or not (step is None or (type(step) in (int, float) and step > 0)):
-        raise Fault(path, f"{quoted(setting)}, expected low <= high, log: true or false, and a step above 0")
+        raise Fault(path, f"{quote(setting)}, expected low <= high, log: true or false, and a step above 0")
     if log and (step is not None or min(*ends, own) <= 0):
-        raise Fault(path, f"{quoted(setting)}, expected low and the entry's own {own!r} above 0, and no step, with log")
+        raise Fault(path, f"{quote(setting)}, expected low and the entry's own {own!r} above 0, and no step, with log")
     return ends

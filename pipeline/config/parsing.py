@@ -6,7 +6,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from pipeline.config.errors import quoted
+from pipeline.config.errors import quote
 from pipeline.config.fields import NAME, NAME_RULE
 from pipeline.config.tree import Fault, Path
 
@@ -66,7 +66,7 @@ def _nearest(name: str, legal: list[str], most_characters: int) -> str:
 
 
 def _fault(model: type[BaseModel], error: ErrorDetails) -> Fault:
-    path, kind, value = error["loc"], error["type"], quoted(error["input"])
+    path, kind, value = error["loc"], error["type"], quote(error["input"])
     if kind == "extra_forbidden":
         return unknown_key(path, list(_model_at(model, path[:-1]).model_fields))
     if kind == "missing":

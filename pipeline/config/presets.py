@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pipeline.config.errors import quoted
+from pipeline.config.errors import quote
 from pipeline.config.tree import Fault, read_tree
 
 PRESETS = Path(__file__).with_name("presets.yaml")
@@ -36,7 +36,7 @@ def _fill_in(entry: Any, part: str, path: tuple[str, ...], known: dict) -> Any:
     if not isinstance(entry, dict) or not isinstance(entry.get("preset"), str):
         return entry  # other types are refused with the rest of the entry
     if entry["preset"] not in known:
-        raise Fault((*path, "preset"), f"{quoted(entry['preset'])} is unknown; known are {', '.join(known)}")
+        raise Fault((*path, "preset"), f"{quote(entry['preset'])} is unknown; known are {', '.join(known)}")
     return _merge(known[entry["preset"]][part], entry)
 
 

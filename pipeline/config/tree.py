@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, NoReturn
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from pipeline.config.errors import quoted
+from pipeline.config.errors import quote
 
 MOST_LEVELS = 32
 MOST_VALUES = 20_000  # values and keys, with aliases written out
@@ -43,7 +43,7 @@ class Tree(NamedTuple):
 
 def dotted(path: Path) -> str:
     """Return a path as text: `members.m.training.epochs`, `classes[2]`."""
-    texts = (f"[{key}]" if isinstance(key, int) else f".{quoted(key)[1:-1]}" for key in path)
+    texts = (f"[{key}]" if isinstance(key, int) else f".{quote(key)[1:-1]}" for key in path)
     return "".join(texts).removeprefix(".")
 
 
@@ -105,13 +105,13 @@ class _Reading:
 
     def _list(self, node: Node, path: Path) -> list:
         if node.tag != TAG + "seq":
-            _refuse(node, f"tag {quoted(node.tag)} is unknown")
+            _refuse(node, f"tag {quote(node.tag)} is unknown")
         self.lines |= {(*path, index): _line(item) for index, item in enumerate(node.value)}
         return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
 
     def _mapping(self, node: MappingNode, path: Path) -> dict:
         if node.tag != TAG + "map":
-            _refuse(node, f"tag {quoted(node.tag)} is unknown")
+            _refuse(node, f"tag {quote(node.tag)} is unknown")
         merged = {}
         for _, source in filter(_is_merge, node.value):
             for part in reversed(source.value) if isinstance(source, SequenceNode) else [source]:
@@ -121,7 +121,7 @@ class _Reading:
             if not _is_merge((key_node, value)):
                 key = _key(key_node)
                 if key in own:
-                    _refuse(key_node, f"{quoted(key)} is a key twice, first in line {self.lines[*path, key]}")
+                    _refuse(key_node, f"{quote(key)} is a key twice, first in line {self.lines[*path, key]}")
                 own[key] = value
                 self.lines[*path, key] = _line(key_node)
         return merged | {key: self.value(value, (*path, key)) for key, value in own.items()}
@@ -134,8 +134,8 @@ class _Reading:
     def _scalar(self, node: ScalarNode) -> Any:
         kind = node.tag.removeprefix(TAG)
         if kind not in SCALARS:
-            hint = "a date; write it in quotes" if kind == "timestamp" else f"of the unknown tag {quoted(node.tag)}"
-            _refuse(node, f"{quoted(node.value)} is {hint}")
+            hint = "a date; write it in quotes" if kind == "timestamp" else f"of the unknown tag {quote(node.tag)}"
+            _refuse(node, f"{quote(node.value)} is {hint}")
         if kind == "str":
             is_power = node.style is None and len(node.value) <= MOST_DIGITS and POWER.fullmatch(node.value)
             return float(node.value) if is_power else node.value
@@ -144,7 +144,7 @@ class _Reading:
                 return self.loader.construct_object(node)
         except (ValueError, LookupError, AttributeError):  # PyYAML raises these for `!!int x` and `!!bool x`
             pass
-        _refuse(node, f"{quoted(node.value)} is not {SCALARS[kind]}")
+        _refuse(node, f"{quote(node.value)} is not {SCALARS[kind]}")
 
 
 def _is_merge(pair: tuple[Node, Node]) -> bool:
@@ -159,7 +159,7 @@ def _key(node: Node) -> str:
     if node.style is None and (node.tag != TAG + "str" or NUMBER.fullmatch(text)):
         whole = text.isascii() and text.isdecimal() and (text == "0" or not text.startswith("0"))
         if not whole:
-            _refuse(node, f"the key {quoted(text)} is expected in quotes, as YAML reads it as no text")
+            _refuse(node, f"the key {quote(text)} is expected in quotes, as YAML reads it as no text")
     return text
 
 

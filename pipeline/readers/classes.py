@@ -6,7 +6,7 @@ import numpy as np
 import yaml
 
 from features.labels.class_spellings import class_finder, respell, spelling_key
-from pipeline.config.errors import quoted
+from pipeline.config.errors import quote
 from pipeline.config.schema import Label
 from pipeline.readers.raw import tidy
 
@@ -27,7 +27,7 @@ def class_indices(labels: np.ndarray, declared: tuple[Label, ...] | None) -> tup
     if declared is None:
         values, indices = np.unique(labels, return_inverse=True)
         if len(values) < 2:
-            raise ValueError(f"every label is {quoted(values[0])}, expected 2 classes or more")
+            raise ValueError(f"every label is {quote(values[0])}, expected 2 classes or more")
         return values.tolist(), indices.astype(np.int64)
     numeric = all(isinstance(label, int) for label in declared)
     classes = sorted(set(declared) if numeric else {str(label) for label in declared})
@@ -35,7 +35,7 @@ def class_indices(labels: np.ndarray, declared: tuple[Label, ...] | None) -> tup
     class_of_spelling = [class_finder(classes)(text) for text in spellings.tolist()]
     if None in class_of_spelling:
         row = int(np.argmax(np.array([index is None for index in class_of_spelling])[indices]))
-        label = quoted(labels[row])
+        label = quote(labels[row])
         raise ValueError(f"label {label} in row {row} (counted from 0) is not among the classes {class_list(classes)}")
     return classes, np.array(class_of_spelling, np.int64)[indices]
 
@@ -65,7 +65,7 @@ def label_set_indicators(
     np.add.at(indicators, (rows, indices), 1)
     if indicators.max() > 1:
         row, index = np.argwhere(indicators > 1)[0]
-        raise ValueError(f"label {quoted(classes[index])} occurs twice in row {row} (counted from 0)")
+        raise ValueError(f"label {quote(classes[index])} occurs twice in row {row} (counted from 0)")
     return classes, indicators
 
 
@@ -79,11 +79,11 @@ def class_warnings(classes: list[Label]) -> list[str]:
     """Return one warning sentence for each class that may be a missing label or a second spelling."""
     texts, firsts = [str(label) for label in classes], {}
     missing = [text for text in texts if text.casefold() in _MISSING]
-    sentences = [f"class {quoted(text)} may mean a missing label" for text in missing]
+    sentences = [f"class {quote(text)} may mean a missing label" for text in missing]
     for text in texts:
         twin = firsts.setdefault(spelling_key(text), text)
         if twin != text:
-            sentences.append(f"classes {quoted(twin)} and {quoted(text)} may be one class in two spellings")
+            sentences.append(f"classes {quote(twin)} and {quote(text)} may be one class in two spellings")
     return sentences
 
 

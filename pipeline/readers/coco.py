@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.config.errors import BadInput, quoted
+from pipeline.config.errors import BadInput, quote
 from pipeline.readers.compressed import open_decompressed
 from pipeline.readers.label_table import SET_SEPARATOR, LabelTable
 from pipeline.readers.raw import tidy
@@ -58,7 +58,7 @@ def _labels(tree: dict[str, Any], label_sets: bool) -> dict[str, list[str]]:
     several = next((image for image, names in categories.items() if len(names) > 1), None)
     if several is not None and not label_sets:
         raise ValueError(
-            f"image {quoted(several)} has {len(categories[several])} categories; declare label_separator for label sets"
+            f"image {quote(several)} has {len(categories[several])} categories; declare label_separator for label sets"
         )
     return {image: list(names) for image, names in categories.items()}
 
@@ -82,5 +82,5 @@ def _id(image: dict[str, Any]) -> str:
 
 def _value(entry: dict[str, Any], key: str) -> str:
     if not isinstance(entry, dict) or not isinstance(entry.get(key), str | int):
-        raise ValueError(f"{quoted(entry)} has no {key}, expected COCO's format")
+        raise ValueError(f"{quote(entry)} has no {key}, expected COCO's format")
     return str(entry[key])

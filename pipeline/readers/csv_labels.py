@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.config.errors import quoted
+from pipeline.config.errors import quote
 from pipeline.config.schema import Split
 from pipeline.readers.columns import named_columns, position_of
 from pipeline.readers.csv_table import Table, column_text, named_texts, read_text, sniff
@@ -77,7 +77,7 @@ def _read_indicators(table: Table, frame: pd.DataFrame, split: Split) -> LabelTa
     if not np.isin(cells, (0, 1)).all():
         row, column = np.argwhere(~np.isin(cells, (0, 1)))[0]
         cell = frame[positions[column]].iloc[row]
-        raise ValueError(f"column {quoted(names[column])} of label_columns has {quoted(cell)}, expected 0 or 1")
+        raise ValueError(f"column {quote(names[column])} of label_columns has {quote(cell)}, expected 0 or 1")
     is_one_label = bool((cells.sum(axis=1) == 1).all())
     texts = [SET_SEPARATOR.join(np.array(names)[row > 0]) for row in cells]
     return LabelTable(

@@ -9,7 +9,7 @@ import pandas as pd
 
 from features.images.layouts import as_images, colour_layout
 from features.images.pixels import to_pixels
-from pipeline.config.errors import quoted
+from pipeline.config.errors import quote
 from pipeline.config.schema import Split
 from pipeline.readers.array_images import array_images
 from pipeline.readers.columns import Columns, image_columns
@@ -73,7 +73,7 @@ def _numbers(table: Table, frame: pd.DataFrame, positions: list[int]) -> np.ndar
         if bad.any():
             row = int(bad.argmax())
             place = _where(table, frame.index[0], positions)((row, positions.index(position)))
-            raise ValueError(f"{place}: {quoted(values[position].iloc[row])} is not a number")
+            raise ValueError(f"{place}: {quote(values[position].iloc[row])} is not a number")
     if texts:  # whole numbers beyond 64 bits
         values = values.astype(dict.fromkeys(texts, float))
     return values.to_numpy()

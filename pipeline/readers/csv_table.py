@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.config.errors import BadInput, quoted
+from pipeline.config.errors import BadInput, quote
 from pipeline.readers.compressed import open_decompressed
 from pipeline.readers.foreign import HEAD_BYTES, refuse_foreign
 
@@ -33,7 +33,7 @@ class Table:
 
     def name(self, position: int) -> str:
         """Return a column's name for a message."""
-        return quoted(self.names[position]) if self.names else str(position)
+        return quote(self.names[position]) if self.names else str(position)
 
 
 def sniff(path: Path) -> Table:

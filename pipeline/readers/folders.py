@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.config.errors import quoted
+from pipeline.config.errors import quote
 from pipeline.config.schema import Label
 from pipeline.readers.images import dicom
 from pipeline.readers.images.decoding import ARRAYS, PICTURES
@@ -84,6 +84,6 @@ def refuse_splits(folder: Path, labels: np.ndarray, classes: tuple[Label, ...] |
     if splits:
         train = next((name for name in names if _TRAIN.fullmatch(name)), "FOLDER")
         raise BadInput(
-            f"{folder}: its subfolder {quoted(splits[0])} is a split, not a class; let train.images of the task name "
-            f"the folder of the classes, {folder / train}, or list {quoted(splits[0])} in classes if it is one"
+            f"{folder}: its subfolder {quote(splits[0])} is a split, not a class; let train.images of the task name "
+            f"the folder of the classes, {folder / train}, or list {quote(splits[0])} in classes if it is one"
         )

@@ -14,7 +14,7 @@ from itertools import combinations
 
 import numpy as np
 
-from pipeline.config.errors import quoted
+from pipeline.config.errors import quote
 
 _CHANGES: dict[str, Callable[[str], str]] = {
     "without folders": lambda text: re.split(r"[/\\]", text)[-1],
@@ -121,4 +121,4 @@ def _failure(expected: list[str], ids: list[str]) -> str:
 
 
 def _short(text: str) -> str:
-    return text if re.fullmatch(r"-?[0-9]{1,18}", text) else quoted(text)
+    return text if re.fullmatch(r"-?[0-9]{1,18}", text) else quote(text)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.config.errors import quoted
+from pipeline.config.errors import quote
 from pipeline.readers.id_spellings import Match, match_ids, match_most
 
 MOST_MISSING_SHARE = 0.05
@@ -53,8 +53,8 @@ def join_rows(image_ids: np.ndarray, row_ids: np.ndarray, skip: bool, others: in
 def _complaint(rows: np.ndarray, images: np.ndarray, extra: int) -> str:
     parts = []
     if len(rows):
-        parts.append(f"{len(rows)} rows without an image, for example id {quoted(str(rows[0]))}")
+        parts.append(f"{len(rows)} rows without an image, for example id {quote(str(rows[0]))}")
     if extra:
-        example = f", for example {quoted(str(images[0]))}" if len(images) == extra else ", beside the test images"
+        example = f", for example {quote(str(images[0]))}" if len(images) == extra else ", beside the test images"
         parts.append(f"{extra} images without a row{example}")
     return f"left out {' and '.join(parts)}" if parts else ""

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from features.images.layouts import as_images
-from pipeline.config.errors import quoted
+from pipeline.config.errors import quote
 from pipeline.config.schema import Split
 from pipeline.readers.array_images import array_images, with_limits
 from pipeline.readers.compressed import open_decompressed
@@ -78,7 +78,7 @@ def read_json_records(path: Path, split: Split, form: Form, labelled: bool) -> R
             array_images(path, images, form),
             ids=tidy(np.array(ids), "id") if id_ else None,
             labels=tidy(np.array(labels), "label") if label else None,
-            label_column=quoted(label) if label else None,
+            label_column=quote(label) if label else None,
             form=form,
             columns=pd.DataFrame(columns, dtype=object) if columns else None,
         )
@@ -116,7 +116,7 @@ def _is_channel(value: Any) -> bool:
 def _key(keys: list[str], declared: int | str | None, names: tuple[str, ...], setting: str) -> str | None:
     if declared is not None:
         if declared not in keys:
-            raise ValueError(f"{setting} {quoted(declared)} is not among the keys {', '.join(map(quoted, keys))}")
+            raise ValueError(f"{setting} {quote(declared)} is not among the keys {', '.join(map(quote, keys))}")
         return str(declared)
     return next((key for key in keys if key.lower() in names), None)
 
@@ -127,7 +127,7 @@ def _label(keys: list[str], id_: str | None, split: Split, labelled: bool) -> st
         return label
     rest = [key for key in keys if key != id_]
     if len(rest) != 1:
-        raise ValueError(f"keys {', '.join(map(quoted, rest)) or 'none'} may be the label; declare label_column")
+        raise ValueError(f"keys {', '.join(map(quote, rest)) or 'none'} may be the label; declare label_column")
     return rest[0]
 
 

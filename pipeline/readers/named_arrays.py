@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pipeline.config.errors import quoted
+from pipeline.config.errors import quote
 from pipeline.config.schema import Split
 
 _LABEL_KEYS = ("y", "label", "labels", "class", "classes", "target", "targets")
@@ -92,5 +92,5 @@ def _labels(shapes: Mapping[str, tuple[int, ...]], declared: str | None, labelle
 
 def _known(shapes: Mapping[str, tuple[int, ...]], key: str, setting: str) -> str:
     if key not in shapes:
-        raise ValueError(f"{setting} {quoted(key)} is not in the file, which holds {shape_list(shapes)}")
+        raise ValueError(f"{setting} {quote(key)} is not in the file, which holds {shape_list(shapes)}")
     return key

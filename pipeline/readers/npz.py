@@ -11,7 +11,7 @@ from typing import IO
 
 import numpy as np
 
-from pipeline.config.errors import quoted
+from pipeline.config.errors import quote
 from pipeline.config.schema import Split
 from pipeline.readers.compressed import check_ratio, decompression_of, is_plain, open_decompressed
 from pipeline.readers.named_arrays import NamedArrays, by_role, shape_list
@@ -104,5 +104,5 @@ def _header(path: Path, stream: IO[bytes]) -> _Header:
             f"{path}: an array of dtype {header.dtype} (Python objects, or no numbers), expected numbers or texts"
         )
     if not all(type(size) is int and 0 <= size <= sys.maxsize for size in header.shape):
-        raise BadInput(f"{path}: an array of shape {quoted(header.shape)}, expected sizes that fit in memory")
+        raise BadInput(f"{path}: an array of shape {quote(header.shape)}, expected sizes that fit in memory")
     return header

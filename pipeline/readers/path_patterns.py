@@ -8,7 +8,7 @@ import re
 
 import pandas as pd
 
-from pipeline.config.errors import quoted
+from pipeline.config.errors import quote
 
 LABEL = "label"
 _TOKEN = re.compile(r"\{([A-Za-z_][A-Za-z0-9_ ]*)\}|(\*)")
@@ -25,7 +25,7 @@ def path_fields(pattern: str, files: tuple[str, ...]) -> pd.DataFrame:
     for file in files:
         fields = _match(tokens, file)
         if fields is None:
-            raise ValueError(f"{quoted(file)} does not fit the path_pattern {quoted(pattern)}")
+            raise ValueError(f"{quote(file)} does not fit the path_pattern {quote(pattern)}")
         rows.append(fields)
     names = [name for name, _ in tokens if name not in (None, "*")]
     return pd.DataFrame(rows, columns=names, dtype=object)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.config.errors import quoted
+from pipeline.config.errors import quote
 from pipeline.config.schema import Split
 from pipeline.readers.bson import read_products
 from pipeline.readers.csv_table import ID_NAMES
@@ -49,7 +49,7 @@ def read_bson_products(path: Path, split: Split, form: Form, labelled: bool) -> 
             images,
             ids=tidy(np.array(ids), "id"),
             labels=tidy(np.array(labels), "label") if label else None,
-            label_column=quoted(label) if label else None,
+            label_column=quote(label) if label else None,
             form=images.form,
             columns=pd.DataFrame({str(id_): products}, dtype=object),
             remark=f"; the first picture of each product, without {more} others of {path.name}" if more else "",
@@ -62,5 +62,5 @@ def _keys(path: Path, keys: list[str], split: Split, labelled: bool) -> tuple[st
     rest = [key for key in keys if key != id_]
     label = split.label_column if split.label_column is not None else rest[0] if labelled and len(rest) == 1 else None
     if id_ not in keys or (labelled and label not in rest):
-        raise BadInput(f"{path}: keys {', '.join(map(quoted, keys))}; declare id_column and label_column")
+        raise BadInput(f"{path}: keys {', '.join(map(quote, keys))}; declare id_column and label_column")
     return str(id_), None if label is None or label not in rest else str(label)

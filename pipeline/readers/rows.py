@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.config.errors import one_line, quoted
+from pipeline.config.errors import one_line, quote
 from pipeline.config.schema import AnswerGroup, Ingest, Label, Split
 from pipeline.readers import classes as class_reader
 from pipeline.readers.folders import refuse_splits
@@ -229,8 +229,8 @@ def _with_answers(columns: pd.DataFrame | None, group: AnswerGroup) -> pd.DataFr
     columns = pd.DataFrame() if columns is None else columns
     missing = [name for name in group.columns if name not in columns]
     if missing:
-        known = ", ".join(map(quoted, columns.columns.tolist()[:6])) or "none"
-        raise ValueError(f"no column {quoted(missing[0])} for predict.group; the columns are {known}")
+        known = ", ".join(map(quote, columns.columns.tolist()[:6])) or "none"
+        raise ValueError(f"no column {quote(missing[0])} for predict.group; the columns are {known}")
     return columns.assign(**{ANSWER: columns[list(group.columns)].agg("_".join, axis=1)})
 
 
@@ -240,9 +240,7 @@ def _check_answers(answers: np.ndarray, labels: np.ndarray) -> None:
     differs = labels != labels[firsts[inverse]]
     differs = differs.any(axis=1) if labels.ndim == 2 else differs
     if differs.any():
-        raise ValueError(
-            f"the images of {quoted(answers[differs.argmax()])} have different labels, expected one answer"
-        )
+        raise ValueError(f"the images of {quote(answers[differs.argmax()])} have different labels, expected one answer")
 
 
 def _in_sample_spelling(sample_ids: np.ndarray, answers: np.ndarray) -> tuple[np.ndarray, Match]:

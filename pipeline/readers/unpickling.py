@@ -19,7 +19,7 @@ from typing import IO, Any, NoReturn
 
 import numpy as np
 
-from pipeline.config.errors import quoted
+from pipeline.config.errors import quote
 from pipeline.storage.scratch import bytes_on_disk, on_disk
 
 MOST_INSTRUCTIONS = 2_000_000  # an array needs about forty, a number or a text of a list one or two
@@ -40,12 +40,12 @@ class _Dtype:
     def __init__(self, name: object, *_: object) -> None:
         self.name, self.byte_order = _text(name, "the name of a dtype"), "="
         if self.name[:1] not in tuple("biuf") or not self.name[1:].isdigit():
-            raise Refused(f"an array of dtype {quoted(self.name)}, expected numbers")
+            raise Refused(f"an array of dtype {quote(self.name)}, expected numbers")
 
     def set_state(self, state: object) -> None:
         self.byte_order = _text(_tuple(state)[1], "a byte order")
         if self.byte_order not in ("<", ">", "=", "|"):
-            raise Refused(f"the byte order {quoted(self.byte_order)}, expected < or >")
+            raise Refused(f"the byte order {quote(self.byte_order)}, expected < or >")
 
     def real(self) -> np.dtype:
         return np.dtype(self.byte_order + self.name)
@@ -80,7 +80,7 @@ def _frombuffer(data: object, dtype: object, shape: object, order: object) -> Pi
 def _encode(text: object, encoding: object) -> bytes | np.ndarray:
     name = _text(encoding, "an encoding")
     if name not in ("latin1", "latin-1"):
-        raise Refused(f"text encoded as {quoted(name)}, expected a numpy array")
+        raise Refused(f"text encoded as {quote(name)}, expected a numpy array")
     if isinstance(text, np.ndarray):  # a long one, encoded already
         return text
     if not isinstance(text, str):
@@ -226,7 +226,7 @@ class _ArrayUnpickler(pickle._Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ADMITTED:
             advice = "; save the array with numpy.save" if module.startswith("joblib") else " and nothing else"
-            raise Refused(f"{quoted(f'{module}.{name}')}, expected a numpy array{advice}")
+            raise Refused(f"{quote(f'{module}.{name}')}, expected a numpy array{advice}")
         return _ADMITTED[module, name]
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.config.errors import quoted
+from pipeline.config.errors import quote
 from pipeline.storage.columns import load_answers
 from pipeline.storage.files import BadInput
 from pipeline.storage.task_data import TaskData
@@ -30,7 +30,7 @@ def out_of_fold_answers(data: TaskData, rows: np.ndarray) -> Answers:
     differs = (folds != folds[answers.firsts][answers.answer_of_row]).any(axis=1)
     if differs.any():
         name = answers.ids[answers.answer_of_row[differs.argmax()]]
-        raise BadInput(f"{data.folder}: the images of {quoted(name)} are in several folds; rerun stage split")
+        raise BadInput(f"{data.folder}: the images of {quote(name)} are in several folds; rerun stage split")
     return answers
 
 

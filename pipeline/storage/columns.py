@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.config.errors import quoted
+from pipeline.config.errors import quote
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput, align, reading
 
@@ -34,10 +34,10 @@ def load_column(task: str, split: str, name: str, ids: np.ndarray) -> np.ndarray
     """
     path = _path(task, split)
     if not path.exists():
-        raise BadInput(f"{path}: missing, so no column {quoted(name)} of {split}; ingest keeps those of a label file")
+        raise BadInput(f"{path}: missing, so no column {quote(name)} of {split}; ingest keeps those of a label file")
     header = _header(path)
     if name not in header:
-        raise BadInput(f"{path}: no column {quoted(name)}; the columns are {', '.join(map(quoted, header[:6]))}")
+        raise BadInput(f"{path}: no column {quote(name)}; the columns are {', '.join(map(quote, header[:6]))}")
     with reading(path, "a CSV of columns"):
         table = pd.read_csv(path, usecols=[_ROW_ID, name], dtype=str, keep_default_na=False)
         return table[name].to_numpy(object)[align(ids.astype(str), table[_ROW_ID].to_numpy(str))]
@@ -53,8 +53,8 @@ def load_table(task: str, split: str, patterns: Sequence[str], ids: np.ndarray) 
     names = [name for name in _header(path) if name != ANSWER] if path.exists() else []
     for pattern in patterns:
         if not fnmatch.filter(names, pattern):
-            known = ", ".join(map(quoted, names[:6])) or "none"
-            raise BadInput(f"{path}: no column {quoted(pattern)}, which prepare.columns names; its columns are {known}")
+            known = ", ".join(map(quote, names[:6])) or "none"
+            raise BadInput(f"{path}: no column {quote(pattern)}, which prepare.columns names; its columns are {known}")
     used_names = [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
     with reading(path, "a CSV of columns"):
         table = pd.read_csv(path, usecols=[_ROW_ID, *used_names], dtype=str, keep_default_na=False)
