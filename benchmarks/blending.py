@@ -223,9 +223,9 @@ def _soups(clothes: Set, photos: Set, seed: int) -> Iterator[dict[str, Any]]:
             validation.on_epoch_end(0, logs)
             return logs[BY_ACCURACY.column]
 
-        kept = epochs.weights
-        best = [kept[epoch] for epoch in best_epochs(history, BY_ACCURACY, SOUP)]
-        last = [kept[epoch] for epoch in range(EPOCHS - SOUP, EPOCHS)]
+        weights = epochs.weights
+        best = [weights[epoch] for epoch in best_epochs(history, BY_ACCURACY, SOUP)]
+        last = [weights[epoch] for epoch in range(EPOCHS - SOUP, EPOCHS)]
         variants = {
             "best epoch": best[0],
             f"greedy soup of the best {SOUP}": mean_weights([best[place] for place in greedy_soup(best, score)]),

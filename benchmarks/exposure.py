@@ -37,9 +37,9 @@ def main() -> None:
     labels = load_array(paths.images(task) / "train_labels.npy")
     held_out = _wrong(task, key, "oof", labels, folds >= 0)
     tested = _wrong(task, key, "test", right_classes(params, task), np.full(len(test), True))
-    judged = {"held-out": (times[folds >= 0], held_out), "test": (_times(fold_training, test), tested)}
-    print(markdown(_table(judged)))
-    results.write("exposure", [{"task": task, "member": key, **row} for row in _rows(judged)])
+    items_by_rows = {"held-out": (times[folds >= 0], held_out), "test": (_times(fold_training, test), tested)}
+    print(markdown(_table(items_by_rows)))
+    results.write("exposure", [{"task": task, "member": key, **row} for row in _rows(items_by_rows)])
 
 
 def _items(task: str) -> tuple[np.ndarray, np.ndarray]:
@@ -47,25 +47,25 @@ def _items(task: str) -> tuple[np.ndarray, np.ndarray]:
     return item_numbers(*(load_array(paths.images(task) / f"{rows}_items.npy") for rows in ("train", "test")))
 
 
-def _times(train_items: np.ndarray, judged: np.ndarray) -> np.ndarray:
+def _times(train_items: np.ndarray, test_items: np.ndarray) -> np.ndarray:
     """Return how often the rarest item of each image of `judged` occurs in `train_items`, at most `OFTEN`."""
-    times = np.bincount(train_items.ravel(), minlength=judged.max() + 1)
-    return np.minimum(times[judged].min(axis=1), OFTEN)
+    times = np.bincount(train_items.ravel(), minlength=test_items.max() + 1)
+    return np.minimum(times[test_items].min(axis=1), OFTEN)
 
 
-def _wrong(task: str, key: str, rows: str, labels: np.ndarray, judged: np.ndarray) -> np.ndarray:
+def _wrong(task: str, key: str, rows: str, labels: np.ndarray, test_items: np.ndarray) -> np.ndarray:
     """Return whether the member's prediction is wrong, for each row of the mask `judged`."""
     images = paths.images(task)
-    ids = load_array(images / f"{'train' if rows == 'oof' else rows}_ids.npy")[judged]
+    ids = load_array(images / f"{'train' if rows == 'oof' else rows}_ids.npy")[test_items]
     predictions = load_aligned(paths.predictions(task, key) / f"{rows}.npz", ids, TaskData(task).classes)
-    return predictions.probabilities.argmax(axis=1) != labels[judged]
+    return predictions.probabilities.argmax(axis=1) != labels[test_items]
 
 
-def _table(judged: dict[str, tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
+def _table(items_by_rows: dict[str, tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
     table = []
     for least in range(OFTEN + 1):
         row = {"times the rarest item was seen": f"{least} or more" if least == OFTEN else str(least)}
-        for rows, (times, wrong) in judged.items():
+        for rows, (times, wrong) in items_by_rows.items():
             wrong_with_count = wrong[times == least]
             row[f"{rows} images"] = f"{len(wrong_with_count):,}"
             row[f"{rows} errors"] = (
@@ -75,7 +75,7 @@ def _table(judged: dict[str, tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def _rows(judged: dict[str, tuple[np.ndarray, np.ndarray]]) -> list[dict]:
+def _rows(items_by_rows: dict[str, tuple[np.ndarray, np.ndarray]]) -> list[dict]:
     """Return the rows of results, one for each number of times."""
     return [
         {
@@ -85,7 +85,7 @@ def _rows(judged: dict[str, tuple[np.ndarray, np.ndarray]]) -> list[dict]:
             "errors": int(wrong[times == least].sum()),
         }
         for least in range(OFTEN + 1)
-        for rows, (times, wrong) in judged.items()
+        for rows, (times, wrong) in items_by_rows.items()
     ]
 
 

@@ -58,7 +58,7 @@ def _row(name: str, seeds: pd.DataFrame) -> dict:
 def _figures(images: np.ndarray, labels: np.ndarray, method: str, seed: int) -> dict[str, float]:
     rng = np.random.default_rng(seed)
     cars, trucks = (rng.permutation(np.flatnonzero(labels == index)) for index in (0, 1))
-    judged = np.concatenate([cars[:JUDGED], trucks[:JUDGED]])
+    test_rows = np.concatenate([cars[:JUDGED], trucks[:JUDGED]])
     rows = np.sort(np.concatenate([cars[JUDGED:][:FREQUENT], trucks[JUDGED:][:RARE]]))
     training = Training(
         epochs=12, batch_size=64, optimiser="muon", learning_rate=1e-2, weight_decay=0.02, imbalance=method
@@ -78,8 +78,8 @@ def _figures(images: np.ndarray, labels: np.ndarray, method: str, seed: int) -> 
     fit(trainer, batches, [SeedEpoch(batches)], epochs=training.epochs)
     sample = images[sample_of(rows, rng)]
     set_variables(batch_norm.statistics(model), batch_norm.estimator(model)(sample))
-    logits = predict_logits(model, images, judged)
-    return _judge(logits, labels[judged], prior, method in SHIFTED)
+    logits = predict_logits(model, images, test_rows)
+    return _judge(logits, labels[test_rows], prior, method in SHIFTED)
 
 
 def _judge(logits: np.ndarray, labels: np.ndarray, prior: np.ndarray, is_shifted: bool) -> dict[str, float]:

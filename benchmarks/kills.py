@@ -68,15 +68,15 @@ def undisturbed_run(folder: Path, target: str = "") -> dict:
         project = folder / "undisturbed" / "project"
         shutil.rmtree(project.parent, ignore_errors=True)
         tiny_project.make(project, EPOCHS)
-        process, begun = start(project, target), {}
+        process, start_times = start(project, target), {}
         while process.poll() is None:
             for stage in stages_so_far(project):
-                begun.setdefault(stage, time.monotonic())
+                start_times.setdefault(stage, time.monotonic())
             time.sleep(0.02)
         if process.returncode:
             raise RuntimeError((project.parent / "log").read_text()[-3000:])
-        times = [*begun.values(), time.monotonic()]
-        seconds = {stage: later - now for stage, now, later in zip(begun, times, times[1:], strict=False)}
+        times = [*start_times.values(), time.monotonic()]
+        seconds = {stage: later - now for stage, now, later in zip(start_times, times, times[1:], strict=False)}
         file.write_text(json.dumps({"seconds": seconds, "contents": tiny_project.contents(project)}))
     return json.loads(file.read_text())
 
@@ -130,10 +130,11 @@ def kill_in_next_stage(
     else:
         return None
     stage, name, target = plan.pop(0), draw.choice(SIGNALS), draw.choice(TARGETS)
-    begun, delay = time.monotonic(), draw.random() * seconds[stage]
-    while time.monotonic() < begun + delay and process.poll() is None and stages_so_far(project, since)[-1] == stage:
+    start_time = time.monotonic()
+    end = start_time + draw.random() * seconds[stage]
+    while time.monotonic() < end and process.poll() is None and stages_so_far(project, since)[-1] == stage:
         time.sleep(0.02)  # until the stage's end, if this run is faster than the undisturbed one
-    after = time.monotonic() - begun
+    after = time.monotonic() - start_time
     at = (stages_so_far(project, since) or [stage])[-1]
     if process.poll() is not None or not send(process.pid, getattr(signal, name), target):
         plan.insert(0, stage)

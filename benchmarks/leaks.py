@@ -56,7 +56,7 @@ def main(folder: Path) -> None:
     """Measure both sets with and without groups, and write the rows."""
     photos = list(read_pictures(folder / "ants-bees.tar", ("ants", "bees")))
     pictures = list(read_pictures(folder / "cifar-10-jpeg.tar.xz", ("automobile", "horse"), 2000))
-    measured: dict[tuple[str, str, str], list[float]] = {}
+    scores_by_rows: dict[tuple[str, str, str], list[float]] = {}
     for seed in range(SEEDS):
         for task, data, fresh, key in (
             ("patients", _patients(photos, seed), "new patients", {"group_column": "patient"}),
@@ -64,12 +64,12 @@ def main(folder: Path) -> None:
         ):
             for setting, options in (("no groups", {"near_copies": False}), (_flow(key), key)):
                 score = _out_of_fold(data, {"count": FOLDS, "seed": seed, **options})
-                measured.setdefault((task, setting, "out of fold"), []).append(score)
-            measured.setdefault((task, "no groups", fresh), []).append(_on_fresh_images(data))
-        print({key: f"{np.mean(scores):.4f}" for key, scores in measured.items()}, flush=True)
+                scores_by_rows.setdefault((task, setting, "out of fold"), []).append(score)
+            scores_by_rows.setdefault((task, "no groups", fresh), []).append(_on_fresh_images(data))
+        print({key: f"{np.mean(scores):.4f}" for key, scores in scores_by_rows.items()}, flush=True)
     rows = [
         {"task": task, "member": "SVC", "setting": setting, "rows": kind, **results.mean_and_error(scores)}
-        for (task, setting, kind), scores in measured.items()
+        for (task, setting, kind), scores in scores_by_rows.items()
     ]
     results.write("leaks", rows)
 
@@ -94,19 +94,20 @@ def read_pictures(path: Path, classes: tuple[str, ...], most: int | None = None)
 def _patients(photos: list[tuple[str, Image.Image]], seed: int) -> Set:
     rng = np.random.default_rng(seed)
     order = _balanced(photos, rng)
-    chosen, fresh = order[:PATIENTS], order[PATIENTS : PATIENTS + MOST_FRESH]
-    images = [_crop(photos[row][1], rng) for row in chosen for _ in range(IMAGES_PER_PATIENT)]
-    labels = [photos[row][0] for row in chosen for _ in range(IMAGES_PER_PATIENT)]
-    groups = [row for row in chosen for _ in range(IMAGES_PER_PATIENT)]
+    training, fresh = order[:PATIENTS], order[PATIENTS : PATIENTS + MOST_FRESH]
+    images = [_crop(photos[row][1], rng) for row in training for _ in range(IMAGES_PER_PATIENT)]
+    labels = [photos[row][0] for row in training for _ in range(IMAGES_PER_PATIENT)]
+    groups = [row for row in training for _ in range(IMAGES_PER_PATIENT)]
     return Set(images, labels, groups, [_crop(photos[row][1], rng) for row in fresh], [photos[row][0] for row in fresh])
 
 
 def _near_copies(pictures: list[tuple[str, Image.Image]], seed: int) -> Set:
     rng = np.random.default_rng(seed)
     order = _balanced(pictures, rng)
-    chosen, fresh = order[:PICTURES], order[PICTURES : PICTURES + 4 * MOST_FRESH]
-    images = [copy for row in chosen for copy in (pictures[row][1], *_changed(pictures[row][1], rng))]
-    labels, groups = [pictures[row][0] for row in chosen for _ in range(5)], [row for row in chosen for _ in range(5)]
+    training, fresh = order[:PICTURES], order[PICTURES : PICTURES + 4 * MOST_FRESH]
+    images = [copy for row in training for copy in (pictures[row][1], *_changed(pictures[row][1], rng))]
+    labels = [pictures[row][0] for row in training for _ in range(5)]
+    groups = [row for row in training for _ in range(5)]
     return Set(images, labels, groups, [pictures[row][1] for row in fresh], [pictures[row][0] for row in fresh])
 
 

@@ -263,7 +263,7 @@ class Tests:
     def __init__(self, tree: Path, folder: Path, patterns: list[str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.seconds: dict[str, float] = {}
-        self.reached: dict[str, dict[int, set[str]]] = {}
+        self.names_by_line: dict[str, dict[int, set[str]]] = {}
         for file in sorted((tree / "tests").glob("test_*.py")):
             name = file.stem.removeprefix("test_")
             if name in LEFT_OUT.split() or not any(fnmatch.fnmatch(name, pattern) for pattern in patterns):
@@ -285,15 +285,15 @@ class Tests:
         self.seconds |= learnt["seconds"]
         for file, lines in learnt["lines"].items():
             for line, names in lines.items():
-                self.reached.setdefault(file, {}).setdefault(int(line), set()).update(names)
+                self.names_by_line.setdefault(file, {}).setdefault(int(line), set()).update(names)
 
     def of(self, file: str, lines: range | None) -> tuple[list[str], float]:
         """Return the tests that reach lines of a file, or any line of it without `lines`.
 
         The fastest come first, as many as SECONDS_OF_TESTS allow, with the seconds that they take.
         """
-        reached = self.reached.get(file, {})
-        names = set().union(*(reached.get(line, set()) for line in lines or reached))
+        names_by_line = self.names_by_line.get(file, {})
+        names = set().union(*(names_by_line.get(line, set()) for line in lines or names_by_line))
         names_in_time, total = [], 0.0
         for name in sorted(names & self.seconds.keys(), key=self.seconds.get):
             total += self.seconds[name]
@@ -315,24 +315,24 @@ def _learn(tree: Path, file: Path, cache_file: Path) -> int:
 
         @pytest.hookimpl(hookwrapper=True)
         def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-            measured.switch_context(item.nodeid)
+            coverage_of_tests.switch_context(item.nodeid)
             started = time.monotonic()
             yield
             self.seconds[item.nodeid] = time.monotonic() - started
-            measured.switch_context("")
+            coverage_of_tests.switch_context("")
 
         def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
             if report.failed:
                 self.failed.add(report.nodeid)
 
-    measured = coverage.Coverage(
+    coverage_of_tests = coverage.Coverage(
         data_file=None, include=[f"{tree / package}/*" for package in SCOPE], config_file=False
     )
     contexts = Contexts()
-    measured.start()
+    coverage_of_tests.start()
     _pytest([str(file.relative_to(tree))], (contexts,))
-    measured.stop()
-    data, lines = measured.get_data(), {}
+    coverage_of_tests.stop()
+    data, lines = coverage_of_tests.get_data(), {}
     for path in data.measured_files():
         by_line = data.contexts_by_lineno(path)
         lines[str(Path(path).relative_to(tree))] = {line: sorted(set(names)) for line, names in by_line.items()}

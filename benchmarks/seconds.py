@@ -54,16 +54,16 @@ def main() -> None:
             print(rows[-1], flush=True)
     table = pd.DataFrame(rows)
     print(markdown(table.groupby("member", sort=False).mean().map("{:.2f}".format).reset_index()))
-    judged = "held out" if options.held_out else "test"
-    results.write("gpu_seconds", [row for name in options.members for row in _rows(params, name, table, judged)])
+    kind_of_rows = "held out" if options.held_out else "test"
+    results.write("gpu_seconds", [row for name in options.members for row in _rows(params, name, table, kind_of_rows)])
 
 
-def _rows(params: Params, name: str, table: pd.DataFrame, judged: str) -> list[dict]:
+def _rows(params: Params, name: str, table: pd.DataFrame, kind_of_rows: str) -> list[dict]:
     """Return a member's rows of results, for one view and for its task's views."""
     task, seeds = params.members[name].task, table[table["member"] == name]
     options = params.tasks[task].predict
     cost = {ours: seeds[column].mean() for ours, column in COSTS.items()}
-    shared = {"task": task, "member": name, "rows": judged, "epoch_selection": "last epoch", **cost}
+    shared = {"task": task, "member": name, "rows": kind_of_rows, "epoch_selection": "last epoch", **cost}
     counts = {"one view": 1, "views": len(views(options.flip, options.shift_pixels))}
     return [
         {**shared, "views": count, **results.mean_and_error(seeds[column] / 100)} for column, count in counts.items()
@@ -74,10 +74,10 @@ def _figures(params: Params, member: Member, seeds: Iterable[int], held_out: boo
     images, folds = paths.images(member.task), TaskData(member.task).folds
     labels, training = load_array(images / "train_labels.npy"), member.training
     rows = np.flatnonzero(folds != 0) if held_out else np.arange(len(labels))
-    judged, right = np.flatnonzero(folds == 0), labels[folds == 0]
+    test_rows, right = np.flatnonzero(folds == 0), labels[folds == 0]
     if not held_out:
         right = right_classes(params, member.task)
-        judged = np.arange(len(right))
+        test_rows = np.arange(len(right))
     test = load_array(images / f"{'train' if held_out else 'test'}_{member.input}.npy")
     batch_size, options = batch_size_for(len(rows), training.batch_size), params.tasks[member.task].predict
     steps = steps_per_epoch(len(rows), batch_size)
@@ -88,7 +88,7 @@ def _figures(params: Params, member: Member, seeds: Iterable[int], held_out: boo
     )
     for seed, (compile_seconds, seconds) in zip(seeds, _time_seeds(trainer, member, rows, labels, seeds), strict=True):
         view_probabilities = [
-            probabilities(predict_logits(trainer, test, judged, *view), False)
+            probabilities(predict_logits(trainer, test, test_rows, *view), False)
             for view in views(options.flip, options.shift_pixels)
         ]
         yield {

@@ -63,10 +63,10 @@ def _figures(params: Params, member: Member, task: str, rows: int, items: int) -
     member = member.model_copy(update={"task": task, "training": member.training.model_copy(update={"epochs": epochs})})
     model = train_model(member, f"sizes-{rows}", np.arange(rows))
     row = {"images": rows, "items a class": items, "epochs": epochs}
-    for name, judged in (("same pool", task), ("disjoint pool", DISJOINT)):
-        test = load_array(paths.images(judged) / f"test_{member.input}.npy")
+    for name, test_task in (("same pool", task), ("disjoint pool", DISJOINT)):
+        test = load_array(paths.images(test_task) / f"test_{member.input}.npy")
         logits = predict_logits(model, test, np.arange(len(test)))
-        row[name] = 100 * float((logits.argmax(axis=1) == right_classes(params, judged)).mean())
+        row[name] = 100 * float((logits.argmax(axis=1) == right_classes(params, test_task)).mean())
     return row
 
 

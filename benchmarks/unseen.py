@@ -118,7 +118,7 @@ def main() -> None:
 def _rows(figures: pd.DataFrame) -> list[dict]:
     """Return the rows of results: the mean of each variant's seeds, for each set of images and number of views."""
     shared = {"task": "price_sum_disjoint", "epoch_selection": "last epoch"}
-    judged = {
+    items_by_rows = {
         "unseen items": {"rows": "unseen items", "views": 1},
         "unseen items, flips": {"rows": "unseen items", "views": 2},
         "training images": {"rows": "training images", "views": 1},
@@ -126,7 +126,7 @@ def _rows(figures: pd.DataFrame) -> list[dict]:
     return [
         {**shared, "member": name, **which, "seconds": seeds["seconds"].mean(), **results.mean_and_error(seeds[column])}
         for name, seeds in figures.groupby("variant", sort=False)
-        for column, which in judged.items()
+        for column, which in items_by_rows.items()
     ]
 
 

@@ -230,16 +230,16 @@ def _best_without(
     scores = {}
     for name in methods:
         predictions = np.concatenate([fits[frozenset([part, other])].predictions[name, other] for other in others])
-        judged, true, loss = objective.honest(predictions, labels[order], parts[order])
-        scores[name] = {"score": objective.metric.of(judged, true), "log_loss": loss}
+        honest_predictions, true, loss = objective.honest(predictions, labels[order], parts[order])
+        scores[name] = {"score": objective.metric.of(honest_predictions, true), "log_loss": loss}
     return _best(scores, objective.metric)
 
 
 def _scores(
     probabilities: np.ndarray, labels: np.ndarray, parts: np.ndarray, objective: _Objective
 ) -> dict[str, float]:
-    judged, true, loss = objective.honest(probabilities, labels, parts)
-    return {**score_with_interval(objective.metric, judged, true), "log_loss": loss}
+    predictions, true, loss = objective.honest(probabilities, labels, parts)
+    return {**score_with_interval(objective.metric, predictions, true), "log_loss": loss}
 
 
 def _best(scores: dict[str, dict[str, float]], metric: Metric) -> str:

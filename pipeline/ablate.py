@@ -114,9 +114,9 @@ def _data(key: str, member: Member, task: Task) -> Path:
     is_complete = (folder / paths.generated(member.task)).exists()
     for stage, *keys in [] if is_complete else [["roster"], *([name, member.task] for name in STAGES)]:
         command = [sys.executable, "-m", f"pipeline.{stage}", *keys]
-        done = subprocess.run(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
-        if done.returncode:
-            raise BadInput(done.stderr.strip() or f"{folder}: stage {stage} ended with status {done.returncode}")
+        process = subprocess.run(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
+        if process.returncode:
+            raise BadInput(process.stderr.strip() or f"{folder}: stage {stage} ended with status {process.returncode}")
     return folder
 
 

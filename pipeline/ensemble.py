@@ -49,8 +49,8 @@ def ensemble(params: Params, key: str) -> str:
     summary["averaging_gain_in_log_loss"] = gain
     if 1 < len(members) <= MOST_LEFT_OUT:
         with blame(f"{paths.folds(key)}, whose held-out rows the ensemble is fitted on"):
-            added = _added_by_members(honest, oof, labels, folds, greedy, metric)
-        for name, gain_of_member in zip(members, added, strict=True):
+            gains = _added_by_members(honest, oof, labels, folds, greedy, metric)
+        for name, gain_of_member in zip(members, gains, strict=True):
             summary["members"][name]["adds"] = gain_of_member
     with writing(paths.ensemble(key)) as part:
         part.mkdir()

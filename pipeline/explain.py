@@ -138,8 +138,8 @@ def heat_map(models: list[keras.Model], inputs: Inputs, place: int) -> np.ndarra
     size = (inputs if isinstance(inputs, np.ndarray) else inputs[0]).shape[1:3]
     heat = np.zeros(size)
     for model in models:
-        gained, gain = with_gain(model)
-        evidence = slope(gained, gain.gain, inputs, place)[0]
+        model_with_gain, gain = with_gain(model)
+        evidence = slope(model_with_gain, gain.gain, inputs, place)[0]
         heat += fit_channels(evidence, size, "stretch", "black")[..., 0]
     return np.maximum(heat, 0) / max(heat.max(), 1e-12)
 

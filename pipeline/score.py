@@ -21,7 +21,7 @@ from pipeline.storage.predictions import load_predictions
 from pipeline.storage.summaries import load_decision, load_roster
 from pipeline.storage.task_data import TaskData
 from pipeline.storage.task_metric import load_metric
-from submissions.rules.answers import answers_of, judged, predictions_of
+from submissions.rules.answers import answers_of, judged_predictions, predictions_of
 from submissions.rules.forms import LABEL_SET, PROBABILITY, Form, grading_metric
 from submissions.rules.grade import grade
 from submissions.rules.published import Result, place, published_results, standing_line
@@ -55,17 +55,17 @@ def score(params: Params, key: str) -> str:
         return ""
     answers = load_answers(params, key)
     predictions = submission_predictions(paths.submission(key), read_csv(paths.submission(key)), answers)
-    graded: dict[str, Any] = grade_predictions(predictions, answers)
+    grades: dict[str, Any] = grade_predictions(predictions, answers)
     if answers.form.kind == LABEL_SET:
-        graded["sets"] = set_scores(predictions[answers.counts], answers.labels[answers.counts])
+        grades["sets"] = set_scores(predictions[answers.counts], answers.labels[answers.counts])
     members = {name: _member_score(key, name, answers) for name in load_roster(key)}
-    results, private = rivals(params, key), graded["private"]["score"]
-    result = {"metric": metric, **graded, "members": members}
+    results, private = rivals(params, key), grades["private"]["score"]
+    result = {"metric": metric, **grades, "members": members}
     if not results or private is None:
         _save(key, result)
-        return summary(graded, answers) + (f"; {OTHER_IMAGES}" if has_other_images(params, key) else "")
+        return summary(grades, answers) + (f"; {OTHER_IMAGES}" if has_other_images(params, key) else "")
     _save(key, {**result, "place_among_published": place(private, results)})
-    return f"{summary(graded, answers)}; {standing_line(private, results)}"
+    return f"{summary(grades, answers)}; {standing_line(private, results)}"
 
 
 def solution_path(params: Params, key: str) -> Path:
@@ -126,12 +126,12 @@ def has_other_images(params: Params, key: str) -> bool:
     return path.exists() and not load_json(path, dict).get("is_original", False)
 
 
-def summary(graded: dict, answers: Answers) -> str:
+def summary(grades: dict, answers: Answers) -> str:
     """Return the public and the private score as text."""
     metric = "" if answers.metric == ACCURACY else f"{answers.metric.name} "
     return (
         metric
-        + ", ".join(_score_text(part, graded[part]) for part in ("public", "private"))
+        + ", ".join(_score_text(part, grades[part]) for part in ("public", "private"))
         + (f"; {answers.path} has no column Usage, so all rows are private" if answers.usage is None else "")
     )
 
@@ -143,7 +143,7 @@ def _member_score(key: str, name: str, answers: Answers) -> dict[str, Any]:
     with blame(path):
         rows = align(answers.ids, test.ids)
     metric = load_metric(TaskData(key))
-    predictions = judged(answers.form, metric, decision, test.probabilities[rows])
+    predictions = judged_predictions(answers.form, metric, decision, test.probabilities[rows])
     return {
         **grade_predictions(predictions, answers)["all"],
         "log_loss": loss_of_answers(test.probabilities[rows], answers),

@@ -98,5 +98,5 @@ def _epoch_seconds() -> dict[str, float]:
 
 def _seconds(name: str, epoch_seconds: dict[str, float], images: float) -> float:
     """Return the seconds of an epoch; 0 if no member whose name begins like this one was measured."""
-    known = [measured for measured in epoch_seconds if f"{name}-".startswith(f"{measured}-")]
-    return epoch_seconds[max(known, key=len)] * images if known and name not in OTHER_LAYERS else 0.0
+    names = [member for member in epoch_seconds if f"{name}-".startswith(f"{member}-")]
+    return epoch_seconds[max(names, key=len)] * images if names and name not in OTHER_LAYERS else 0.0

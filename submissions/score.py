@@ -39,9 +39,9 @@ def score(params: Params, arguments: argparse.Namespace) -> None:
     key, path = arguments.task, arguments.file
     answers = load_answers(params, key)
     predictions = _predictions(path, answers)
-    graded = grade_predictions(predictions, answers)
-    print(f"{path}: {summary(graded, answers)}")
-    results, private = rivals(params, key), graded["private"]["score"]
+    grades = grade_predictions(predictions, answers)
+    print(f"{path}: {summary(grades, answers)}")
+    results, private = rivals(params, key), grades["private"]["score"]
     if results and private is not None:
         print(f"private score: {standing_line(private, results)}; {medal_thresholds_line(results)}")
     elif has_other_images(params, key):

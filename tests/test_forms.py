@@ -15,7 +15,7 @@ from pipeline import ingest
 from pipeline.config.schema import load_params
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput
-from submissions.rules.answers import answers_of, judged, predictions_of
+from submissions.rules.answers import answers_of, judged_predictions, predictions_of
 from submissions.rules.build import build
 from submissions.rules.check import check
 from submissions.rules.forms import form_of, grading_metric
@@ -107,7 +107,10 @@ def test_what_is_built_is_legal_and_graded_as_the_probabilities_are(name):
     true = np.isin(labels, form.positive) * 1 if form.kind == "probability" else labels
     score = graded.of(predictions_of(again, form, graded), true)
     assert score == pytest.approx(metric.best(probabilities, labels), abs=1e-6)
-    assert score == graded.of(judged(form, metric, decision, probabilities), true) or metric.judges == "probabilities"
+    assert (
+        score == graded.of(judged_predictions(form, metric, decision, probabilities), true)
+        or metric.judges == "probabilities"
+    )
 
 
 def test_columns_keep_the_order_of_the_sample_and_sum_to_one():

@@ -55,7 +55,7 @@ def coloured(images: Array, change: Array, strength: Array) -> Array:
     return recolour(images, zero, contrast, saturation, zero)
 
 
-def tabled(images: Array, change: Array, strength: Array) -> Array:
+def by_table(images: Array, change: Array, strength: Array) -> Array:
     """Return the images, and those whose `change` is one of TABLES with other values. Arguments as in `warped`.
 
     Each channel of an image has a table with the new value of every old one.
@@ -98,7 +98,7 @@ def sharpened(images: Array, change: Array, strength: Array) -> Array:
     return xp.rint(xp.clip(pixels + gain * detail, 0, 255)).astype(np.uint8)
 
 
-WAYS = ((WARPS, warped), (COLOURS, coloured), (TABLES, tabled), (("sharpness",), sharpened))
+WAYS = ((WARPS, warped), (COLOURS, coloured), (TABLES, by_table), (("sharpness",), sharpened))
 
 
 def _of(name: str, change: Array, strength: Array) -> Array:

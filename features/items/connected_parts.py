@@ -116,8 +116,8 @@ def _split_all(parts: list[Part], labels: np.ndarray, count: int, size: Size) ->
                 continue
             candidate = sorted([*fitting, *pieces], key=largest_first)
             items, _, unassigned = _assign_largest_first(candidate, count, size)
-            lost = left + sum(part.pixels for part in unassigned)
-            cost = (lost, sum((bottom - top) * (right - left) for top, left, bottom, right in items))
+            lost_pixels = left + sum(part.pixels for part in unassigned)
+            cost = (lost_pixels, sum((bottom - top) * (right - left) for top, left, bottom, right in items))
             if best_cost is None or cost < best_cost:
                 best, best_cost = candidate, cost
         fitting = best

@@ -193,7 +193,7 @@ class _ArrayUnpickler(pickle._Unpickler):
         self.calls += 1
         if self.calls > _MOST_CALLS:
             raise Refused(f"more than {_MOST_CALLS} calls, expected a few numpy arrays")
-        if not any(function is admitted for admitted in _CALLABLE):
+        if not any(function is legal for legal in _CALLABLE):
             raise Refused("a call of something else than what makes an array, expected a numpy array")
         self.append(function(*arguments))
 

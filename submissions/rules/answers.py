@@ -61,12 +61,12 @@ def predictions_of(submission: pd.DataFrame, form: Form, metric: Metric) -> np.n
     return _rankings(cells, form) if form.kind == TOP_K else _indices(cells, form)
 
 
-def judged(form: Form, metric: Metric, decision: Decision, probabilities: np.ndarray) -> np.ndarray:
+def judged_predictions(form: Form, metric: Metric, decision: Decision, probabilities: np.ndarray) -> np.ndarray:
     """Return what a submission of these probabilities (n, classes) predicts, without writing and reading it."""
-    decided = metric_of_form(metric, form).decide(decision, probabilities)
+    decisions = metric_of_form(metric, form).decide(decision, probabilities)
     if form.kind == PROBABILITY and metric.judges != "probabilities":
-        return np.isin(decided, form.positive) * 1
-    return decided
+        return np.isin(decisions, form.positive) * 1
+    return decisions
 
 
 def _from_columns(solution: pd.DataFrame, names: list[str], form: Form) -> np.ndarray:

@@ -49,13 +49,13 @@ def build(
     return sample.assign(**{form.columns[0]: _label_texts(form, metric.decide(decision, probabilities))})
 
 
-def _label_texts(form: Form, decided: np.ndarray) -> list[str]:
+def _label_texts(form: Form, decisions: np.ndarray) -> list[str]:
     names = np.array([str(value) for value in form.classes], object)
     if form.kind == LABEL:
-        return names[decided].tolist()
+        return names[decisions].tolist()
     if form.kind == LABEL_SET:
-        return [form.separator.join(names[row]) for row in decided.astype(bool)]
-    return [form.separator.join(names[row]) for row in decided]
+        return [form.separator.join(names[row]) for row in decisions.astype(bool)]
+    return [form.separator.join(names[row]) for row in decisions]
 
 
 def _positive_share(form: Form, probabilities: np.ndarray, metric: Metric, decision: Decision) -> np.ndarray:
@@ -70,8 +70,8 @@ def _positive_share(form: Form, probabilities: np.ndarray, metric: Metric, decis
 
 def _class_shares(form: Form, probabilities: np.ndarray, metric: Metric, decision: Decision) -> np.ndarray:
     if metric.judges == "decisions" and decision != MOST_PROBABLE:
-        decided = metric.decide(decision, probabilities)
-        return (decided if form.label_sets else np.eye(len(form.classes))[decided]).astype(float)
+        decisions = metric.decide(decision, probabilities)
+        return (decisions if form.label_sets else np.eye(len(form.classes))[decisions]).astype(float)
     shares = _clipped(probabilities.astype(np.float64), metric)
     return shares if form.label_sets else shares / shares.sum(axis=1, keepdims=True)
 

@@ -119,27 +119,27 @@ def _kind(base: Form, sample: pd.DataFrame, metric: Metric) -> str:
 
 def _check_agreement(kind: str, base: Form, sample: pd.DataFrame, metric: Metric, positive: tuple[int, ...]) -> None:
     """Refuse a form that does not hold what the metric judges."""
-    judged = metric.judges
+    judges = metric.judges
     if base.label_sets and kind not in (LABEL_SET, COLUMNS):
         raise ValueError(f"form {kind} for label sets; write `submission: label_set` or columns")
     if kind == LABEL_SET and not base.label_sets:
         raise ValueError("form label_set, but each image has one label; declare train.label_separator")
-    if kind == TOP_K and judged != "rankings":
+    if kind == TOP_K and judges != "rankings":
         labels = _most_labels(sample[base.columns[0]], base.classes)
         raise ValueError(
             f"{labels} labels in a cell, but metric {metric.name} judges one; write "
             f"`metric: {{name: map_at_k, k: {labels}}}`, or declare train.label_separator if an image has several"
         )
-    if judged == "rankings" and kind not in (TOP_K, COLUMNS):
+    if judges == "rankings" and kind not in (TOP_K, COLUMNS):
         raise ValueError(f"form {kind}, but metric {metric.name} judges {metric.k} labels; write `submission: top_k`")
-    if judged == "probabilities" and kind in (LABEL, LABEL_SET):
+    if judges == "probabilities" and kind in (LABEL, LABEL_SET):
         advice = "`metric: accuracy`" if kind == LABEL else "`metric: micro_f1`"
-        named = PROBABILITY if positive else f"{{form: {PROBABILITY}, positive: {shortened(base.classes, 1)}}}"
+        short_form = PROBABILITY if positive else f"{{form: {PROBABILITY}, positive: {shortened(base.classes, 1)}}}"
         raise ValueError(
             f"form {kind}, but metric {metric.name} judges probabilities; write {advice} or "
-            f"`submission: {COLUMNS if kind == LABEL_SET else named}`"
+            f"`submission: {COLUMNS if kind == LABEL_SET else short_form}`"
         )
-    if kind == PROBABILITY and judged == "probabilities" and "binary" not in metric.kinds:
+    if kind == PROBABILITY and judges == "probabilities" and "binary" not in metric.kinds:
         raise ValueError(f"metric {metric.name} judges the probabilities of all classes, expected form columns")
     if kind == COLUMNS and metric.kinds == {"binary"}:
         raise ValueError(f"metric {metric.name} judges the probability of one class, expected form probability")

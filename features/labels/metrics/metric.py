@@ -56,9 +56,9 @@ class Metric:
 
     def honest(self, probabilities: np.ndarray, labels: np.ndarray, parts: np.ndarray) -> np.ndarray:
         """Return predictions for all rows. The decision for each part (n,) was fitted on the other parts."""
-        decided = [(part, self.fit(probabilities[parts != part], labels[parts != part])) for part in np.unique(parts)]
+        decisions = [(part, self.fit(probabilities[parts != part], labels[parts != part])) for part in np.unique(parts)]
         predictions = None
-        for part, decision in decided:
+        for part, decision in decisions:
             rows = parts == part
             values = self.decide(decision, probabilities[rows])
             if predictions is None:
