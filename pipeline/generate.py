@@ -63,6 +63,7 @@ def _train(options: Generate, task: str, folder: Path, rows: dict[str, np.ndarra
     unfinished = [name for name in rows if not _is_finished(folder / name)]
     if not unfinished:
         return
+    from pipeline.running.backend import print_device
     from pipeline.running.jobs import run_jobs, turns
     from pipeline.running.progress import ALONE
     from pipeline.training.gan_fold import GanJob, train_gan
@@ -72,6 +73,7 @@ def _train(options: Generate, task: str, folder: Path, rows: dict[str, np.ndarra
         GanJob(options, task, rows[name], number, f"{task}  {name}", folder / name, places.get(name, ALONE))
         for number, name in enumerate(rows)
     ]
+    print_device(task)
     run_jobs(train_gan, jobs)
 
 

@@ -1,8 +1,9 @@
-"""Programs and modules that a few tests need. Without them a test is skipped, or fails in CI."""
+"""Programs and modules that a few tests need. Without them a test is skipped, or fails in CI. One program is a fake."""
 
 import importlib
 import os
 import shutil
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -19,6 +20,13 @@ def need_module(name: str, how: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError:
         return _missing(name, how)
+
+
+def write_nvidia_smi(folder: Path, listed: str) -> None:
+    """Write a program `nvidia-smi` that lists these GPUs."""
+    program = folder / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\ntest $1 = -L && echo '{listed}'\n")
+    program.chmod(0o755)
 
 
 def _missing(name: str, how: str):

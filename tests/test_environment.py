@@ -9,10 +9,12 @@ import pytest
 from tests.projects import ROOT
 
 
-def make(venv, python="python3"):
+def make(venv, python="python3", programs=None):
+    """Run `make environment`, with the programs of a folder before all others."""
     command = ["make", "environment", f"VENV={venv}", f"PYTHON={python}"]
     # as if make did not run the tests
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    environment["PATH"] = os.pathsep.join([*([str(programs)] if programs else []), environment["PATH"]])
     return subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True
     )  # as if make did not run it
@@ -53,21 +55,46 @@ def test_a_python_without_tensorflow_is_refused(tmp_path, version):
     assert f"make: error: {python} is Python {version}, expected 3.11 to 3.13" in result.stderr
 
 
-def test_an_absent_environment_is_created_and_an_interrupted_one_completed(tmp_path):
-    log = tmp_path / "log"
-    pip = program(tmp_path / "pip", f'echo "$@" >> {log}; test ! -e {tmp_path}/offline')
-    python = program(
+@pytest.fixture
+def python(tmp_path):
+    """A Python whose environments log the installs instead of doing them, and fail while `offline` exists."""
+    pip = program(tmp_path / "pip", f'echo "$@" >> {tmp_path}/log; test ! -e {tmp_path}/offline')
+    return program(
         tmp_path / "python", f'test "$1" = -c && echo 3.12 && exit\nmkdir -p "$3/bin" && cp {pip} "$3/bin/python"'
     )
+
+
+def installs(folder):
+    return [line for line in (folder / "log").read_text().splitlines() if "install" in line]
+
+
+def test_an_absent_environment_is_created_and_an_interrupted_one_completed(tmp_path, python):
     (tmp_path / "offline").touch()
     assert make(tmp_path / "new", python).returncode != 0
     (tmp_path / "offline").unlink()
     for _ in range(2):
         result = make(tmp_path / "new", python)
         assert result.returncode == 0, result.stderr
-    installs = [line for line in log.read_text().splitlines() if "install" in line]
-    assert installs == [
+    assert installs(tmp_path) == [
         *["-m pip install --quiet --editable .[test] --constraint requirements.lock"],
         *["-m pip install --quiet --editable .[test]"],
         *["-m pip install --quiet --editable .[test] --constraint requirements.lock"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("listed", "system", "has_extra"),
+    [
+        ("GPU 0: NVIDIA H200 (UUID: GPU-5)", "Linux x86_64", True),
+        ("GPU 0: NVIDIA H200 (UUID: GPU-5)", "Linux aarch64", False),
+        ("No devices found.", "Linux x86_64", False),
+    ],
+)
+def test_a_gpu_that_comes_later_adds_the_extra_once(tmp_path, python, listed, system, has_extra):
+    assert make(tmp_path / "new", python).returncode == 0
+    program(tmp_path / "programs/nvidia-smi", f"test $1 = -L && echo '{listed}'")
+    program(tmp_path / "programs/uname", f"echo {system}")
+    for _ in range(2):
+        assert make(tmp_path / "new", python, tmp_path / "programs").returncode == 0
+    added = ["-m pip install --quiet --editable .[test,gpu] --constraint requirements.lock"] if has_extra else []
+    assert installs(tmp_path)[1:] == added

@@ -18,7 +18,7 @@ from pipeline.storage import paths
 from pipeline.storage.files import BadInput
 from pipeline.storage.task_data import TaskData
 from pipeline.storage.tuned_options import load_tuned
-from pipeline.training import fold as fit
+from pipeline.training import fold_data
 from pipeline.training.fold_jobs import key_of
 from tests.killed_training import Killed
 from tests.projects import ROOT, member, task, to_folds, write_blobs, write_params
@@ -214,7 +214,7 @@ def test_a_model_takes_the_images_made_from_its_own_rows_and_no_others(finished,
     for fold in range(FOLDS):  # every image tells the fold that it is for
         path = paths.generated("blobs") / f"fold-{fold}_images.npy"
         np.save(path, np.full_like(np.load(path), 252 + fold))
-    seen, batches = {}, fit.TrainingBatches
+    seen, batches = {}, fold_data.TrainingBatches
 
     class Noted(batches):
         def __getitem__(self, index):
@@ -222,7 +222,7 @@ def test_a_model_takes_the_images_made_from_its_own_rows_and_no_others(finished,
             seen.setdefault(self.seeds[1], []).append(result[0])
             return result
 
-    monkeypatch.setattr(fit, "TrainingBatches", Noted)
+    monkeypatch.setattr(fold_data, "TrainingBatches", Noted)
     training_stage.train(finished, "m")
     assert set(seen) == set(range(FOLDS))
     for fold, parts in seen.items():
@@ -291,3 +291,20 @@ def test_the_stage_keeps_its_place_from_a_member_of_its_name(tmp_path):
     write_params(tmp_path, {"blobs": task("raw")}, {"generate": member("blobs")})
     with pytest.raises(BadInput, match=r"members\.generate: another name is expected"):
         load_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.slow
+def test_a_gan_that_does_not_fit_into_memory_ends_with_a_batch_size_that_does(project, monkeypatch):
+    from pipeline.training import gan_fold
+
+    train_for_real = gan_fold.train_on
+
+    def train_with_little_memory(gan, images, labels, noise):
+        if len(images) > 3:
+            raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+        return train_for_real(gan, images, labels, noise)
+
+    monkeypatch.setattr(gan_fold, "train_on", train_with_little_memory)
+    params = project({"m": using()}, generate={**SMALL, "batch_size": 8})
+    with pytest.raises(BadInput, match=r"tasks\.blobs\.generate\.batch_size: 8 images do not fit into .*, 2 do$"):
+        generate.generate(params, "blobs")

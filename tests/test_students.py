@@ -22,8 +22,7 @@ from pipeline.storage.files import BadInput, save_json
 from pipeline.storage.predictions import SOURCES, Predictions, load_predictions, save_predictions
 from pipeline.storage.task_data import TaskData
 from pipeline.storage.tuned_options import load_tuned
-from pipeline.training import callbacks
-from pipeline.training import fold as fit
+from pipeline.training import callbacks, fold_data
 from pipeline.training.fold_jobs import key_of
 from pipeline.training.pseudo_labels import load_pseudo
 from tests.killed_training import Killed
@@ -78,7 +77,7 @@ def soft(sure, rows=TESTS):
 @pytest.fixture
 def seen(monkeypatch):
     """Return the batches (images, targets) that each fold's model learns from."""
-    batches_by_fold, batches = {}, fit.TrainingBatches
+    batches_by_fold, batches = {}, fold_data.TrainingBatches
 
     class Noted(batches):
         def __getitem__(self, index):
@@ -86,7 +85,7 @@ def seen(monkeypatch):
             batches_by_fold.setdefault(self.seeds[1], []).append(batch)
             return batch
 
-    monkeypatch.setattr(fit, "TrainingBatches", Noted)
+    monkeypatch.setattr(fold_data, "TrainingBatches", Noted)
     return batches_by_fold
 
 

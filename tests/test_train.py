@@ -1,8 +1,10 @@
 """Training through its stages, in this process, on a competition that is learnt in seconds."""
 
 import json
+import os
 import shutil
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,15 +12,17 @@ import pytest
 from features.labels.metrics.losses import log_loss
 from pipeline import ensemble, predict, report, score, submission
 from pipeline import train as training_stage
+from pipeline.running import devices
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput
 from pipeline.storage.predictions import load_predictions
 from pipeline.storage.task_data import TaskData
-from pipeline.training import callbacks
+from pipeline.training import callbacks, fold_data
 from pipeline.training import fold as fit
 from pipeline.training.batches import batch_size_for, steps_per_epoch
 from pipeline.training.fold_jobs import fold_jobs, job_on_all_rows
 from pipeline.training.seeding import Purpose, seed_of, stream
+from tests.needs import write_nvidia_smi
 from tests.projects import member, models_of
 
 pytestmark = pytest.mark.slow
@@ -68,12 +72,12 @@ def test_out_of_fold_rows_come_from_models_that_did_not_see_them(tuned_project, 
     params = tuned_project({"m": member("blobs", training={"epochs": 1})})
     seen = {}
 
-    class Noted(fit.TrainingBatches):
+    class Noted(fold_data.TrainingBatches):
         def __getitem__(self, index):
             seen.setdefault(self.seeds[1], set()).update(self.order[index * 16 : (index + 1) * 16].tolist())
             return super().__getitem__(index)
 
-    monkeypatch.setattr(fit, "TrainingBatches", Noted)
+    monkeypatch.setattr(fold_data, "TrainingBatches", Noted)
     training_stage.train(params, "m")
     folds = TaskData("blobs").folds
     assert set(seen) == {0, 1}
@@ -319,3 +323,64 @@ def test_a_diverging_fold_is_loud(tuned_project):
     with pytest.raises(BadInput, match=r"m  fold 1/2: the loss is (nan|inf) in epoch \d, expected a finite number"):
         training_stage.train(params, "m")
     assert not paths.models("blobs", "m").exists()
+
+
+class ResourceExhaustedError(Exception):
+    """Stands for TensorFlow's error of this name."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ResourceExhaustedError("OOM"), RuntimeError("RESOURCE_EXHAUSTED: Out of memory")],
+    ids=["tensorflow", "jax"],
+)
+def test_a_batch_that_does_not_fit_into_memory_ends_with_a_size_that_does(tuned_project, monkeypatch, error):
+    params = tuned_project({"m": member("blobs", training={"batch_size": 16})})
+    fit_for_real = fit.fit
+
+    def fit_with_little_memory(trainer, batches, callbacks, **options):
+        if batches.batch_size > 5:
+            raise error
+        fit_for_real(trainer, batches, callbacks, **options)
+
+    monkeypatch.setattr(fit, "fit", fit_with_little_memory)
+    with pytest.raises(BadInput) as refusal:
+        training_stage.train(params, "m")
+    sentence = "members.m.training.batch_size: 16 images do not fit into the memory of the device, 4 do"
+    assert str(refusal.value) == f"{paths.PARAMS}: {sentence}"
+
+
+def test_a_prediction_that_does_not_fit_into_memory_takes_smaller_batches(tuned_project, monkeypatch):
+    params = tuned_project({"m": member("blobs", training={"epochs": 1})}, split={"count": 1})
+    training_stage.train(params, "m")
+    predict.predict(params, "m")
+    oof = load_predictions(paths.predictions("blobs", "m") / "oof.npz")
+    predict_for_real, sizes = keras.Model.predict, []
+
+    def predict_with_little_memory(model, batches, **options):
+        sizes.append(batches.batch_size)
+        if batches.batch_size > 20:
+            raise ResourceExhaustedError("OOM")
+        return predict_for_real(model, batches, **options)
+
+    monkeypatch.setattr(keras.Model, "predict", predict_with_little_memory)
+    predict.predict(params, "m")
+    assert sizes[:6] == [500, 250, 125, 62, 31, 15]
+    again = load_predictions(paths.predictions("blobs", "m") / "oof.npz")
+    assert again.probabilities == pytest.approx(oof.probabilities, abs=1e-5)
+
+
+def test_a_training_names_its_device_and_warns_of_an_unused_gpu(tuned_project, tmp_path, monkeypatch, capsys):
+    params = tuned_project({"m": member("blobs", training={"epochs": 1})}, split={"count": 1})
+    training_stage.train(params, "m")
+    printed = capsys.readouterr()
+    (line,) = [line for line in printed.out.splitlines() if "computes on" in line]
+    assert line.startswith("m  computes on the CPU, ") and " cores, with TensorFlow 2" in line
+    assert "warning" not in printed.err
+    write_nvidia_smi(tmp_path, "GPU 0: NVIDIA H200 (UUID: GPU-5a)")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")  # which the import of the backend set
+    devices.installed_gpus.cache_clear()
+    training_stage.train(params, "m")
+    assert "m: warning: NVIDIA H200 is not used, because TensorFlow finds no GPU; type " in capsys.readouterr().err
+    devices.installed_gpus.cache_clear()

@@ -1,4 +1,4 @@
-"""Import of Keras without the pages of output that its backend writes to a terminal."""
+"""Import of Keras, on a GPU if there is one, without the pages of output that its backend writes to a terminal."""
 
 import logging
 import os
@@ -6,6 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from pipeline.running.devices import backend_for_gpus, device_text, unused_gpu, visible_gpus
 from pipeline.running.start import check_address_space
 from pipeline.running.usage import answer
 from pipeline.storage.paths import COMPILED
@@ -14,8 +15,9 @@ LEAST_BYTES = 3 << 30  # of address space
 NVIDIA_DEVICES = ("nvidia*", "nvhost*", "nvmap", "dxg")  # device files of a GPU: on a desktop, on Jetson, under WSL
 
 
-def _has_nvidia_device() -> bool:
-    return any(device for pattern in NVIDIA_DEVICES for device in Path("/dev").glob(pattern))
+def _has_gpu() -> bool:
+    """Return whether a backend may find a GPU. Jetson's devices have no `nvidia-smi`."""
+    return bool(visible_gpus()) or any(path for pattern in NVIDIA_DEVICES for path in Path("/dev").glob(pattern))
 
 
 def _import_quietly() -> None:
@@ -24,7 +26,7 @@ def _import_quietly() -> None:
     The file descriptor is redirected, because native code writes there directly.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if not _has_nvidia_device():
+    if not _has_gpu():
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # else CUDA's libraries print that there is no driver
     # By default TensorFlow uses oneDNN only on CPUs with AVX-512 VNNI or better. It is also faster on CPUs with AVX2:
     # see benchmarks/results/engine.csv.
@@ -56,7 +58,22 @@ def _import_quietly() -> None:
             os.close(terminal)
 
 
+def print_device(title: str) -> None:
+    """Print one line about the device that this process computes on, and a warning if a visible GPU is not used."""
+    backend, is_on_gpu = keras.backend.backend(), _is_on_gpu()
+    print(f"{title}  computes on {device_text(backend, is_on_gpu)}", flush=True)
+    if warning := unused_gpu(backend, is_on_gpu):
+        print(f"{title}: warning: {warning}", file=sys.stderr, flush=True)
+
+
+def _is_on_gpu() -> bool:
+    if keras.backend.backend() == "torch":  # for which Keras lists no devices
+        return keras.ops.zeros(1).device.type != "cpu"
+    return not keras.distribution.list_devices()[0].startswith("cpu")
+
+
 answer()  # before the import, which takes seconds
 check_address_space(LEAST_BYTES)  # with less, it ends in a different error each time
+os.environ.update(backend_for_gpus())
 _import_quietly()
-import keras  # noqa: E402, F401
+import keras  # noqa: E402

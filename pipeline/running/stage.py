@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from pipeline.config.errors import one_line
 from pipeline.config.schema import Member, Params, Task, load_params
+from pipeline.running.devices import is_out_of_memory
 from pipeline.running.start import INTERRUPTED, imports_done, interrupted_line
 from pipeline.running.usage import answer, usage_of
 from pipeline.storage import paths
@@ -70,7 +71,7 @@ def one_sentence(stage: str) -> Iterator[None]:
     except MemoryError:
         _fail(stage, "out of memory; free some, or use fewer or smaller images")
     except Exception as error:
-        if not _is_out_of_device_memory(error):
+        if not is_out_of_memory(error):
             raise
         _fail(stage, "out of memory on the device; use a smaller batch_size or a smaller network")
     except KeyboardInterrupt:
@@ -78,12 +79,6 @@ def one_sentence(stage: str) -> Iterator[None]:
         sys.stderr.write(interrupted_line(stage))
         sys.stderr.flush()
         sys.exit(INTERRUPTED)
-
-
-def _is_out_of_device_memory(error: Exception) -> bool:
-    """Return whether TensorFlow, PyTorch or JAX, which this module does not import, could not allocate memory."""
-    is_named_so = type(error).__name__ in ("ResourceExhaustedError", "OutOfMemoryError")
-    return is_named_so or "RESOURCE_EXHAUSTED" in str(error)
 
 
 def task_of(params: Params, key: str) -> Task:

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -10,19 +11,17 @@ import numpy as np
 import pandas as pd
 from keras.callbacks import Callback, LambdaCallback, LearningRateScheduler
 
-from features.labels.metrics.metric import Metric
-from features.labels.targets import one_hot
-from models.parts import batch_norm, wrap
+from models.parts import batch_norm
 from models.parts.compiling import dtype_policy
 from pipeline.config.schema import Member
 from pipeline.running.clock import clock
+from pipeline.running.devices import is_out_of_memory
 from pipeline.running.progress import ALONE, Progress, Turn
 from pipeline.running.trackers import Training, tracking
 from pipeline.storage.checkpoint import deleting_damage, load_state
 from pipeline.storage.files import reading, writing
+from pipeline.storage.paths import PARAMS
 from pipeline.storage.saved_models import check_whole
-from pipeline.storage.task_data import TaskData
-from pipeline.storage.task_metric import load_metric
 from pipeline.training.batches import TrainingBatches, batch_size_for
 from pipeline.training.callbacks import (
     Backup,
@@ -35,16 +34,13 @@ from pipeline.training.callbacks import (
     SwapEMAWeights,
     Validation,
 )
-from pipeline.training.class_shares import SHIFTED, prior_logits
+from pipeline.training.device_memory import full_memory
 from pipeline.training.epoch import fit
-from pipeline.training.generated_images import load_generated
+from pipeline.training.fold_data import FoldData, fold_batches, fold_data, fold_network
 from pipeline.training.head import fit_head
-from pipeline.training.inputs import load_inputs
-from pipeline.training.joined_images import Extra, Images, JoinedImages
 from pipeline.training.monitor import metric_column, monitor_of
-from pipeline.training.network import build_model, table_columns, with_size
+from pipeline.training.network import with_size
 from pipeline.training.phases import Phase, compile_trainer, phases, stretches, watchers
-from pipeline.training.pseudo_labels import load_pseudo
 from pipeline.training.seeding import Purpose, seed_of
 from pipeline.training.soup import Weights, greedy_soup, mean_weights
 from pipeline.training.variables import copies, set_variables
@@ -64,59 +60,6 @@ class FoldJob:
     learning_rates: tuple[float, ...] = ()  # one for each epoch, instead of the schedule
     trackers: tuple[str, ...] = ()  # names of TRACKERS
     turn: Turn = ALONE  # among the jobs of its stage, for the progress display
-
-
-@dataclass(frozen=True)
-class FoldData:
-    """The arrays of a fold. They are mapped only once, because Keras keeps the data of every epoch in memory."""
-
-    images: Images  # uint8 (real + extra, ...)
-    labels: np.ndarray  # of the real images: class indices (n,) or label sets (n, labels)
-    targets: np.ndarray  # float32 (real + extra, classes)
-    extras: list[Extra]
-    metric: Metric
-    columns: Images | None  # of a table, float32 (real + extra, columns)
-    prior: np.ndarray | None  # the training rows' shares of classes as logits, if training works without them
-
-
-def _data(job: FoldJob) -> FoldData:
-    member, data = job.member, TaskData(job.member.task)
-    images: Images = load_inputs(member, "train")
-    labels, extras = data.labels, []
-    columns: Images | None = table_columns(member, data, "train")
-    targets = one_hot(labels, len(data.classes))
-    if member.generated_share:
-        extras.append(load_generated(member, job.training_rows))
-    if member.pseudo_labels:
-        extras.append(load_pseudo(member, member.pseudo_labels, job.training_rows))
-    for extra in extras:
-        images, targets = JoinedImages(images, extra.images), np.concatenate([targets, extra.targets])
-        if columns is not None and extra.columns is not None:
-            columns = JoinedImages(columns, extra.columns)
-    prior = None
-    if member.training.imbalance in SHIFTED:
-        prior = prior_logits(targets[job.training_rows], data.has_label_sets)
-    return FoldData(images, labels, targets, extras, load_metric(data), columns, prior)
-
-
-def _network(member: Member, job: FoldJob, data: FoldData) -> keras.Model:
-    model = build_model(member, job.training_rows)
-    return model if data.prior is None else wrap.with_prior(model, data.prior)
-
-
-def _batches(job: FoldJob, data: FoldData) -> TrainingBatches:
-    training, rows = job.member.training, job.training_rows
-    return TrainingBatches(
-        data.images,
-        data.targets,
-        rows,
-        batch_size_for(len(rows), training.batch_size),
-        job.member.augment,
-        (training.seed, job.fold),
-        data.extras,
-        data.columns,
-        balanced=training.imbalance == "balanced_sampling",
-    )
 
 
 def is_finished(job: FoldJob) -> bool:
@@ -149,6 +92,9 @@ def train_fold(job: FoldJob, report: Callable[[dict], None] | None = None) -> No
 
     `report` makes it a trial, which saves nothing: `report` gets the history row of every epoch, and may raise an error
     to end the trial.
+
+    Raises:
+        BadInput: the device's memory is too small for a batch; the message names a batch size that fits.
     """
     if is_finished(job):
         print(f"{job.title}  finished before, kept", flush=True)
@@ -156,13 +102,39 @@ def train_fold(job: FoldJob, report: Callable[[dict], None] | None = None) -> No
     if job.member.architecture == "features":
         _fit_fold(job, report)
         return
+    try:
+        _train_network(job, report)
+        return
+    except Exception as error:
+        if report or not is_out_of_memory(error):
+            raise
+    # After the `except`, because the error refers to arrays on the device.
+    size = batch_size_for(len(job.training_rows), job.member.training.batch_size)
+    key = f"{PARAMS}: members.{job.title.partition('  ')[0]}.training.batch_size"
+    raise full_memory(key, size, partial(_train_step, job))
+
+
+def _train_step(job: FoldJob, size: int) -> None:
+    """Train one step of the last phase with a batch of `size` images."""
+    keras.utils.clear_session()
+    data = fold_data(job)
+    network = fold_network(job.member, job, data)
+    training = job.member.training.model_copy(update={"batch_size": size})
+    member = job.member.model_copy(update={"training": training})
+    batches = fold_batches(replace(job, member=member, training_rows=job.training_rows[:size]), data)
+    phase = phases(training, job.epochs)[-1]
+    trainer = compile_trainer(network, training, phase, len(batches), data.labels.ndim == 2, data.prior)
+    fit(trainer, batches, [SeedEpoch(batches)])
+
+
+def _train_network(job: FoldJob, report: Callable[[dict], None] | None) -> None:
     progress = Progress(job.title, job.epochs, job.turn)
     training, seeds = job.member.training, (job.member.training.seed, job.fold)
     keras.utils.clear_session()  # resets the names of layers, which depend on earlier models of this process
     keras.config.set_dtype_policy(dtype_policy(training.precision))
     keras.utils.set_random_seed(seed_of(seeds, Purpose.WEIGHTS))
-    data = _data(job)
-    model, batches = _network(job.member, job, data), _batches(job, data)
+    data = fold_data(job)
+    model, batches = fold_network(job.member, job, data), fold_batches(job, data)
     state = job.folder / "state.npz"
     history, groups = load_state(state) or ([], {})
     if history:
@@ -177,7 +149,7 @@ def train_fold(job: FoldJob, report: Callable[[dict], None] | None = None) -> No
         for phase in phases(training, job.epochs):
             for size, stop_epoch in stretches(training, phase, job.epochs):
                 if len(history) < stop_epoch:
-                    network = model if size is None else _network(with_size(job.member, size), job, data)
+                    network = model if size is None else fold_network(with_size(job.member, size), job, data)
                     network.set_weights(model.get_weights())
                     trainer = compile_trainer(network, training, phase, len(batches), data.labels.ndim == 2, data.prior)
                     if len(history) > phase.start_epoch:
@@ -257,7 +229,7 @@ def _assign_best(job: FoldJob, data: FoldData, model: keras.Model, batches: Trai
 def _fit_fold(job: FoldJob, report: Callable[[dict], None] | None) -> None:
     """Fit the last layer of a member with architecture `features`, which has one epoch in its history."""
     keras.utils.clear_session()
-    data = _data(job)
+    data = fold_data(job)
     started = time.monotonic()
     model, figures = fit_head(job, data)
     logs = {"epoch": 1, "learning_rate": 0.0, **figures, "seconds": round(time.monotonic() - started, 3)}

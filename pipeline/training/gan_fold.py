@@ -2,18 +2,22 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.config.schema import Generate
 from pipeline.running.backend import keras  # before the modules that import Keras directly
+from pipeline.running.devices import is_out_of_memory
 from pipeline.running.progress import ALONE, Progress, Turn, gan_figures
 from pipeline.storage.checkpoint import load_state, save_state
 from pipeline.storage.files import BadInput, save_array, save_chunks, save_json, writing
+from pipeline.storage.paths import PARAMS
 from pipeline.storage.task_data import TaskData
 from pipeline.training.batches import steps_per_epoch
+from pipeline.training.device_memory import full_memory
 from pipeline.training.gan import Gan, build_gan, train_on
 from pipeline.training.seeding import Purpose, seed_of, stream
 from pipeline.training.variables import copies, reseed, set_variables
@@ -39,6 +43,25 @@ def train_gan(job: GanJob) -> None:
     if (job.folder / "images.npy").exists():
         print(f"{job.title}  finished before, kept", flush=True)
         return
+    try:
+        _train_networks(job)
+        return
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+    # After the `except`, because the error refers to arrays on the device.
+    size = min(job.options.batch_size, len(job.rows))
+    raise full_memory(f"{PARAMS}: tasks.{job.task}.generate.batch_size", size, partial(_train_step, job))
+
+
+def _train_step(job: GanJob, size: int) -> None:
+    """Train new networks for one step with `size` images."""
+    networks = build_gan(TaskData(job.task), job.options)
+    with Progress(job.title, 1, ALONE) as progress:
+        _epoch(replace(job, rows=job.rows[:size]), networks, 0, progress)
+
+
+def _train_networks(job: GanJob) -> None:
     progress = Progress(job.title, job.options.epochs, job.turn)
     keras.config.set_dtype_policy("float32")
     keras.utils.set_random_seed(seed_of((job.options.seed, job.number), Purpose.WEIGHTS))

@@ -18,7 +18,8 @@ from pipeline.training.joined_images import Extra
 from pipeline.training.logistic_regression import Rows, fit
 
 if TYPE_CHECKING:
-    from pipeline.training.fold import FoldData, FoldJob
+    from pipeline.training.fold import FoldJob
+    from pipeline.training.fold_data import FoldData
 
 INNER_FOLDS = 5  # for the choice of c where the training rows belong to no fold
 

@@ -20,6 +20,7 @@ from pipeline.config.schema import Member, Predict
 from pipeline.storage.files import reading
 from pipeline.storage.task_data import TaskData
 from pipeline.training.batches import PredictionBatches
+from pipeline.training.device_memory import with_fitting_batch
 from pipeline.training.joined_images import Images
 
 PREDICTION_BATCH = 500  # fills round numbers of rows exactly; a last batch of another size is compiled again
@@ -117,12 +118,16 @@ def predict_logits(
 ) -> np.ndarray:
     """Return the logits, float32 (len(rows), classes), of one view of the rows.
 
-    `columns` are those of a table, float32 (n, columns), if the model has them.
+    `columns` are those of a table, float32 (n, columns), if the model has them. If a batch does not fit into the memory
+    of the device, smaller ones are used.
     """
     if not jit_compile():  # a loaded model was never compiled
         model.jit_compile = False
-    batches = PredictionBatches(images, rows, PREDICTION_BATCH, mirrored, by_pixels, columns)
-    return model.predict(batches, verbose=0)
+
+    def predict(size: int) -> np.ndarray:
+        return model.predict(PredictionBatches(images, rows, size, mirrored, by_pixels, columns), verbose=0)
+
+    return with_fitting_batch(PREDICTION_BATCH, predict)[1]
 
 
 def averaged_probabilities(
