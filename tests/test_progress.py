@@ -98,6 +98,18 @@ def test_a_terminal_has_a_bar_of_the_whole_stage_and_a_log_file_has_none(clock, 
     assert "\r" not in capsys.readouterr().out
 
 
+def test_the_first_step_which_compiles_is_no_estimate(clock, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with Progress("m  fold 1/1", 1, Turn(0, 1)) as progress:
+        progress.epoch_begins(0, 10)
+        clock.now += 600
+        progress.steps_done(1)
+        assert progress.bar.desc == "fold 1/1  epoch 1/1"
+        clock.now += 1
+        progress.steps_done(2)
+        assert progress.bar.desc == "fold 1/1  epoch 1/1  8s left"
+
+
 def test_folds_at_once_share_a_turn(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.setenv("FOLDS_AT_ONCE", "2")

@@ -78,7 +78,9 @@ class Progress:
         self.last_step_time = time.monotonic()
         if not self.first_steps:
             self.first_steps, self.first_step_time = count, self.last_step_time
-        self.bar.set_description_str(f"{self._place()}  {self._left_text()}", refresh=False)
+        is_compiling = self.epoch == self.first_epoch and count == self.first_steps
+        description = self._place() if is_compiling else f"{self._place()}  {self._left_text()}"
+        self.bar.set_description_str(description, refresh=False)
         self.bar.update(done)
         least = max(MEASURED_STEPS, round(MEASURED_SHARE * self.steps))
         if count > max(self.first_steps, min(least, self.steps - 1)):
