@@ -3,22 +3,27 @@
 Start a killed search again to continue it. Several processes can run the same search and share its trials.
 """
 
+import os
+import sys
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
 from pipeline.config.options import with_values
 from pipeline.config.schema import Member, Params
-from pipeline.running import workers
+from pipeline.running.jobs import JOBS, Engine, engine, parallel_jobs, warn_of_old_name
 from pipeline.running.stage import member_of, run
 from pipeline.storage import paths
 from pipeline.storage.checkpoint import digest, training_files
 from pipeline.storage.extra_digests import extra_digests
 from pipeline.storage.files import BadInput, blame, save_json, writing
+from pipeline.storage.histories import metric_column
 from pipeline.storage.task_data import TaskData
 from pipeline.storage.task_metric import load_metric
 from pipeline.training.class_shares import check_imbalance
 from pipeline.training.monitor import metric_values, training_values
+
+WAIT_SECONDS = 60.0
 
 if TYPE_CHECKING:
     import optuna
@@ -70,14 +75,12 @@ def _run_search(member: Member, key: str) -> "optuna.Study":
     name = f"{key}-{_key(member)}"
     with blame(f"{paths.PARAMS}: members.{key}"):
         study = open_study(storage, name, limits.pruner, member.training.epochs, metric.higher_is_better)
-    environments = workers.environments(limits.jobs)
-    if not is_spent(study, limits, len(environments)) or not best_of(study):
-        pool = [workers.start(environment) for environment in environments]
-        try:
-            run_search(Search(study, storage, member, _space(pool[0], member, key), _run_trial, key), pool)
-        finally:
-            for worker in pool:
-                workers.stop(worker)
+    if limits.jobs > 1 and JOBS not in os.environ:
+        warn_of_old_name(f"members.{key}.tune.jobs", limits.jobs)
+    if not is_spent(study, limits, parallel_jobs()) or not best_of(study):
+        with engine(limits.trials or sys.maxsize) as trials_engine:
+            space = _space(trials_engine, member, key)
+            run_search(Search(study, member, space, _run_trial, metric_column(metric), key), trials_engine)
     if not best_of(study):
         reasons = [trial.user_attrs.get(REASON, trial.state.name.lower()) for trial in counted_trials(study)]
         raise BadInput(f"{paths.PARAMS}: members.{key}.tune: no trial came to its end; the first: {reasons[0]}")
@@ -106,21 +109,27 @@ def _key(member: Member) -> str:
     return digest([values, COMMON, *others], training_files(member.architecture, member.task))
 
 
-def _space(worker: workers.Worker, member: Member, key: str) -> "Space":
-    workers.submit(worker, _describe, member)
-    try:
-        return workers.result(worker)
-    except workers.Failed as failure:
-        raise BadInput(f"{paths.PARAMS}: members.{key}.tune.space: {failure}") from failure
+def _space(trials_engine: Engine, member: Member, key: str) -> "Space":
+    """Return the member's search space, from a job, because it imports Keras."""
+    from pipeline.tuning.search import TrialJob
+
+    task = trials_engine.submit(_describe, TrialJob(member, key))
+    while not trials_engine.ended(WAIT_SECONDS):
+        pass
+    if isinstance(task.error, BadInput | ValueError):
+        raise BadInput(f"{paths.PARAMS}: members.{key}.tune.space: {task.error}") from task.error
+    if task.error:
+        raise task.error
+    return task.value
 
 
-def _describe(member: Member) -> "Space":
+def _describe(job: "TrialJob") -> "Space":
     from pipeline.tuning.trial import describe
 
-    return describe(member)
+    return describe(job)
 
 
-def _run_trial(job: "TrialJob") -> float | None:
+def _run_trial(job: "TrialJob") -> float:
     from pipeline.tuning.trial import run_trial
 
     return run_trial(job)

@@ -5,10 +5,8 @@ import signal
 import sys
 import time
 
-import optuna
-
+from pipeline.running.jobs import report_epoch
 from pipeline.tuning.space import space_of
-from pipeline.tuning.study import open_study
 
 SPACE = {"options": {"filters": [[8, 8], [16, 16]], "dropout": {"low": 0.0, "high": 0.5}}}
 
@@ -17,18 +15,15 @@ def build(image_shape, outputs, *, filters=(8, 8), dropout=0.0, depth=3, stem_fi
     raise AssertionError("nothing is built")
 
 
-def describe(member):
-    return space_of(member, sys.modules[__name__])
+def describe(job):
+    return space_of(job.member, sys.modules[__name__])
 
 
 def score(job):
     """Return a score that is best at a learning rate of 0.005, after three reports."""
-    trial = optuna.trial.Trial(open_study(job.storage, job.study, job.pruner, 3), job.trial_id)
     value = 1 - abs(job.member.training.learning_rate - 0.005) * 10
     for epoch in (1, 2, 3):
-        trial.report(value, epoch)
-        if trial.should_prune():
-            return None
+        report_epoch({"epoch": epoch, "score": value, "val_accuracy": value})
     return value
 
 
@@ -39,9 +34,14 @@ def fail_or_score(job):
         raise MemoryError("no room for 3 GiB")
     if kind == 2:
         raise ValueError("resnet cannot be built for images of shape (4, 4, 1)")
-    if kind == 3:
-        os.kill(os.getpid(), signal.SIGKILL)
     return score(job)
+
+
+def kill_or_score(job):
+    """Kill the process in the fourth trial, or return the score slowly."""
+    if job.title.endswith(" 3"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return score_slowly(job)
 
 
 def raise_error(job):
@@ -54,9 +54,5 @@ def score_slowly(job):
 
 
 def run_forever(job):
-    optuna.trial.Trial(open_study(job.storage, job.study, job.pruner, 3), job.trial_id).report(0.5, 1)
+    report_epoch({"epoch": 1, "score": 0.5, "val_accuracy": 0.5})
     time.sleep(600)
-
-
-def environment(name):
-    return os.environ.get(name)

@@ -112,8 +112,8 @@ def test_the_first_step_which_compiles_is_no_estimate(clock, monkeypatch):
 
 def test_folds_at_once_share_a_turn(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    monkeypatch.setenv("FOLDS_AT_ONCE", "2")
+    monkeypatch.setenv("JOBS", "2")
     assert turns(["a", "b", "c"], "work", later_jobs=1) == {"a": Turn(0, 3, "work"), "b": Turn(0, 3), "c": Turn(1, 3)}
-    monkeypatch.delenv("FOLDS_AT_ONCE")
+    monkeypatch.delenv("JOBS")
     assert list(turns(["a", "b"], "work").values()) == [Turn(0, 2, "work"), Turn(1, 2)]
     assert turns([], "work") == {}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from pipeline.running import workers
+from pipeline.running.jobs import InProcess
 from pipeline.tuning import search, study
 from pipeline.tuning.search import Search
 from pipeline.tuning.space import space_of, suggest
@@ -25,13 +25,12 @@ from tests.searching import space_with, tuned
 def run_one_more(path, ready):
     """Search in a process of its own, from the moment that all are ready."""
     finished_study = open_study(path, "m", "none", 3)
-    handles = [workers.start({})]
     ready.wait()
     member = tuned(trials=12, pruner="none")
     search.run_search(
-        Search(finished_study, path, member, space_of(member, fake_trials), fake_trials.score_slowly, "m"), handles
+        Search(finished_study, member, space_of(member, fake_trials), fake_trials.score_slowly, "score", "m"),
+        InProcess(),
     )
-    workers.stop(handles[0])
 
 
 @pytest.mark.slow

@@ -92,7 +92,7 @@ def test_folds_side_by_side_are_the_same_folds(tuned_project, monkeypatch):
     alone = [pd.read_csv(models_of()[f"fold-{fold}.csv"]) for fold in (0, 1)]
     shutil.rmtree(paths.resume("blobs", "m"))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    monkeypatch.setenv("FOLDS_AT_ONCE", "2")
+    monkeypatch.setenv("JOBS", "2")
     monkeypatch.setattr(fit, "build_model", None)  # of this process, where nothing trains now
     training_stage.train(params, "m")
     for fold, before in enumerate(alone):

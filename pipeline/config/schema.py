@@ -138,9 +138,7 @@ class Tune(Block):
         le=10_000_000,
         description="limit for all trials together, where parallel trials count once; 0: no limit",
     )
-    jobs: int = Field(
-        1, ge=1, le=1024, description="parallel trials on a CPU; with several GPUs, each GPU runs one trial"
-    )
+    jobs: int = Field(1, ge=1, le=1024, description="old name of the environment variable JOBS")
     pruner: Literal["median", "hyperband", "none"] = "median"
     storage: Text | None = Field(
         None, description="a journal's path or an Optuna URL; $NAME is an environment variable"

@@ -1,34 +1,186 @@
-"""Parallel jobs: one plain function and a list of picklable arguments, such as the folds of a member."""
+"""Independent jobs: one plain function and a list of picklable arguments, such as the folds of a member.
+
+By default they run in this process, one after the other. With DASK_SCHEDULER they run on that Dask cluster. With JOBS,
+or several GPUs, they run in processes of this machine, which Dask starts.
+"""
 
 import os
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
-from pipeline.running import workers
+from pipeline.running.devices import gpu_environments, visible_gpus
 from pipeline.running.progress import Turn
 from pipeline.storage.files import BadInput
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
-AT_ONCE = "FOLDS_AT_ONCE"
+JOBS, OLD_JOBS, SCHEDULER = "JOBS", "FOLDS_AT_ONCE", "DASK_SCHEDULER"  # environment variables
+WAIT_SECONDS = 60.0
+
+EpochWatcher = Callable[[dict], bool]  # gets the figures of each epoch, and returns whether the job goes on
+
+
+class EngineFailed(BadInput):
+    """What runs jobs is lost, or refuses every job. A repeat continues from the last epochs."""
+
+
+class JobStopped(Exception):
+    """Nobody waits for this job any more: its run has ended, or its trial is pruned."""
+
+
+@dataclass(eq=False)
+class Task:
+    """A job that was submitted, and later its result or error."""
+
+    watch: EpochWatcher
+    value: Any = None
+    error: Exception | None = None
+    is_stopped: bool = False  # by its watcher
+
+
+class Engine(Protocol):
+    """What runs jobs, at most `size` at a time."""
+
+    @property
+    def size(self) -> int:
+        """The number of jobs that run at a time."""
+
+    def submit(self, function: Callable[[Any], Any], job: Any, watch: EpochWatcher = ...) -> Task:
+        """Start a job, or queue it. `watch` gets what the job reports after each epoch."""
+
+    def ended(self, seconds: float) -> list[Task]:
+        """Wait for the next tasks that end, and return them. The list is empty if that takes more than `seconds`."""
+
+
+def always(row: dict) -> bool:
+    """Return that the job goes on."""
+    return True
+
+
+class InProcess:
+    """An engine that runs each job at once, in this process."""
+
+    size = 1
+
+    def __init__(self) -> None:
+        self.tasks: list[Task] = []
+
+    def submit(self, function: Callable[[Any], Any], job: Any, watch: EpochWatcher = always) -> Task:
+        """Run the job. Its error is kept in the task."""
+        task = Task(watch)
+        self.tasks.append(task)
+
+        def after_epoch(row: dict) -> None:
+            if not watch(row):
+                raise JobStopped
+
+        try:
+            with epochs_reported(after_epoch):
+                task.value = function(job)
+        except JobStopped:
+            task.is_stopped = True
+        except Exception as error:
+            task.error = error.with_traceback(None)  # whose frames would keep the job's arrays in memory
+        return task
+
+    def ended(self, seconds: float) -> list[Task]:
+        """Return the tasks since the last call, or wait."""
+        if not self.tasks:
+            time.sleep(seconds)
+        tasks, self.tasks = self.tasks, []
+        return tasks
+
+
+_after_epoch: list[Callable[[dict], None]] = []
+
+
+def report_epoch(row: dict) -> None:
+    """Report the figures of an epoch. A job calls this after each epoch, before it saves the epoch.
+
+    Raises:
+        JobStopped: the job should end now.
+    """
+    if _after_epoch:
+        _after_epoch[-1](row)
+
+
+@contextmanager
+def epochs_reported(after_epoch: Callable[[dict], None]) -> Iterator[None]:
+    """Let `report_epoch` call `after_epoch`."""
+    _after_epoch.append(after_epoch)
+    try:
+        yield
+    finally:
+        _after_epoch.pop()
 
 
 def run_jobs(function: Callable[[Job], Result], jobs: Sequence[Job]) -> list[Result]:
-    """Return the results in the order of `jobs`.
-
-    With several GPUs, each GPU runs one job at a time in its own process. On a CPU the environment variable
-    FOLDS_AT_ONCE sets how many jobs run in parallel and share the threads. The last round may have fewer jobs, which
-    share all threads. In every other case, as on a single GPU, the jobs run one after the other in this process.
+    """Return the results in the order of `jobs`. The first error ends the others.
 
     Raises:
-        BadInput: FOLDS_AT_ONCE is not a whole number from 1, a job in another process raised it, or that process died.
-        RuntimeError: a job in another process raised any other error. The message contains its traceback.
+        BadInput: a job raised it, or a process or the cluster was lost.
     """
-    results, at_once = [], _at_once()
-    while left := jobs[len(results) :]:
-        environments = workers.environments(min(at_once, len(left)))[: len(left)]
-        results += [function(left[0])] if len(environments) == 1 else _in_parallel(function, left, environments)
-    return results
+    if not jobs:
+        return []
+    if not uses_dask(len(jobs)):
+        return [function(job) for job in jobs]
+    with engine(len(jobs)) as pool:
+        tasks = [pool.submit(function, job) for job in jobs]
+        left = len(tasks)
+        while left:
+            for task in pool.ended(WAIT_SECONDS):
+                if task.error:
+                    raise task.error
+                left -= 1
+    return [task.value for task in tasks]
+
+
+@contextmanager
+def engine(jobs: int) -> Iterator[Engine]:
+    """Yield what runs so many jobs. Jobs that have not ended are cancelled at the end of the block.
+
+    Raises:
+        BadInput: the cluster cannot be reached, or has no workers.
+    """
+    if not uses_dask(jobs):
+        yield InProcess()
+        return
+    from pipeline.running.cluster import local_cluster, remote_cluster  # which imports Dask
+
+    address = os.environ.get(SCHEDULER)
+    with remote_cluster(address) if address else local_cluster(environments(min(jobs, parallel_jobs()))) as cluster:
+        yield cluster
+
+
+def uses_dask(jobs: int) -> bool:
+    """Return whether so many jobs run outside this process."""
+    return bool(os.environ.get(SCHEDULER)) or min(jobs, parallel_jobs()) > 1
+
+
+def parallel_jobs() -> int:
+    """Return how many jobs run at a time: the number in JOBS, or that of the GPUs that this process may use.
+
+    Raises:
+        BadInput: JOBS is not a whole number from 1.
+    """
+    for name in (JOBS, OLD_JOBS):
+        if text := os.environ.get(name):
+            if not text.isdecimal() or int(text) < 1:
+                raise BadInput(f"{name} is {text!r} in the environment, expected a whole number from 1")
+            if name == OLD_JOBS:
+                warn_of_old_name(OLD_JOBS, int(text))
+            return int(text)
+    return max(1, len(visible_gpus()))
+
+
+def warn_of_old_name(name: str, jobs: int) -> None:
+    """Print how to write an old setting today, and write it so for this process and its jobs."""
+    print(f"warning: {name} is now the environment variable {JOBS}; set {JOBS}={jobs}", file=sys.stderr, flush=True)
+    os.environ[JOBS] = str(jobs)
 
 
 def turns(names: Sequence[str], work: str, later_jobs: int = 0) -> dict[str, Turn]:
@@ -39,39 +191,20 @@ def turns(names: Sequence[str], work: str, later_jobs: int = 0) -> dict[str, Tur
         work: what the jobs are together; the first job displays it.
         later_jobs: how many jobs follow after these.
     """
-    at_once = len(workers.environments(min(_at_once(), max(1, len(names)))))
-    count = -(-len(names) // at_once) + later_jobs
-    return {name: Turn(index // at_once, count, "" if index else work) for index, name in enumerate(names)}
+    if address := os.environ.get(SCHEDULER):
+        from pipeline.running.cluster import worker_count
+
+        size = worker_count(address)
+    else:
+        size = parallel_jobs()
+    size = max(1, min(size, len(names)))
+    count = -(-len(names) // size) + later_jobs
+    return {name: Turn(index // size, count, "" if index else work) for index, name in enumerate(names)}
 
 
-def _at_once() -> int:
-    text = os.environ.get(AT_ONCE) or "1"
-    if not text.isdecimal() or int(text) < 1:
-        raise BadInput(f"{AT_ONCE} is {text!r} in the environment, expected a whole number from 1")
-    return int(text)
-
-
-def _in_parallel(
-    function: Callable[[Job], Result], jobs: Sequence[Job], environments: list[dict[str, str]]
-) -> list[Result]:
-    """Return the results of the first jobs, one for each environment. The first failure ends the others."""
-    pool, results = [workers.start(environment) for environment in environments], {}
-    try:
-        for worker, job in zip(pool, jobs, strict=False):
-            workers.submit(worker, function, job)
-        while len(results) < len(pool):
-            for worker in workers.ready([worker for index, worker in enumerate(pool) if index not in results]):
-                results[pool.index(worker)] = _result(worker)
-    finally:
-        for index, worker in enumerate(pool):
-            workers.stop(worker, workers.GRACE_SECONDS if index in results else 0)
-    return [results[index] for index in range(len(pool))]
-
-
-def _result(worker: workers.Worker) -> Any:
-    try:
-        return workers.result(worker)
-    except workers.Failed as failure:
-        if failure.traceback:
-            raise RuntimeError(failure.traceback) from None
-        raise BadInput(str(failure) if failure.is_sound else f"a fold failed: {failure}") from None
+def environments(count: int) -> list[dict[str, str]]:
+    """Return the environment of each of `count` processes: they get the GPUs in turn, or share the CPU's threads."""
+    if visible_gpus():
+        return gpu_environments(count)
+    threads = str(max(1, (os.cpu_count() or 1) // count))
+    return [{"TF_NUM_INTRAOP_THREADS": threads, "OMP_NUM_THREADS": threads}] * count

@@ -1,7 +1,6 @@
 """One fold: a new model, trained phase by phase, with checkpoints."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from models.parts.compiling import dtype_policy
 from pipeline.config.schema import Member
 from pipeline.running.clock import clock
 from pipeline.running.devices import is_out_of_memory
+from pipeline.running.jobs import report_epoch
 from pipeline.running.progress import ALONE, Progress, Turn
 from pipeline.running.trackers import Training, tracking
 from pipeline.storage.checkpoint import deleting_damage, load_state
@@ -60,6 +60,7 @@ class FoldJob:
     learning_rates: tuple[float, ...] = ()  # one for each epoch, instead of the schedule
     trackers: tuple[str, ...] = ()  # names of TRACKERS
     turn: Turn = ALONE  # among the jobs of its stage, for the progress display
+    is_trial: bool = False  # which saves and shows nothing
 
 
 def is_finished(job: FoldJob) -> bool:
@@ -87,26 +88,22 @@ def load_history(folder: Path) -> list[dict]:
     return rows
 
 
-def train_fold(job: FoldJob, report: Callable[[dict], None] | None = None) -> None:
-    """Train the job's model from its last checkpoint, unless it is already trained.
-
-    `report` makes it a trial, which saves nothing: `report` gets the history row of every epoch, and may raise an error
-    to end the trial.
+def train_fold(job: FoldJob) -> list[dict]:
+    """Train the job's model from its last checkpoint, unless it is already trained, and return its history.
 
     Raises:
         BadInput: the device's memory is too small for a batch; the message names a batch size that fits.
+        JobStopped: `report_epoch`, which gets each row of the history, raised it.
     """
     if is_finished(job):
         print(f"{job.title}  finished before, kept", flush=True)
-        return
+        return load_history(job.folder)
     if job.member.architecture == "features":
-        _fit_fold(job, report)
-        return
+        return _fit_fold(job)
     try:
-        _train_network(job, report)
-        return
+        return _train_network(job)
     except Exception as error:
-        if report or not is_out_of_memory(error):
+        if job.is_trial or not is_out_of_memory(error):
             raise
     # After the `except`, because the error refers to arrays on the device.
     size = batch_size_for(len(job.training_rows), job.member.training.batch_size)
@@ -127,7 +124,7 @@ def _train_step(job: FoldJob, size: int) -> None:
     fit(trainer, batches, [SeedEpoch(batches)])
 
 
-def _train_network(job: FoldJob, report: Callable[[dict], None] | None) -> None:
+def _train_network(job: FoldJob) -> list[dict]:
     progress = Progress(job.title, job.epochs, job.turn)
     training, seeds = job.member.training, (job.member.training.seed, job.fold)
     keras.utils.clear_session()  # resets the names of layers, which depend on earlier models of this process
@@ -141,11 +138,13 @@ def _train_network(job: FoldJob, report: Callable[[dict], None] | None) -> None:
         model.set_weights(groups["weights"])
     optimiser_values = groups.get("optimiser", [])
     best = BestWeights(monitor_of(job.member), history, groups, max(1, training.soup_epochs))
-    saving = LambdaCallback(on_epoch_end=lambda *_: report(history[-1])) if report else Backup(state, best)
+    reporting = LambdaCallback(on_epoch_end=lambda *_: report_epoch(history[-1]))
     tracked = Training(job.member, job.title.partition("  ")[0], job.folder.name)
     with progress, tracking(job.trackers, tracked, history) as log:
         tracker = LambdaCallback(on_epoch_end=lambda *_: log(history[-1]))
-        saving_callbacks = [best, saving, tracker, ShowProgress(progress, best)]
+        saving_callbacks = [best, reporting]
+        if not job.is_trial:
+            saving_callbacks += [Backup(state, best), tracker, ShowProgress(progress, best)]
         for phase in phases(training, job.epochs):
             for size, stop_epoch in stretches(training, phase, job.epochs):
                 if len(history) < stop_epoch:
@@ -157,10 +156,10 @@ def _train_network(job: FoldJob, report: Callable[[dict], None] | None) -> None:
                     _train_stretch(job, data, trainer, batches, phase, stop_epoch, history, saving_callbacks)
                     optimiser_values = copies(trainer.optimizer.variables)
                     model.set_weights(network.get_weights())
-    if report:
-        return
-    _assign_best(job, data, model, batches, best)
-    _finish(job, model, history)
+    if not job.is_trial:
+        _assign_best(job, data, model, batches, best)
+        _finish(job, model, history)
+    return history
 
 
 def _train_stretch(
@@ -226,7 +225,7 @@ def _assign_best(job: FoldJob, data: FoldData, model: keras.Model, batches: Trai
     print(f"{job.title}  weights of epoch{'s' if len(soup) > 1 else ''} {listed}", flush=True)
 
 
-def _fit_fold(job: FoldJob, report: Callable[[dict], None] | None) -> None:
+def _fit_fold(job: FoldJob) -> list[dict]:
     """Fit the last layer of a member with architecture `features`, which has one epoch in its history."""
     keras.utils.clear_session()
     data = fold_data(job)
@@ -238,11 +237,11 @@ def _fit_fold(job: FoldJob, report: Callable[[dict], None] | None) -> None:
         validation.set_model(model)
         validation.on_epoch_end(0, logs)
     score = f", {metric_column(data.metric)} {logs[metric_column(data.metric)]:.4f}" if len(job.validation_rows) else ""
-    print(f"{job.title}  c {logs['c']:.2g}{score} in {clock(logs['seconds'])}", flush=True)
-    if report:
-        report(logs)
-    else:
+    report_epoch(logs)
+    if not job.is_trial:
+        print(f"{job.title}  c {logs['c']:.2g}{score} in {clock(logs['seconds'])}", flush=True)
         _finish(job, model, [logs])
+    return [logs]
 
 
 def _finish(job: FoldJob, model: keras.Model, history: list[dict]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.config.schema import Generate
 from pipeline.running.backend import keras  # before the modules that import Keras directly
 from pipeline.running.devices import is_out_of_memory
+from pipeline.running.jobs import report_epoch
 from pipeline.running.progress import ALONE, Progress, Turn, gan_figures
 from pipeline.storage.checkpoint import load_state, save_state
 from pipeline.storage.files import BadInput, save_array, save_chunks, save_json, writing
@@ -63,6 +64,7 @@ def _train_step(job: GanJob, size: int) -> None:
 
 def _train_networks(job: GanJob) -> None:
     progress = Progress(job.title, job.options.epochs, job.turn)
+    keras.utils.clear_session()
     keras.config.set_dtype_policy("float32")
     keras.utils.set_random_seed(seed_of((job.options.seed, job.number), Purpose.WEIGHTS))
     networks = build_gan(TaskData(job.task), job.options)
@@ -73,6 +75,7 @@ def _train_networks(job: GanJob) -> None:
     with progress:
         for epoch in range(len(history), job.options.epochs):
             history.append(_epoch(job, networks, epoch, progress))
+            report_epoch(history[-1])
             save_state(job.folder / "state.npz", history, {name: copies(v) for name, v in networks.groups().items()})
             shown = (epoch + 1) % -(-job.options.epochs // LINES) == 0
             progress.epoch_ends(gan_figures(history[-1]), shown)

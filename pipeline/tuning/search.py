@@ -1,23 +1,25 @@
-"""The loop of a study: it gives trials to workers and records their results until the budget is spent."""
+"""The loop of a study: it submits trials to an engine and records their results until the budget is spent."""
 
 import math
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 
 import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 from tqdm import tqdm
 
+from pipeline.config.errors import one_line
 from pipeline.config.options import with_values
 from pipeline.config.schema import Member, Tune
-from pipeline.running import workers
 from pipeline.running.clock import clock
+from pipeline.running.jobs import Engine, EpochWatcher, Task
 from pipeline.running.progress import fitted, write_line
-from pipeline.running.workers import Worker
+from pipeline.storage.files import BadInput
 from pipeline.tuning.space import Space, suggest
 from pipeline.tuning.study import (
     BEAT,
@@ -36,13 +38,9 @@ POLL_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class TrialJob:
-    """A worker's input for one trial, picklable."""
+    """The input of one trial, picklable."""
 
     member: Member  # with the proposed values
-    storage: str
-    study: str
-    pruner: str
-    trial_id: int
     title: str
 
 
@@ -51,10 +49,10 @@ class Search:
     """A study and everything that is needed to run it."""
 
     study: optuna.Study
-    storage: str
     member: Member
     space: Space
-    run: Callable[[TrialJob], float | None]  # in a worker: returns a trial's score, or None if it was pruned
+    run: Callable[[TrialJob], float]  # returns a trial's score, and reports its epochs
+    score: str  # what the study compares, a figure of each epoch
     title: str
 
     @property
@@ -63,36 +61,58 @@ class Search:
         return self.member.tune
 
 
-def run_search(search: Search, pool: list[Worker]) -> None:
-    """Run trials on the workers until the budget of all processes together is spent and the last trial has ended."""
-    busy: dict[int, tuple[Trial, float]] = {}  # by the worker's index: its trial, and the trial's start time
+@dataclass
+class OwnTrials:
+    """The running trials of this process."""
+
+    start_times: dict[int, float]  # by the trial's number
+    numbers: dict[Task, int]
+
+
+def run_search(search: Search, engine: Engine) -> None:
+    """Run trials on the engine until the budget of all processes together is spent and the last trial has ended.
+
+    Only this process reads and writes the study: a trial reports its epochs to it, and is stopped by it.
+    """
+    own = OwnTrials({}, {})
     last_beats: dict[int, tuple[int, float]] = {}
-    beat_time, is_estimated = time.monotonic(), bool(ended_trials(search.study))
     bar = tqdm(total=search.limits.trials or None, desc=search.title, unit="trial", leave=False, disable=None)
     try:
-        while True:
-            give_up_dead_trials(search.study, last_beats)
-            _submit_trials(search, pool, busy)
-            if not busy and not search.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-                return
-            for worker in workers.ready([pool[index] for index in busy], POLL_SECONDS):
-                index = pool.index(worker)
-                trial, start_time = busy.pop(index)
-                pool[index] = _record_result(search, worker, trial)
-                write_line(_trial_line(search, trial.number, time.monotonic() - start_time, len(pool)))
-                is_estimated = True
-            if not is_estimated and (estimate := _first_estimate(search, len(pool))):
-                write_line(estimate)
-                is_estimated = True
-            bar.update(len(ended_trials(search.study)) - bar.n)
-            if time.monotonic() - beat_time > BEAT_SECONDS:
-                beat_time = time.monotonic()
-                for trial, _ in busy.values():
-                    attach(search.study, trial.number, BEAT, int(beat_time))
+        with _beats(search.study, own):
+            while True:
+                give_up_dead_trials(search.study, last_beats)
+                _submit_trials(search, engine, own)
+                if not own.numbers and not search.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+                    return
+                for task in engine.ended(POLL_SECONDS):
+                    number = own.numbers.pop(task)
+                    end(search.study, number, task.value, _reason(task.error))
+                    seconds = time.monotonic() - own.start_times.pop(number)
+                    write_line(_trial_line(search, number, seconds, engine.size))
+                bar.update(len(ended_trials(search.study)) - bar.n)
     finally:
         bar.close()
-        for trial, _ in busy.values():
-            give_up(search.study, trial.number, "interrupted")
+        for number in own.start_times:
+            give_up(search.study, number, "interrupted")
+
+
+@contextmanager
+def _beats(study: optuna.Study, own: OwnTrials) -> Iterator[None]:
+    """Record at intervals that this process's trials are alive, also while a trial occupies its main thread."""
+    is_over = threading.Event()
+
+    def beat() -> None:
+        while not is_over.wait(BEAT_SECONDS):
+            for number in list(own.start_times):
+                attach(study, number, BEAT, int(time.monotonic()))
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def is_spent(study: optuna.Study, limits: Tune, at_once: int) -> bool:
@@ -119,39 +139,39 @@ def score_of(trial: FrozenTrial) -> float:
     return math.nan if trial.value is None else trial.value
 
 
-def _submit_trials(search: Search, pool: list[Worker], busy: dict[int, tuple[Trial, float]]) -> None:
-    """Give a new trial to each idle worker, as long as the budget allows it."""
-    for index in range(len(pool)):
-        if index in busy:
-            continue
-        if is_spent(search.study, search.limits, len(pool)):
-            return
+def _submit_trials(search: Search, engine: Engine, own: OwnTrials) -> None:
+    """Submit new trials until the engine is busy, as long as the budget allows it."""
+    while len(own.numbers) < engine.size and not is_spent(search.study, search.limits, engine.size):
         trial = claim(search.study, search.space, search.limits.trials or sys.maxsize, search.member.training.seed)
         if trial is None:
             return
-        busy[index] = trial, time.monotonic()
-        job = TrialJob(
-            member=with_values(search.member, suggest(trial, search.space)),
-            storage=search.storage,
-            study=search.study.study_name,
-            pruner=search.limits.pruner,
-            trial_id=trial._trial_id,
-            title=f"{search.title}  trial {trial.number}",
-        )
-        workers.submit(pool[index], search.run, job)
+        is_first = not (own.numbers or ended_trials(search.study))
+        own.start_times[trial.number] = time.monotonic()
+        member = with_values(search.member, suggest(trial, search.space))
+        job = TrialJob(member, f"{search.title}  trial {trial.number}")
+        task = engine.submit(search.run, job, _watcher(search, trial, engine.size, is_first))
+        own.numbers[task] = trial.number
 
 
-def _record_result(search: Search, worker: Worker, trial: Trial) -> Worker:
-    """Record a trial's result. Return its worker, or a new one if the worker cannot continue."""
-    try:
-        end(search.study, trial.number, workers.result(worker))
-        return worker
-    except workers.Failed as failure:
-        end(search.study, trial.number, None, str(failure))
-        if failure.is_sound:
-            return worker
-        workers.stop(worker)
-        return workers.start(worker.environment)
+def _watcher(search: Search, trial: Trial, at_once: int, is_first: bool) -> EpochWatcher:
+    """Return a function that reports an epoch of the trial to the study, and returns whether the trial goes on."""
+    start_time = time.monotonic()
+
+    def watch(row: dict) -> bool:
+        trial.report(row[search.score], row["epoch"])
+        if is_first and row["epoch"] == 1:
+            write_line(_first_estimate(search, start_time, at_once))
+        return not trial.should_prune()
+
+    return watch
+
+
+def _reason(error: Exception | None) -> str:
+    """Return what the user reads about a trial that failed."""
+    if error is None:
+        return ""
+    text = one_line(" ".join(str(error).split()))
+    return text if isinstance(error, BadInput | ValueError) else f"{type(error).__name__}: {text}".rstrip(": ")
 
 
 def _trial_line(search: Search, number: int, seconds: float, at_once: int) -> str:
@@ -181,14 +201,11 @@ def _seconds(trial: FrozenTrial) -> float:
     return trial.duration.total_seconds() if trial.duration else 0.0  # None while it runs
 
 
-def _first_estimate(search: Search, at_once: int) -> str:
-    """Return the time for the whole search, after the first epoch of its first trial, or an empty text before."""
-    for trial in search.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if trial.last_step and trial.datetime_start:
-            epoch_seconds = (datetime.now() - trial.datetime_start).total_seconds() / trial.last_step
-            left = _seconds_left(search, epoch_seconds * search.member.training.epochs, 0, at_once)
-            return f"{search.title}: trials of {search.member.training.epochs} epochs, about {clock(left)} left"
-    return ""
+def _first_estimate(search: Search, start_time: float, at_once: int) -> str:
+    """Return the time for the whole search, after the first epoch of its first trial."""
+    epochs = search.member.training.epochs
+    left = _seconds_left(search, (time.monotonic() - start_time) * epochs, 0, at_once)
+    return f"{search.title}: trials of {epochs} epochs, about {clock(left)} left"
 
 
 def _seconds_left(search: Search, spent: float, trials: int, at_once: int) -> float:
