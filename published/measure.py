@@ -25,7 +25,7 @@ from benchmarks import results
 from pipeline.config.schema import load_params
 from pipeline.storage import paths
 from published.folder import COMMIT, entries, prepared_folder, run, write_params
-from published.plan import load_figures
+from published.plan import image_seconds, load_figures
 
 QUEUE = Path(__file__).with_name("measure.yaml")
 QUESTION, CURVES = "five_reports", "five_reports_curves"
@@ -97,6 +97,16 @@ def tree_of(item: Item) -> dict[str, Any]:
         "members": {name: member | {"training": training}},
         "ablations": ablations,
     }
+
+
+def hours(item: Item) -> str:
+    """Return how many trainings the item has, and their hours on one core as far as they are known."""
+    tree = tree_of(item)
+    (name,) = tree["members"]
+    trainings = item.seeds * len(tree["ablations"][item.ablation]["variants"]) if item.ablation else 1
+    seconds = image_seconds().get(name, 0) * item.train_rows * item.epochs * trainings
+    known = f"about {seconds / 3600:.1f} hours of one core" if seconds else "hours not known"
+    return f"{trainings} training{'s' * (trainings > 1)}, {known}"
 
 
 def measure(item: Item) -> None:
@@ -230,7 +240,7 @@ def main() -> None:
     for item in wanted:
         if is_measured(item):
             continue
-        print(f"{item.name}: {item.setting}" + (f", {item.seeds} seeds" if item.seeds > 1 else ""), flush=True)
+        print(f"{item.name}: {item.setting}, {hours(item)}", flush=True)
         if not options.list:
             measure(item)
 

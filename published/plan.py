@@ -1,6 +1,6 @@
 """How long a report takes, and which scores to expect."""
 
-from functools import partial
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -21,10 +21,9 @@ def plan(report: str) -> str:
     The entry of the report repeats it at its top.
     """
     params, figures = load_params(HERE / report / "params.yaml"), load_figures(report)
-    seconds_of = partial(_seconds, epoch_seconds=_epoch_seconds())
     rows = []
     for name, member in params.members.items():
-        seconds = seconds_of(name, images=_images(params, member)) * member.training.epochs
+        seconds = image_seconds().get(name, 0) * _images(params, member) * member.training.epochs
         rows.append(
             {
                 "member": name,
@@ -43,6 +42,22 @@ def plan(report: str) -> str:
             markdown(pd.DataFrame(rows)),
         ]
     )
+
+
+@cache
+def image_seconds() -> dict[str, float]:
+    """Return the seconds of training for each image of an epoch, on one core, by the members of the reports' entries.
+
+    Only members whose network was measured are in it.
+    """
+    table = pd.read_csv(MEASURED).dropna(subset=["member", "epoch_seconds"])
+    table = table[table["setting"].isna()]  # the measurements on one core
+    measured = dict(zip(table["member"], table["epoch_seconds"] / table["images"], strict=True))
+    names = [name for path in HERE.glob("*/params.yaml") for name in load_params(path).members]
+    alike = {name: [other for other in measured if f"{name}-".startswith(f"{other}-")] for name in names}
+    return {
+        name: measured[max(others, key=len)] for name, others in alike.items() if others and name not in OTHER_LAYERS
+    }
 
 
 def load_figures(report: str) -> pd.DataFrame:
@@ -88,15 +103,3 @@ def _rows(params: Params, member: Member) -> float:
 
 def _replica(params: Params, member: Member) -> Replica:
     return params.replicas[Path(params.tasks[member.task].ingest.folder).name]
-
-
-def _epoch_seconds() -> dict[str, float]:
-    """Return the measured seconds of an epoch for each image, by member."""
-    table = pd.read_csv(MEASURED).dropna(subset=["member", "epoch_seconds"])
-    return dict(zip(table["member"], table["epoch_seconds"] / table["images"], strict=True))
-
-
-def _seconds(name: str, epoch_seconds: dict[str, float], images: float) -> float:
-    """Return the seconds of an epoch; 0 if no member whose name begins like this one was measured."""
-    names = [member for member in epoch_seconds if f"{name}-".startswith(f"{member}-")]
-    return epoch_seconds[max(names, key=len)] * images if names and name not in OTHER_LAYERS else 0.0

@@ -12,7 +12,7 @@ from pipeline.storage import paths
 from published import measure, pages
 from published.folder import COMMIT, REPORTS, entries
 from published.measure import QUEUE, Item, queue, tree_of
-from published.plan import judged_rows
+from published.plan import image_seconds, judged_rows
 
 ITEMS = queue(QUEUE)
 
@@ -76,6 +76,15 @@ def test_a_variant_has_the_standard_error_of_its_seeds_and_a_diverged_one_no_acc
     assert [row["variant"] for row in rows] == [0, 1, 2]
     assert rows[0]["accuracy"] == 0.8 and rows[0]["standard_error"] == pytest.approx(0.1 / 4.303, rel=1e-3)
     assert pd.isna(rows[2]["accuracy"]) and rows[0]["epoch_selection"] == "last epoch"
+
+
+def test_the_hours_of_an_item_count_all_trainings():
+    seconds = image_seconds()["d-cnn"]
+    assert seconds == pytest.approx(62 / 48_000)  # as measured
+    hours = 3 * 3 * 40 * 5000 * seconds / 3600  # variants, seeds, epochs, images
+    item = Item("d.optimiser", epochs=40, train_rows=5000, test_rows=400, seeds=3)
+    assert measure.hours(item) == f"9 trainings, about {hours:.1f} hours of one core"
+    assert measure.hours(Item("d-resnet", 3, 1000, 400)).endswith("hours not known")
 
 
 def test_what_has_rows_of_its_size_is_measured(tmp_path, monkeypatch):
