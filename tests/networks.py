@@ -1,4 +1,8 @@
-"""Options that make each architecture small."""
+"""Options that make each architecture small, and the architectures that `make test` samples."""
+
+from collections.abc import Iterable
+
+import pytest
 
 SMALL = {  # small enough to train in a test; other options have their defaults
     "alexnet": {"filters": [8, 16, 16, 16, 16], "units": [32, 32], "dropout": 0.0},
@@ -17,3 +21,10 @@ SMALL = {  # small enough to train in a test; other options have their defaults
     "traditional_cnn": {"filters": [8, 8, 8], "units": [32, 32], "dropouts": [0.1, 0.1]},
     "vgg": {"depth": 11, "filters": [4, 8, 8, 8, 8], "units": [16, 16], "dropout": 0.1},
 }
+SAMPLE = ("fast", "feedforward", "inception", "lenet", "resnet")
+
+
+def sampled(architectures: Iterable[str]) -> list:
+    """Return parameters of a test: those of SAMPLE are slow, the others nightly."""
+    marks = {name: pytest.mark.slow if name in SAMPLE else pytest.mark.nightly for name in architectures}
+    return [pytest.param(name, marks=mark) for name, mark in marks.items()]

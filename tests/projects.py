@@ -100,3 +100,14 @@ def environment() -> dict[str, str]:
     """Return an environment in which commands find the project's packages and this interpreter's scripts."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
+
+
+def jax_environment() -> dict[str, str]:
+    """Return an environment for commands on the JAX backend, whose programs are compiled fast instead of running fast.
+
+    It has no folder of compiled programs, which this process may have set for itself.
+    """
+    inherited = {name: value for name, value in environment().items() if not name.startswith("JAX_")}
+    flags = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    least_seconds = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1"}  # else a fast machine keeps no program
+    return inherited | least_seconds | {"KERAS_BACKEND": "jax", "XLA_FLAGS": flags}

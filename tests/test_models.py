@@ -13,9 +13,8 @@ from models.parts.compiling import jit_compile
 from models.parts.cost import flops, weighted_layers, without_weights
 from models.parts.layers import convolution, dirac, halve
 from models.parts.optimisers import optimiser
-from tests.networks import SMALL
+from tests.networks import SAMPLE, SMALL
 
-SAMPLE = ("fast", "feedforward", "inception", "lenet", "resnet")  # of `make test`
 VARIANTS = [
     ("deep_resnet", {"filters": [4, 4, 8, 8], "small_images": True, "activation": "leaky_relu"}),
     ("deep_resnet", {"filters": [4, 4, 4, 4], "depth": 50}),

@@ -109,7 +109,7 @@ def test_the_metric_drives_every_stage():
     write_blobs(Path("raw"), classes=2)
     sample = pd.read_csv("raw/sample.csv")
     sample.assign(Label=0.5).to_csv("raw/sample.csv", index=False)
-    entry = task("raw", metric="roc_auc", ensemble={"method": "convex"}, split={"count": 2})
+    entry = task("raw", metric="roc_auc", ensemble={"method": "convex"}, split={"count": 1, "holdout_share": 0.4})
     write_params(
         Path(), {"blobs": entry}, {name: member("blobs", training={"seed": seed}) for seed, name in enumerate("mn")}
     )

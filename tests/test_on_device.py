@@ -14,7 +14,7 @@ from features.augmentation.warps import shift
 from pipeline.training import augmentation_jax as augment_on_device
 from pipeline.training import epoch_jax as on_device
 from pipeline.training.joined_images import JoinedImages
-from tests.projects import environment
+from tests.projects import jax_environment
 
 NOT_MIRRORED = np.zeros(400, bool)
 
@@ -155,11 +155,8 @@ def test_what_is_not_done_there_is_left_to_the_host(images, monkeypatch):
 
 def train_on_jax(folder, way):
     """Return the results of `tests.folds_on_jax` in an empty folder."""
-    # Without the folder of programs that this process may have set, as it imports the backend for other tests.
-    inherited = {name: value for name, value in environment().items() if not name.startswith("JAX_")}
-    variables = {**inherited, "KERAS_BACKEND": "jax"}
     command = [sys.executable, "-m", "tests.folds_on_jax", way]
-    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, env=jax_environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert list((folder / ".compiled").iterdir()), "nothing was kept for the next fold"
     return json.loads(done.stdout.splitlines()[-1])

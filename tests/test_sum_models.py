@@ -12,7 +12,7 @@ from models.parts import wrap
 from models.parts.grid import apply_to_cells
 from models.parts.optimisers import optimiser
 from models.parts.sums import PriceSums
-from tests.networks import SMALL
+from tests.networks import SMALL, sampled
 
 
 @pytest.mark.slow
@@ -32,8 +32,7 @@ def test_items_share_one_network(tmp_path):
 GRIDS = {"deep_resnet", "fast", "inception", "modified_resnet", "resnet"}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", sampled(ARCHITECTURES))
 def test_families_with_global_pooling_can_end_in_a_grid(architecture):
     keras.utils.set_random_seed(0)
     network = models.build(architecture, (40, 100, 1), 4, SMALL[architecture])

@@ -19,9 +19,8 @@ from pipeline.training.network import build_model, load_model, predict_logits
 from tests.projects import member, task, to_folds, write_blobs, write_params
 
 # isort: split
-from models import ARCHITECTURES
 from models.parts.columns import encoder, with_columns
-from tests.networks import SMALL
+from tests.networks import SMALL, sampled
 
 
 def texts(**columns):
@@ -63,8 +62,7 @@ def test_a_column_without_values_or_without_spread_in_a_fold_is_harmless():
     assert features.tolist() == [[0], [0]]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("architecture", sorted(set(ARCHITECTURES) & set(SMALL)))
+@pytest.mark.parametrize("architecture", sampled(sorted(SMALL)))
 def test_every_architecture_joins_columns_before_its_logits(architecture):
     import models
 

@@ -1,5 +1,6 @@
 """Training through its stages, in this process, on a competition that is learnt in seconds."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ import pytest
 from features.labels.metrics.losses import log_loss
 from pipeline import ensemble, predict, report, score, submission
 from pipeline import train as training_stage
+from pipeline.config.schema import load_params
 from pipeline.running import devices
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput
@@ -23,15 +25,31 @@ from pipeline.training.batches import batch_size_for, steps_per_epoch
 from pipeline.training.fold_jobs import fold_jobs, job_on_all_rows
 from pipeline.training.seeding import Purpose, seed_of, stream
 from tests.needs import write_nvidia_smi
-from tests.projects import member, models_of
+from tests.projects import member, models_of, to_tuned_members, write_blobs
 
 pytestmark = pytest.mark.slow
 
 
-def test_every_fold_leaves_a_model_and_a_history(tuned_project):
-    params = tuned_project({"m": member("blobs", training={"epochs": 5})})
-    summary_line = training_stage.train(params, "m")
-    assert "2 model(s)" in summary_line
+@pytest.fixture(scope="module")
+def once(tmp_path_factory):
+    """A folder in which `m` was trained on two folds."""
+    folder = tmp_path_factory.mktemp("trained")
+    write_blobs(folder / "raw")
+    with contextlib.chdir(folder):
+        params = to_tuned_members({"m": member("blobs", training={"epochs": 5})})
+        assert "2 model(s)" in training_stage.train(params, "m")
+    return folder
+
+
+@pytest.fixture
+def finished(once, tmp_path, monkeypatch):
+    """A copy of that folder, to work in."""
+    shutil.copytree(once, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return load_params(paths.PARAMS)
+
+
+def test_every_fold_leaves_a_model_and_a_history(finished):
     assert set(models_of()) == {
         "layers.json",
         "run.json",
@@ -47,7 +65,10 @@ def test_every_fold_leaves_a_model_and_a_history(tuned_project):
 
 def test_a_repetition_leaves_the_same_files_and_nothing_is_trained_twice(tuned_project, monkeypatch, capsys):
     params = tuned_project({"m": member("blobs", training={"epochs": 1})}, split={"count": 1})
+    folds_of_other_options = paths.resume("blobs", "m") / "0123456789abcdef"
+    folds_of_other_options.mkdir(parents=True)
     training_stage.train(params, "m")
+    assert not folds_of_other_options.exists()
     first = {name: path.read_bytes() for name, path in models_of().items()}
     predict.predict(params, "m")
     capsys.readouterr()
@@ -58,14 +79,6 @@ def test_a_repetition_leaves_the_same_files_and_nothing_is_trained_twice(tuned_p
     shutil.rmtree(paths.resume("blobs", "m"))
     training_stage.train(params, "m")
     assert {name: path.read_bytes() for name, path in models_of().items()} == first
-
-
-def test_only_the_last_options_keep_their_folds(tuned_project):
-    for epochs in (1, 2):
-        training_stage.train(
-            tuned_project({"m": member("blobs", training={"epochs": epochs})}, split={"count": 1}), "m"
-        )
-    assert len(list(paths.resume("blobs", "m").iterdir())) == 1
 
 
 def test_out_of_fold_rows_come_from_models_that_did_not_see_them(tuned_project, monkeypatch):
@@ -129,7 +142,8 @@ def test_a_network_whose_weights_depend_on_the_size_has_one_size(tuned_project):
         training_stage.train(params, "m")
 
 
-@pytest.mark.parametrize("loss", ["nll", pytest.param("binary_cross_entropy", marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("loss", ["nll", "binary_cross_entropy"])
 def test_losses_learn(tuned_project, loss):
     params = tuned_project({"m": member("blobs", training={"epochs": 20, "loss": loss})}, split={"count": 1})
     training_stage.train(params, "m")
@@ -281,32 +295,28 @@ def test_a_removed_member_leaves_the_ensemble(tuned_project):
 
 
 @pytest.mark.nightly
-def test_predictions_of_other_rows_are_refused_by_name(tuned_project):
-    params = tuned_project({"m": member("blobs", training={"epochs": 1})})
-    training_stage.train(params, "m")
-    predict.predict(params, "m")
+def test_predictions_of_other_rows_are_refused_by_name(finished):
+    predict.predict(finished, "m")
     path = paths.predictions("blobs", "m") / "oof.npz"
     arrays = dict(np.load(path))
     arrays["ids"] = arrays["ids"] + 1
     np.savez(path, **arrays)
     with pytest.raises(BadInput, match=r"predictions/m/oof\.npz: id 0 is missing"):
-        ensemble.ensemble(params, "blobs")
+        ensemble.ensemble(finished, "blobs")
 
 
-def test_members_of_other_folds_are_refused_by_name(tuned_project):
-    params = tuned_project({"m": member("blobs", training={"epochs": 1})})
-    training_stage.train(params, "m")
-    predict.predict(params, "m")
+def test_members_of_other_folds_are_refused_by_name(finished):
+    predict.predict(finished, "m")
     table = pd.read_csv(paths.folds("blobs"))
     table.assign(fold=(table["fold"] + 1) % 2).to_csv(paths.folds("blobs"), index=False)
     with pytest.raises(
         BadInput, match=r"predictions/m/oof\.npz: made with other folds than those of artifacts/blobs/fol"
     ):
-        ensemble.ensemble(params, "blobs")
+        ensemble.ensemble(finished, "blobs")
     with pytest.raises(
         BadInput, match=r"members/m/run\.json: trained on other folds than those of artifacts/blobs/folds"
     ):
-        predict.predict(params, "m")
+        predict.predict(finished, "m")
 
 
 def test_an_option_of_no_architecture_is_one_sentence(tuned_project):

@@ -19,6 +19,11 @@ from tests.projects import ROOT
 pytestmark = pytest.mark.slow
 
 
+def nightly(*values):
+    """Return the parameters of a test that resembles its neighbours."""
+    return pytest.param(*values, marks=pytest.mark.nightly)
+
+
 def test_a_refused_file_is_a_failure_though_the_client_ends_well(kaggle, capsys):
     kaggle.failures["PUT"] = [Failure(403)]
     assert "not submitted: Kaggle's storage did not take the file" in run(capsys, "shoes", status=1)
@@ -30,14 +35,14 @@ def test_a_refused_file_is_a_failure_though_the_client_ends_well(kaggle, capsys)
 @pytest.mark.parametrize(
     ("failure", "expected"),
     [
-        (Failure(400, "Submission not allowed: the deadline has passed"), "the deadline has passed"),
-        (Failure(401), "Kaggle knows no such user"),
         (Failure(403, RULES), f"accept the rules at https://www.kaggle.com/competitions/{COMPETITION}/rules"),
-        (Failure(404, "Competition not found"), "is there a competition at"),
-        (Failure(429, "Too many requests"), "wait a minute"),
-        (Failure(500, "Internal server error"), "try again later"),
         (Failure(400, f"{KEY} is bad, so is Bearer {KEY[::-1]}"), "Kaggle says '*** is bad, so is Bearer ***'"),
         (Failure(), "the connection broke"),
+        nightly(Failure(400, "Submission not allowed: the deadline has passed"), "the deadline has passed"),
+        nightly(Failure(401), "Kaggle knows no such user"),
+        nightly(Failure(404, "Competition not found"), "is there a competition at"),
+        nightly(Failure(429, "Too many requests"), "wait a minute"),
+        nightly(Failure(500, "Internal server error"), "try again later"),
     ],
 )
 def test_a_failure_is_one_sentence_and_no_submission(kaggle, capsys, failure, expected):
@@ -50,7 +55,7 @@ def test_a_failure_is_one_sentence_and_no_submission(kaggle, capsys, failure, ex
 @pytest.mark.parametrize(
     ("operation", "failure", "expected"),
     [
-        ("StartSubmissionUpload", Failure(403, RULES), "accept the rules"),
+        nightly("StartSubmissionUpload", Failure(403, RULES), "accept the rules"),
         ("CreateSubmission", Failure(400, "Submission not allowed: the deadline has passed"), "deadline has passed"),
     ],
 )
@@ -63,7 +68,7 @@ def test_a_failure_of_a_later_step_is_not_a_submission(kaggle, capsys, operation
 
 @pytest.mark.parametrize(
     ("failure", "expected"),
-    [(Failure(500, "Internal server error"), "try again later"), (Failure(), "the connection broke")],
+    [nightly(Failure(500, "Internal server error"), "try again later"), (Failure(), "the connection broke")],
 )
 def test_an_unclear_failure_may_yet_be_a_submission(kaggle, capsys, failure, expected):
     kaggle.failures["CreateSubmission"] = [failure]
@@ -150,7 +155,7 @@ def _started(*arguments):
 
 @pytest.mark.parametrize(
     ("operation", "sent"),
-    [("ListSubmissions", 0), ("GetSubmissionLimits", 0), ("PUT", 0), ("CreateSubmission", 1)],
+    [nightly("ListSubmissions", 0), nightly("GetSubmissionLimits", 0), ("PUT", 0), ("CreateSubmission", 1)],
 )
 def test_ctrl_c_leaves_a_whole_ledger_and_sends_nothing_twice(kaggle, capsys, operation, sent):
     kaggle.gates[operation] = gate = threading.Event()

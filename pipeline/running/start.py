@@ -13,7 +13,7 @@ import warnings
 from types import FrameType, TracebackType
 from typing import NoReturn
 
-REPEAT_SECONDS = 0.05
+REPEAT_SECONDS = 0.5  # until the hook that asks for it has ended on a busy machine too, as the hook would ignore it
 INTERRUPTED = 130  # exit status, as shells have it
 LEAST_BYTES = 1 << 30  # of address space: with half of it, libraries fail to load or wait for ever for their threads
 OWN = ("benchmarks", "features", "models", "pipeline", "submissions")

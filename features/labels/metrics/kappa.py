@@ -1,7 +1,6 @@
 """Cohen's kappa with quadratic weights, and its cut points."""
 
 import numpy as np
-from sklearn.metrics import cohen_kappa_score
 
 MOST_CUTS = 400  # candidates for cut points
 ROUNDS = 20  # of the fit; three or four are enough
@@ -11,6 +10,8 @@ def quadratic_kappa(predicted: np.ndarray, labels: np.ndarray) -> float:
     """Return Cohen's kappa (n,) with quadratic weights, as scikit-learn does, or 0 if all rows have one class."""
     if np.ptp(np.concatenate([predicted, labels])) == 0:
         return 0.0
+    from sklearn.metrics import cohen_kappa_score  # takes a second, and most stages do not need it
+
     return float(cohen_kappa_score(labels, predicted, weights="quadratic"))
 
 

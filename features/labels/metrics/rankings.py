@@ -1,8 +1,9 @@
-"""Metrics that judge an order: of rows by their probability, or of the classes that are named for a row."""
+"""Metrics that judge an order: of rows by their probability, or of the classes that are named for a row.
+
+SciPy's statistics and scikit-learn are imported where they are used. They take a second, and most stages need neither.
+"""
 
 import numpy as np
-from scipy.stats import rankdata
-from sklearn.metrics import average_precision_score, roc_curve
 
 KNEE = 0.4  # true positive rate of alaska2 below which its weight is 2, and above it 1
 LOW_WEIGHT, HIGH_WEIGHT = 2.0, 1.0
@@ -29,6 +30,8 @@ def roc_auc(probabilities: np.ndarray, labels: np.ndarray) -> float:
     defined = true.any(axis=0) & ~true.all(axis=0)
     if not defined.any():
         return UNKNOWN_AREA
+    from scipy.stats import rankdata
+
     true, ranks = true[:, defined], rankdata(probabilities[:, defined], axis=0)
     positives = true.sum(axis=0)
     wins = np.where(true, ranks, 0).sum(axis=0) - positives * (positives + 1) / 2
@@ -46,6 +49,8 @@ def weighted_roc_auc(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """
     if labels.min() == labels.max():
         return UNKNOWN_AREA
+    from sklearn.metrics import roc_curve
+
     false_rates, true_rates, _ = roc_curve(labels, probabilities[:, 1])
     after = int(np.searchsorted(true_rates, KNEE, side="right"))
     knee = np.interp(KNEE, true_rates[after - 1 : after + 1], false_rates[after - 1 : after + 1])
@@ -61,6 +66,8 @@ def mean_average_precision(probabilities: np.ndarray, labels: np.ndarray) -> flo
     occurring = true.any(axis=0)
     if not occurring.any():
         return 0.0
+    from sklearn.metrics import average_precision_score
+
     return float(average_precision_score(true[:, occurring], probabilities[:, occurring], average="macro"))
 
 

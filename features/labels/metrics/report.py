@@ -1,11 +1,10 @@
 """Many figures about the same predictions, for people."""
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
 from features.labels.intervals import bounds
 from features.labels.metrics.losses import log_loss
-from features.labels.metrics.rankings import mean_average_precision
+from features.labels.metrics.rankings import mean_average_precision, roc_auc
 from features.labels.metrics.shares import THRESHOLD, accuracy, set_hits
 
 
@@ -27,7 +26,7 @@ def report(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float | N
         "accuracy": accuracy(probabilities, labels),
         "log_loss": log_loss(probabilities, labels),
         **_macro(predicted_sets, is_class),
-        "roc_auc": float(roc_auc_score(is_class, probabilities, average="macro")) if defined else None,
+        "roc_auc": roc_auc(probabilities, is_class) if defined else None,
         **(_of_sets(probabilities, predicted_sets, is_class) if labels.ndim == 2 else {}),
     }
 
