@@ -257,14 +257,13 @@ def test_each_member_s_part_is_how_much_worse_the_others_are(here):
 def test_a_public_score_agrees_if_its_interval_overlaps_that_of_the_out_of_fold_score(here):
     params = write_run()
     assert uploads.load(run_of(params)) is None
-    # 90 rows out of fold, 30 % of 20 test rows public: the interval is sqrt(90 / 6) times as wide, 0.0775 on each side,
-    # so from 0.88 - 0.0775 on, both overlap.
-    write_uploads(*({**OWN, "public": public} for public in ("0.803", "", "0.99", "0.802")))
+    # 30 % of 20 test rows are public. Wilson's interval for 6 rows ends at 0.870 for 0.60, at 0.885 for 0.63.
+    write_uploads(*({**OWN, "public": public} for public in ("0.63", "", "0.99", "0.60")))
     write_uploads({**OWN, "public": "0.1", "metric": "log_loss"}, {**OWN, "public": "0.1"}, key="others")
     content = uploads.load(run_of(params))
     assert [upload.verdict for upload in content.uploads] == ["agrees", "", "agrees", "worse"]
-    assert content.uploads[3].difference == pytest.approx(-0.098) and "correlation" in content.agreement
-    assert "upload 4, 0.8020, is worse than out of fold, 0.9000 (0.8800 to 0.9200)" in content.findings[0].text
+    assert content.uploads[3].difference == pytest.approx(-0.3) and "correlation" in content.agreement
+    assert "upload 4, 0.6000, is worse than out of fold, 0.9000 (0.8800 to 0.9200)" in content.findings[0].text
     assert "python -m pipeline adversarial shoes" in content.findings[0].action
     save_entry(paths.score("shoes"), {"public": {"rows": 90, "score": 0.9}})  # known rows: as wide as out of fold
     verdicts = [upload.verdict for upload in uploads.load(run_of(params)).uploads]
@@ -274,8 +273,10 @@ def test_a_public_score_agrees_if_its_interval_overlaps_that_of_the_out_of_fold_
 def test_a_lower_public_loss_is_better_and_an_upload_by_another_metric_is_not_judged(here):
     params = write_run(metric="log_loss")
     loss = {"metric": "log_loss", "out_of_fold": "0.50", "low": "0.49", "high": "0.51"}
-    write_uploads({**OWN, "public": "0.9"}, {**loss, "public": "0.3"})
-    assert [upload.verdict for upload in uploads.load(run_of(params)).uploads] == ["", "better"]
+    write_uploads({**OWN, "public": "0.9"}, *({**loss, "public": public} for public in ("0.450", "0.452", "0.55")))
+    # 90 rows out of fold, 6 public ones: the interval is sqrt(90 / 6) times as wide, 0.0387 on each side.
+    verdicts = [upload.verdict for upload in uploads.load(run_of(params)).uploads]
+    assert verdicts == ["", "better", "agrees", "worse"]
 
 
 @pytest.mark.slow

@@ -7,6 +7,8 @@ from functools import partial
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from features.labels.intervals import bounds
+from features.labels.metrics.metric import Metric
 from pipeline.reporting.charts import FAINT, INK, SERIES, chart
 from pipeline.reporting.section import Finding
 from pipeline.reporting.task_run import TaskRun
@@ -80,8 +82,8 @@ def load(run: TaskRun) -> Uploads | None:
         entries = [entry for entry in read_uploads(paths.LEDGER) if entry.task == run.task]
         if not entries or run.metric is None:
             return None
-        widening = _widening(run)
-        uploads = tuple(_upload(run, number, entry, widening) for number, entry in enumerate(entries, 1))
+        rows = _rows(run)
+        uploads = tuple(_upload(run, number, entry, rows) for number, entry in enumerate(entries, 1))
         judged = [upload for upload in uploads if upload.verdict]
         line = agreement([upload.entry for upload in judged]) if judged else ""
     return Uploads(
@@ -100,31 +102,35 @@ def load(run: TaskRun) -> Uploads | None:
     )
 
 
-def _widening(run: TaskRun) -> float | None:
-    """Return how many times wider the interval of the public score is than that of the out-of-fold score.
-
-    It is the square root of the rows by which the out-of-fold score has more.
-    """
+def _rows(run: TaskRun) -> tuple[int, int] | None:
+    """Return the number of rows of the out-of-fold score and of the public one, or None before there are any."""
     rows = next((metrics["rows"] for metrics in run.metrics.values() if metrics.get("rows")), None)
     if rows is None or run.data is None:
         return None
-    public_rows = run.scores.get("public", {}).get("rows") or PUBLIC_SHARE * len(run.data.test_ids)
-    return math.sqrt(rows / public_rows)
+    known = run.scores.get("public", {}).get("rows")
+    return rows, known or max(1, round(PUBLIC_SHARE * len(run.data.test_ids)))
 
 
-def _upload(run: TaskRun, number: int, entry: Entry, widening: float | None) -> Upload:
+def _upload(run: TaskRun, number: int, entry: Entry, rows: tuple[int, int] | None) -> Upload:
     """Return an upload with its verdict, which is empty if one of its scores is not known or by another metric."""
     assert run.metric is not None
     is_comparable = entry.metric in ("", run.metric.name) and entry.out_of_fold and entry.low and entry.public
-    if not is_comparable or widening is None:
+    if not is_comparable or rows is None:
         return Upload(number, entry, None, None)
-    own, value = Score(float(entry.out_of_fold), float(entry.low), float(entry.high)), float(entry.public)
-    half_width = widening * (own.high - own.low) / 2
-    public = Score(value, value - half_width, value + half_width)
+    own = Score(float(entry.out_of_fold), float(entry.low), float(entry.high))
+    public = _public(run.metric, own, float(entry.public), *rows)
     verdict = "agrees"
     if public.high < own.low or public.low > own.high:
         verdict = "better" if run.metric.gain(public.value, own.value) > 0 else "worse"
     return Upload(number, entry, own, public, verdict)
+
+
+def _public(metric: Metric, own: Score, value: float, rows: int, public_rows: int) -> Score:
+    """Return a public score with its interval: Wilson's for a share of right rows, else the other one's, widened."""
+    if metric.hits is not None:
+        return Score(value, **bounds(value, public_rows))
+    half_width = math.sqrt(rows / public_rows) * (own.high - own.low) / 2
+    return Score(value, value - half_width, value + half_width)
 
 
 def _draw(uploads: list[Upload], metric: str, figure: Figure) -> None:
