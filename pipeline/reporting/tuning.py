@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 from markupsafe import Markup
 from matplotlib.artist import Artist
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 TITLE = "Tuning"
 LEAST_TRIALS = 3  # complete trials from which plots are useful
 SIZE_INCHES = (6.4, 3.6)
+COLOURS = "cool"  # of scores: all of them can be seen on white and on black
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,8 @@ def _restyle(figure: Figure) -> None:
     """Use the page's colours for a figure in Matplotlib's style ggplot."""
     figure.set_size_inches(*SIZE_INCHES)
     figure.patch.set_alpha(0)
+    for lines in figure.findobj(LineCollection):
+        lines.set_cmap(COLOURS)
     for text in figure.findobj(Text):
         text.set_color(INK)
         text.set_fontsize(min(text.get_fontsize(), 9))
