@@ -4,10 +4,12 @@
 
 It writes 200 photo-like pictures, hard-linked under many names, and runs the stage `ingest` on them. Memory is the peak
 of the anonymous memory of all its processes together. The speed is compared with plain Pillow, which decodes a sample
-of the same files to arrays in a process for each core, before and after the stage. It needs 17 GB of disk in FOLDER,
-and half an hour on two cores. SCALE divides the numbers of images.
+of the same files to arrays in a process for each core, before and after the stage; and with writing alone, since
+Pillow alone writes nothing. It needs 17 GB of disk in FOLDER, and half an hour on two cores. SCALE divides the numbers
+of images.
 """
 
+import math
 import os
 import subprocess
 import sys
@@ -25,9 +27,11 @@ from PIL import Image
 
 from benchmarks import results
 from benchmarks.stages import ROOT
+from pipeline.storage.files import save_chunks
 
 SIZES = ((20_000, 512), (25_000, 224), (50_000, 224), (100_000, 224))  # images, pixels a side
 DISTINCT, SAMPLE, POLL_SECONDS = 200, 4000, 0.05
+PART_BYTES = 1 << 22
 MILLION = 1_000_000
 
 
@@ -69,6 +73,7 @@ def _measure(folder: Path, images: int, pixels: int) -> dict[str, float]:
     return {
         "seconds": seconds,
         "plain_seconds": plain["seconds"],
+        "write_seconds": _write_alone(folder / "copy.npy", (images, pixels, pixels, 3)),
         "cpu_seconds": cpu_seconds,
         "plain_cpu_seconds": plain["cpu_seconds"],
         "peak_gib": peak_bytes / 2**30,
@@ -136,6 +141,16 @@ def _plain(paths: Iterable[Path]) -> dict[str, float]:
     seconds, after = time.monotonic() - started, os.times()
     end = after.children_user + after.children_system
     return {"seconds": seconds, "cpu_seconds": end - before.children_user - before.children_system, "end": end}
+
+
+def _write_alone(path: Path, shape: tuple[int, ...]) -> float:
+    """Return the seconds in which an array of this shape is written as the stage does it, when nothing is decoded."""
+    part = np.zeros((max(1, PART_BYTES // math.prod(shape[1:])), *shape[1:]), np.uint8)
+    started = time.monotonic()
+    save_chunks(path, shape, part.dtype, (part[: shape[0] - start] for start in range(0, shape[0], len(part))))
+    seconds = time.monotonic() - started
+    path.unlink()
+    return seconds
 
 
 def _decode(path: Path) -> None:
