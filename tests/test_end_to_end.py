@@ -138,6 +138,7 @@ def test_members_come_and_go(repository):
 def test_single_stages_and_what_follows_them(repository):
     assert ran(run(repository, "dvc", "repro", "--force", "-s", "split@fashion")) == {"split@fashion"}
     edit(repository, lambda p: p["tasks"]["fashion"]["ensemble"].update(method="mean"))
+    run(repository, "dvc", "repro", "roster")
     stages = ran(run(repository, "dvc", "repro", "--downstream", "ensemble@fashion"))
     assert "ensemble@fashion" in stages
     assert stages <= behind("fashion")
@@ -290,7 +291,7 @@ def test_an_edit_reruns_what_it_changes(repository):
     path.write_text(path.read_text() + "# the same folds\n")
     assert ran(run(repository, "dvc", "repro")) == {"split@fashion", "split@price_sum"}
     text = path.read_text()
-    path.write_text(text.replace("options.holdout_share, options.seed)", "options.holdout_share, options.seed + 1)"))
+    path.write_text(text.replace("options.holdout_share, seed)", "options.holdout_share, seed + 1)"))
     assert path.read_text() != text
     stages = ran(run(repository, "dvc", "repro", "ensemble@price_sum"))
     before = {"split@price_sum", "generate@price_sum"}  # generate writes that nothing is generated

@@ -50,7 +50,7 @@ EVERYTHING = {
 
 
 IN_PARTS = {  # of a step, of the images' size, and of the classes
-    "epochs": 4,
+    "epochs": 5,
     "optimiser": "muon",
     "gradient_accumulation_steps": 3,
     "global_clipnorm": 0.5,
