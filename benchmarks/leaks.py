@@ -78,13 +78,16 @@ def _flow(options: dict[str, Any]) -> str:
     return yaml.safe_dump(options, default_flow_style=True).strip().strip("{}")
 
 
-def read_pictures(path: Path, classes: tuple[str, ...], most: int | None = None) -> Iterator[tuple[str, Image.Image]]:
-    """Yield class and image of the files in a tar, with at most `most` of each class."""
+def read_pictures(
+    path: Path, classes: tuple[str, ...], most: int | None = None, part: str = ""
+) -> Iterator[tuple[str, Image.Image]]:
+    """Yield class and image of the files in a tar, with at most `most` of each class, of the folder `part` alone."""
     counts = dict.fromkeys(classes, 0)
     with tarfile.open(path) as archive:
         for member in archive:
             label = Path(member.name).parent.name
-            if label in classes and member.name.endswith(".jpg") and (most is None or counts[label] < most):
+            is_picture = label in classes and member.name.endswith(".jpg") and part in ("", Path(member.name).parts[0])
+            if is_picture and (most is None or counts[label] < most):
                 counts[label] += 1
                 yield label, Image.open(io.BytesIO(archive.extractfile(member).read())).convert("RGB")
             if most is not None and min(counts.values()) >= most:

@@ -1,14 +1,16 @@
 """Compare Podium's default member for photos with twenty lines of Python, on real photos.
 
     pip install -e ".[photos]"
-    python -m benchmarks.photos DATA WORK [SET ...]
+    python -m benchmarks.photos [--rounds 3] DATA WORK [SET ...]
 
 DATA contains ants-bees.tar (from PyTorch's tutorial on transfer learning) and cifar-10-jpeg.tar.xz, with
 train/CLASS/*.jpg. For each set, `pipeline.new` writes the entry, whose strong member is left out, and
 `python -m pipeline repro` goes from the raw files to the score. The seconds are those of all its stages, and of
-`benchmarks/twenty_lines.py` as a process of its own. It takes ten minutes on two cores.
+`benchmarks/twenty_lines.py` as a process of its own: the median over the rounds, in which both take turns.
+A round takes ten minutes on two cores.
 """
 
+import argparse
 import json
 import os
 import shutil
@@ -16,9 +18,8 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -48,24 +49,45 @@ class Pictures:
 
 SETS = {
     "ants and bees": Pictures("ants-bees.tar", "val", (0, 0), 0, 224),
-    "ants and bees, 64x64": Pictures("ants-bees.tar", "val", (0, 0), SMALL_PIXELS, 128),
-    "CIFAR-10, 5 000 images": Pictures("cifar-10-jpeg.tar.xz", "test", (500, 100), 0, 128),
+    "ants and bees, 64x64": Pictures("ants-bees.tar", "val", (0, 0), SMALL_PIXELS, 192),
+    "CIFAR-10, 5 000 images": Pictures("cifar-10-jpeg.tar.xz", "test", (500, 100), 0, 192),
 }
 
 
 def main() -> None:
-    """Measure the sets and print the table."""
-    data, work = Path(sys.argv[1]), Path(sys.argv[2])
-    rows = []
-    for name in sys.argv[3:] or SETS:
-        folder = work / name.replace(" ", "-")
-        shutil.rmtree(folder, ignore_errors=True)
-        copy_code(folder)
-        _write_raw(data, folder / paths.raw(TASK), folder / "classes", SETS[name])
-        for member, run in MEMBERS.items():
-            rows += _measure(name, member, partial(run, folder, SETS[name]))
-    print(markdown(pd.DataFrame(rows)[["setting", "member", "rows", "accuracy", "seconds"]]))
-    results.write("photos", rows)
+    """Measure the sets, print the table and write the rows."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("sets", nargs="*", default=list(SETS), metavar="SET")
+    parser.add_argument("--rounds", type=int, default=1)
+    options = parser.parse_args()
+    measured = [
+        row
+        for number in range(options.rounds)
+        for name in options.sets
+        for row in _measure_round(options.data, options.work / f"{name.replace(' ', '-')}-{number}", name)
+    ]
+    groups = pd.DataFrame(measured).groupby(["setting", "member", "rows"], sort=False)
+    rows = groups.agg({"accuracy": "mean", "standard_error": "mean", "seconds": "median"}).reset_index()
+    print(markdown(rows))
+    results.write("photos", [{"task": TASK, **row} for row in rows.to_dict("records")])
+
+
+def _measure_round(data: Path, folder: Path, name: str) -> Iterator[dict]:
+    """Write a set's photos into an empty folder and return the accuracies and seconds of each member."""
+    shutil.rmtree(folder, ignore_errors=True)
+    copy_code(folder)
+    _write_raw(data, folder / paths.raw(TASK), folder / "classes", SETS[name])
+    for member, run in MEMBERS.items():
+        started = time.monotonic()
+        accuracies = run(folder, SETS[name])
+        seconds = time.monotonic() - started
+        for rows, part, accuracy in zip(("out of fold", "held out"), ("train", "test"), accuracies, strict=True):
+            count = len(list((folder / "classes" / part).glob("*/*")))
+            error = (accuracy * (1 - accuracy) / count) ** 0.5
+            keys = {"setting": name, "member": member, "rows": rows}
+            yield {**keys, "accuracy": accuracy, "standard_error": error, "seconds": seconds}
 
 
 def _write_raw(data: Path, raw: Path, classes: Path, pictures: Pictures) -> None:
@@ -133,16 +155,6 @@ MEMBERS: dict[str, Callable[[Path, Pictures], tuple[float, float]]] = {
     "twenty lines": _twenty_lines,
     "Podium's default": _podium,
 }
-
-
-def _measure(name: str, member: str, run: Callable[[], tuple[float, float]]) -> list[dict]:
-    started = time.monotonic()
-    accuracies = run()
-    shared = {"task": TASK, "member": member, "setting": name, "seconds": time.monotonic() - started}
-    return [
-        {**shared, "rows": rows, "accuracy": accuracy}
-        for rows, accuracy in zip(("out of fold", "held out"), accuracies, strict=True)
-    ]
 
 
 if __name__ == "__main__":

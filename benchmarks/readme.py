@@ -75,10 +75,8 @@ def _page(tree: dict[str, Any]) -> str:
         file = entry.get("file", name)
         links = f"[rows](results/{file}.csv)"
         links += f", [record](records/{entry['record']})" if "record" in entry else ""
-        sections.append(
-            f"## {entry['question']}\n{entry['answer']} `{entry['command']}` ({links})\n\n"
-            f"{table(name, entry, tree['columns'])}\n"
-        )
+        section = f"## {entry['question']}\n{entry['answer']} `{entry['command']}` ({links})\n"
+        sections.append(f"{section}\n{table(name, entry, tree['columns'])}\n" if "show" in entry else section)
     return "\n".join(sections)
 
 

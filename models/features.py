@@ -25,7 +25,7 @@ def build(
     backbone: Backbone = "efficientnet_lite0",
     weights: File | None = "imagenet",
     size_pixels: Side | None = None,
-    flip: bool = True,
+    flip: bool = False,
     c: Penalty | None = None,
 ) -> keras.Model:
     """Return the whole network for images of 0..1, with a last layer that is not fitted yet.

@@ -9,6 +9,8 @@ from keras import applications, layers
 from numpy.random import default_rng
 from sklearn.linear_model import LogisticRegression
 
+from models.backbones.extraction import Extraction, extractor
+from models.parts import freezing
 from pipeline import ensemble, predict, submission, train, tune
 from pipeline.config.errors import BadInput
 from pipeline.config.schema import load_params
@@ -78,10 +80,20 @@ def test_a_member_from_folds_to_a_submission(weights, blobs, computed):
     assert (paths.models("blobs", "m") / "fold-0.keras").stat().st_size < 100_000
 
 
+@pytest.mark.parametrize(
+    ("size", "side", "expected"),
+    [((62, 66), 65, (62, 66)), ((24, 30), 65, (58, 73)), ((31, 40), 36, (32, 41))],
+    ids=["about right", "small", "too small for the network"],
+)
+def test_images_are_resized_unless_they_have_about_the_right_size(size, side, expected):
+    network = extractor((*size, 3), Extraction("mobilenet", None, side, flip=False)).get_layer(freezing.BACKBONE)
+    assert network.input_shape[1:3] == expected
+
+
 @pytest.mark.slow
 def test_vectors_depend_on_the_images_and_on_how_they_are_computed(weights, blobs, computed):
-    params = to_folds({"m": entry(weights), "one_view": entry(weights, options={"flip": False})})
-    first, other = (vectors.load_vectors(params.members[name], "train") for name in ("m", "one_view"))
+    params = to_folds({"m": entry(weights), "two_views": entry(weights, options={"flip": True})})
+    first, other = (vectors.load_vectors(params.members[name], "train") for name in ("m", "two_views"))
     assert len(computed) == 2 and first.shape == other.shape == (60, 576), first.shape
     assert not np.allclose(first, other)
     images = np.load(paths.images("blobs") / "train_images.npy")

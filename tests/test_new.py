@@ -170,3 +170,12 @@ def test_photos_start_from_a_pretrained_network(tmp_path, monkeypatch, installed
     assert all(member.options["backbone"] == backbone for member in members.values())
     assert load_params(paths.PARAMS).tasks["photos"].ingest.resize == "crop"
     assert members["photos-strong"].training.epochs == STRONG_EPOCHS
+
+
+def test_small_photos_are_enlarged(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    raw_files.write("aerial-cactus-identification", tmp_path / "raw")
+    new.new("cactus", paths.PARAMS.parent / "raw")
+    members = load_params(paths.PARAMS).members
+    assert members["cactus-quick"].options["size_pixels"] == 192
+    assert members["cactus-strong"].resize_pixels == (128, 128)

@@ -9,6 +9,8 @@ from keras import layers, ops
 from models.backbones.families import family
 from models.backbones.weights import load
 
+LEAST_SCALE = 1.05  # images are not enlarged by less, which would only blur them
+
 
 @dataclass(frozen=True)
 class Extraction:
@@ -32,7 +34,8 @@ def vectors(pixels: keras.KerasTensor, extraction: Extraction) -> keras.KerasTen
         pixels = layers.Concatenate(name="grey_to_rgb")([pixels, pixels, pixels])
     side = extraction.size_pixels or network.pixels
     scale = max(side / math.sqrt(height * width), network.least_pixels / min(height, width))
-    size = round(scale * height), round(scale * width)
+    is_close = 1 <= scale < LEAST_SCALE and min(height, width) >= network.least_pixels
+    size = (height, width) if is_close else (round(scale * height), round(scale * width))
     if size != (height, width):
         pixels = layers.Resizing(*size, name="resize_to_backbone")(pixels)
     backbone = load(network, extraction.weights, (*size, 3))

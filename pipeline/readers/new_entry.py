@@ -19,7 +19,7 @@ PHOTO_PIXELS = 256  # the same for colour images
 LEAST_PHOTO_PIXELS = 48  # shorter side of colour images that count as photos
 LEAST_FEW_PIXELS = 24  # the same where there are at most FEW_IMAGES
 FEW_IMAGES = 10_000  # too few to learn from small images what ImageNet teaches
-SMALL_PHOTO_SIDE = 128  # of the network's images for photos with sides up to SMALL_PIXELS
+SMALL_PHOTO_SIDES = (192, 128)  # of the networks' images, quick and strong, for photos with sides up to SMALL_PIXELS
 GROUP = re.compile(r"patient|subject|camera|location|plant_?id", re.IGNORECASE)  # a column with groups of rows
 NAMED = re.compile(r"[A-Za-z_-]+\.[0-9]+\.[A-Za-z]+")  # cat.0.jpg: the name of an image begins with its label
 SEVERAL = r"\S\s+\S"  # labels in a cell
@@ -33,7 +33,6 @@ NAMES = ("quick", "strong")
 OFFLINE, DOWNLOAD = "efficientnet_lite0", "efficientnetv2b0"  # a package has the weights of the first one
 FLOPS_PER_PIXEL = {"fast": 48_000, "deep_resnet": 72_300, OFFLINE: 15_350, DOWNLOAD: 28_900}  # of a prediction
 BACKBONE_PIXELS = 224  # side of the images on which these two were trained
-VIEWS = 2  # of the preset photos-fast
 STRONG_EPOCHS = 12  # of the preset photos-strong
 
 
@@ -93,17 +92,19 @@ def _photo_recipes(pictures: Pictures) -> tuple[Recipe, Recipe]:
     """Return members with a pretrained network, which enlarges small photos."""
     backbone = DOWNLOAD if PACKAGES[OFFLINE].path() is None else OFFLINE
     is_small = max(pictures.height, pictures.width) <= SMALL_PIXELS
-    side = SMALL_PHOTO_SIDE if is_small else BACKBONE_PIXELS
-    quick = f"{{backbone: {backbone}, size_pixels: {side}}}" if is_small else f"{{backbone: {backbone}}}"
-    resize = (f"resize_pixels: [{side}, {side}]",) if is_small else ()
-    flops = FLOPS_PER_PIXEL[backbone] * side**2
+    sides = SMALL_PHOTO_SIDES if is_small else (BACKBONE_PIXELS, BACKBONE_PIXELS)
+    enlarged = f", size_pixels: {sides[0]}" if is_small else ""
+    resize = (f"resize_pixels: [{sides[1]}, {sides[1]}]",) if is_small else ()
+    quick_flops, strong_flops = (FLOPS_PER_PIXEL[backbone] * side**2 for side in sides)
     return (
-        Recipe("quick", "features", ("preset: photos-fast", f"options: {quick}"), VIEWS * flops),
+        Recipe(
+            "quick", "features", ("preset: photos-fast", f"options: {{backbone: {backbone}{enlarged}}}"), quick_flops
+        ),
         Recipe(
             "strong",
             "pretrained",
             ("preset: photos-strong", f"options: {{backbone: {backbone}}}", *resize),
-            TRAINING_PASSES * STRONG_EPOCHS * flops,
+            TRAINING_PASSES * STRONG_EPOCHS * strong_flops,
         ),
     )
 
