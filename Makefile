@@ -11,7 +11,7 @@ repro: environment  ## run all stages: from raw files to submissions and a table
 	@echo "Open $(CURDIR)/report/index.html in a browser: it shows what the members get wrong, and what to do next."
 
 published-%: environment  ## repeat report a, b, c, d or e (SCALE=small: only see that it runs)
-	python -m published $* $(if $(filter small,$(SCALE)),--small)
+	python -m published $* $(addprefix --,$(SCALE))
 
 download: environment  ## download the files of TASK's competition with the kaggle client
 	python -m submissions.download $(TASK)

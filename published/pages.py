@@ -181,10 +181,10 @@ def _sentences(members: np.ndarray, reasons: dict[str, str]) -> Iterator[str]:
 
 def _orders(table: pd.DataFrame) -> str:
     """Return whether the measured variants are in the published order, if the report has their figures."""
-    known = table.dropna(subset=["published", "measured"])
-    if len(known) < len(table):
+    with_both = table.dropna(subset=["published", "measured"])
+    if len(with_both) < len(table):
         return ""
-    orders = [known.sort_values(name, ascending=False)["variant"].tolist() for name in ("published", "measured")]
+    orders = [with_both.sort_values(name, ascending=False)["variant"].tolist() for name in ("published", "measured")]
     if orders[0] == orders[1]:
         return "The order is the published one. "
     return f"Published order: {' > '.join(orders[0])}. Measured order: {' > '.join(orders[1])}. "

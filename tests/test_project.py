@@ -31,6 +31,11 @@ def test_make_help_lists_the_targets():
     assert targets().keys() == {*names}
 
 
+@pytest.mark.parametrize(("scale", "option"), [([], ""), (["SCALE=small"], " --small"), (["SCALE=smal1"], " --smal1")])
+def test_a_misspelt_scale_never_starts_the_full_run(scale, option):
+    assert make("--dry-run", "published-c", *scale).splitlines()[-1].rstrip() == f"python -m published c{option}"
+
+
 def test_make_clean_keeps_and_sizes_what_took_time(tmp_path):
     for name in (".compiled/a", ".resume/m", ".studies/m", ".dvc/cache/files", "src/__pycache__"):
         (tmp_path / name).mkdir(parents=True)
