@@ -41,7 +41,7 @@ MEASURED = ("measured", "error", "difference", "images", "epochs", "seeds", "com
 ERRORS = 2  # standard errors from which a difference needs a reason
 NUMBERS = ("images", "epochs", "seeds", "accuracy", "log_loss", "standard_error")
 LEAST_IMAGES = 5_000  # fewer only show that a system trains
-PANELS_A_LINE = 4
+PANELS_A_LINE, PANEL_PIXELS, DPI = 4, (260, 180), 80
 
 
 @cache
@@ -236,7 +236,8 @@ def write_picture(path: Path) -> None:
     figures = pd.concat([load_figures(report) for report in REPORTS])
     columns = min(PANELS_A_LINE, len(groups))
     lines = -(-len(groups) // columns)
-    figure = Figure(figsize=(3.4 * columns, 2.3 * lines), layout="constrained", dpi=80)
+    size = (PANEL_PIXELS[0] * columns / DPI, PANEL_PIXELS[1] * lines / DPI)
+    figure = Figure(figsize=size, layout="constrained", dpi=DPI)
     panels = figure.subplots(lines, columns, squeeze=False, sharey=True).ravel()
     for panel in panels[len(groups) :]:
         panel.remove()

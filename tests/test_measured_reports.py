@@ -5,6 +5,7 @@ import json
 import pandas as pd
 import pytest
 import yaml
+from PIL import Image
 
 from benchmarks import results
 from pipeline.config.schema import load_params
@@ -125,6 +126,16 @@ def test_every_difference_of_more_than_two_standard_errors_has_its_reason():
             table = pages.compared_variants(report, ablation)
             far = (table["measured"] - table["published"]).abs() > pages.ERRORS * table["error"]
             assert reasons.get(f"{report}.{ablation}") or not far.any(), f"{report}.{ablation}: no sentence"
+
+
+def test_the_picture_has_a_panel_for_each_measured_system(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    row = {"setting": "1000 images, 3 epochs", "rows": "out of fold", "accuracy": 0.5}
+    names = ["a-cnn", "b-vgg16-mnist", "c-lenet", "d-cnn", "e-convnet"]
+    results.write(measure.CURVES, [row | {"member": name, "epochs": epoch} for name in names for epoch in (1, 2, 3)])
+    pages.write_picture(tmp_path / "picture.png")
+    width, height = Image.open(tmp_path / "picture.png").size
+    assert width == 4 * pages.PANEL_PIXELS[0] and height == 2 * pages.PANEL_PIXELS[1]
 
 
 def test_the_pages_show_the_rows():
