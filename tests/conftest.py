@@ -22,6 +22,7 @@ LONGEST = (  # with what they show in `make test` and in `make test-all`
     "test_end_to_end.py",
     "test_tutorial.py",
     "test_train.py",
+    "test_train_on_all.py",
     "test_students.py",
     "test_models.py",
     "test_generate.py",

@@ -1,4 +1,4 @@
-"""What the documents show is what Podium takes: every example of an entry loads and builds."""
+"""What the documents show is what Podium takes: each example of an entry builds, and links lead somewhere."""
 
 import re
 import textwrap
@@ -52,3 +52,20 @@ def test_an_example_loads_and_builds(block, tmp_path):
 
 def test_documents_have_examples():
     assert len(BLOCKS) > 5
+
+
+def headings(page):
+    """Return the anchors of a page's headings, as GitHub forms them."""
+    texts = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", text.lower()).strip().replace(" ", "-") for text in texts}
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"])
+def test_links_lead_to_files_and_headings(page):
+    targets = re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
+    for target in targets:
+        if not target.startswith(("http:", "https:")):
+            path, _, anchor = target.partition("#")
+            file = page.parent / path if path else page
+            assert file.exists(), target
+            assert not anchor or anchor in headings(file), target
