@@ -1,7 +1,9 @@
 """The search of options without Keras: budgets, workers, storages."""
 
+import io
 import json
 import re
+import sys
 
 import optuna
 import pytest
@@ -51,6 +53,16 @@ def test_the_defaults_are_the_first_trial_and_more_trials_go_on(searched, capsys
     assert best_of(again).value == max(trial.value for trial in again.trials)
     elsewhere = searched(fake_trials.score, tuned(trials=8), name="another")
     assert [trial.params for trial in elsewhere.trials] == [trial.params for trial in again.trials]  # seeded
+
+
+def test_a_bar_begins_with_the_trials_of_an_earlier_run(searched, monkeypatch):
+    searched(fake_trials.score, tuned(trials=2))
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", terminal)
+    searched(fake_trials.score, tuned(trials=3))
+    counts = re.findall(r"m  (\d)/3 trials", terminal.getvalue())
+    assert counts[0] == "2" and counts[-1] == "3" and "/s" not in terminal.getvalue()
 
 
 def test_trials_that_fail_are_recorded_and_the_study_goes_on(searched):

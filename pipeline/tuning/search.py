@@ -34,6 +34,7 @@ from pipeline.tuning.study import (
 )
 
 POLL_SECONDS = 1.0
+BAR = "{desc}  {n_fmt}/{total_fmt} trials |{bar}|"  # without tqdm's time left, which counts an earlier run's trials
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,14 @@ def run_search(search: Search, engine: Engine) -> None:
     """
     own = OwnTrials({}, {})
     last_beats: dict[int, tuple[int, float]] = {}
-    bar = tqdm(total=search.limits.trials or None, desc=search.title, unit="trial", leave=False, disable=None)
+    bar = tqdm(
+        total=search.limits.trials or None,
+        initial=len(ended_trials(search.study)),
+        desc=search.title,
+        bar_format=BAR,
+        leave=False,
+        disable=None,
+    )
     try:
         with _beats(search.study, own):
             while True:
