@@ -172,6 +172,18 @@ def test_a_member_that_costs_more_for_less_is_named(here):
     assert verdicts["shoes-fast"] == "no: shoes-slow is better for less"
 
 
+@pytest.mark.parametrize(("low", "doubt"), [(0.02, ""), (-0.01, ", not certain")])
+def test_a_gain_of_the_ensemble_is_certain_if_its_interval_is_above_zero(here, low, doubt):
+    params = write_run()
+    path = paths.ensemble("shoes") / "ensemble.json"
+    save_json(
+        path, load_json(path) | {"honest_score": 0.99, "gain_over_best_member": {"gain": 0.05, "low": low, "high": 0.1}}
+    )
+    best, second, _ = leaderboard.load(run_of(params)).entries
+    assert (best.name, second.name) == ("ensemble", "shoes-slow")
+    assert best.verdict.endswith(f"for 2 times the cost of shoes-slow{doubt}")
+
+
 def test_the_page_remarks_where_training_and_validation_part(here):
     first, second = curves.load(run_of(write_run())).members
     # 0.98 * progress - 0.3 * progress for progress 0.25, 0.5, 0.75, 1: the gap is 0.075 in the first epoch already

@@ -184,9 +184,18 @@ def _verdict(entry: Entry, ranked: list[Entry], sign: int) -> str:
     gain, times = sign * (entry.score - rival.score), entry.operations / rival.operations
     if gain <= 0:
         return f"no: {rival.name} is {'better' if gain < 0 else 'as good'} for {'less' if times > 1 else 'as much'}"
-    is_certain = rival.behind is not None and rival.behind["high"] < 0 and entry.behind is None
-    doubt = "" if is_certain else ", not certain"
-    return f"{signed(gain)} for {times:.1f} times the cost of {rival.name}{doubt}"
+    doubt = "" if _is_certain_gain(entry, rival) else ", not certain"
+    return f"{signed(gain)} for {times:.3g} times the cost of {rival.name}{doubt}"
+
+
+def _is_certain_gain(entry: Entry, rival: Entry) -> bool:
+    """Return whether an entry is better than a rival, by the paired interval of either to the best member.
+
+    If neither is the best member, no interval compares them.
+    """
+    if entry.behind is None:
+        return rival.behind is not None and rival.behind["high"] < 0
+    return rival.behind is None and entry.behind["low"] > 0
 
 
 def _draw_intervals(entries: list[Entry], metric: str, figure: Figure) -> None:
