@@ -1,18 +1,20 @@
 """Compare Podium's default member for photos with twenty lines of Python, on real photos.
 
     pip install -e ".[photos]"
-    python -m benchmarks.photos [--rounds 3] DATA WORK [SET ...]
+    python -m benchmarks.photos [--rounds 3] [--strong] DATA WORK [SET ...]
 
 DATA contains ants-bees.tar (from PyTorch's tutorial on transfer learning) and cifar-10-jpeg.tar.xz, with
 train/CLASS/*.jpg. For each set, `pipeline.new` writes the entry, whose strong member is left out, and
 `python -m pipeline repro` goes from the raw files to the score. The seconds are those of all its stages, and of
 `benchmarks/twenty_lines.py` as a process of its own: the median over the rounds, in which both take turns.
-A round takes ten minutes on two cores.
+A round takes ten minutes on two cores. `--strong` also trains the strong member alone, for as few epochs as two cores
+can: half an hour for ants and bees.
 """
 
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +22,7 @@ import tarfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +50,8 @@ class Pictures:
     reference_pixels: int  # side of the images in the twenty lines
 
 
+Run = Callable[[Path, Pictures], tuple[float, float]]
+
 SETS = {
     "ants and bees": Pictures("ants-bees.tar", "val", (0, 0), 0, 224),
     "ants and bees, 64x64": Pictures("ants-bees.tar", "val", (0, 0), SMALL_PIXELS, 192),
@@ -61,12 +66,15 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("sets", nargs="*", default=list(SETS), metavar="SET")
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--strong", action="store_true")
     options = parser.parse_args()
+    members = MEMBERS | (STRONG if options.strong else {})
     measured = [
-        row
+        row | {"member": member}
         for number in range(options.rounds)
         for name in options.sets
-        for row in _measure_round(options.data, options.work / f"{name.replace(' ', '-')}-{number}", name)
+        for member, run in members.items()
+        for row in _measure(options.data, options.work / _file_name(name, member, number), name, run)
     ]
     groups = pd.DataFrame(measured).groupby(["setting", "member", "rows"], sort=False)
     rows = groups.agg({"accuracy": "mean", "standard_error": "mean", "seconds": "median"}).reset_index()
@@ -74,20 +82,22 @@ def main() -> None:
     results.write("photos", [{"task": TASK, **row} for row in rows.to_dict("records")])
 
 
-def _measure_round(data: Path, folder: Path, name: str) -> Iterator[dict]:
-    """Write a set's photos into an empty folder and return the accuracies and seconds of each member."""
+def _file_name(*parts: object) -> str:
+    return re.sub(r"\W+", "-", " ".join(map(str, parts)))
+
+
+def _measure(data: Path, folder: Path, name: str, run: Run) -> Iterator[dict]:
+    """Write a set's photos into an empty folder, and return a member's accuracies there with its seconds."""
     shutil.rmtree(folder, ignore_errors=True)
     copy_code(folder)
     _write_raw(data, folder / paths.raw(TASK), folder / "classes", SETS[name])
-    for member, run in MEMBERS.items():
-        started = time.monotonic()
-        accuracies = run(folder, SETS[name])
-        seconds = time.monotonic() - started
-        for rows, part, accuracy in zip(("out of fold", "held out"), ("train", "test"), accuracies, strict=True):
-            count = len(list((folder / "classes" / part).glob("*/*")))
-            error = (accuracy * (1 - accuracy) / count) ** 0.5
-            keys = {"setting": name, "member": member, "rows": rows}
-            yield {**keys, "accuracy": accuracy, "standard_error": error, "seconds": seconds}
+    started = time.monotonic()
+    accuracies = run(folder, SETS[name])
+    seconds = time.monotonic() - started
+    for rows, part, accuracy in zip(("out of fold", "held out"), ("train", "test"), accuracies, strict=True):
+        count = len(list((folder / "classes" / part).glob("*/*")))
+        error = (accuracy * (1 - accuracy) / count) ** 0.5
+        yield {"setting": name, "rows": rows, "accuracy": accuracy, "standard_error": error, "seconds": seconds}
 
 
 def _write_raw(data: Path, raw: Path, classes: Path, pictures: Pictures) -> None:
@@ -126,12 +136,12 @@ def _unpack(archive: Path, folder: str, target: Path, most: int, side_pixels: in
                 path.write_bytes(content.read())
 
 
-def _podium(folder: Path, _: Pictures) -> tuple[float, float]:
-    """Return the accuracy out of fold and on the held-out photos, from raw files to the score."""
+def _podium(folder: Path, _: Pictures, kind: str = "quick", training: dict | None = None) -> tuple[float, float]:
+    """Return the accuracy out of fold and on the held-out photos, from raw files to the score of one member."""
     _run(folder, "pipeline.new", TASK, str(paths.raw(TASK)))
-    params = folder / paths.PARAMS
+    params, name = folder / paths.PARAMS, f"{TASK}-{kind}"
     tree = yaml.safe_load(params.read_text())
-    tree["members"] = {name: member for name, member in tree["members"].items() if not name.endswith("-strong")}
+    tree["members"] = {name: tree["members"][name] | ({"training": training} if training else {})}
     params.write_text(yaml.safe_dump(tree, sort_keys=False))
     _run(folder, "pipeline", "repro")
     ensemble = json.loads((folder / paths.decision(TASK)).read_text())
@@ -151,9 +161,9 @@ def _run(folder: Path, module: str, *arguments: str) -> str:
     return subprocess.run(command, cwd=folder, env=variables, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
-MEMBERS: dict[str, Callable[[Path, Pictures], tuple[float, float]]] = {
-    "twenty lines": _twenty_lines,
-    "Podium's default": _podium,
+MEMBERS: dict[str, Run] = {"twenty lines": _twenty_lines, "Podium's default": _podium}
+STRONG: dict[str, Run] = {
+    "Podium's strong member, 4 epochs": partial(_podium, kind="strong", training={"epochs": 4, "frozen_epochs": 1})
 }
 
 

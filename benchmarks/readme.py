@@ -113,7 +113,7 @@ def _heading(column: str, value: str) -> str:
 
 def _cell(column: str, row: dict[str, str]) -> str:
     """Return a value as people read it: percent, minutes, thousands with commas."""
-    text = row[column]
+    text = row.get(column, "")  # a CSV from before lacks a new column
     if not text:
         return ""
     if column == "accuracy":
