@@ -38,7 +38,7 @@ def test_an_environment_that_lacks_packages_is_refused_and_left_alone(tmp_path):
     program(tmp_path / "mine/bin/python", f'exec {sys.executable} -S "$@"')
     result = make(tmp_path / "mine")
     assert result.returncode != 0 and result.stdout == ""
-    assert f"make: error: {tmp_path}/mine lacks dvc, filelock, " in result.stderr
+    assert result.stderr.startswith(f"make: error: {tmp_path}/mine lacks ") and " dvc, filelock, " in result.stderr
     assert [path.name for path in (tmp_path / "mine").rglob("*")] == ["bin", "python"]
 
 
