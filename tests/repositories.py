@@ -24,9 +24,9 @@ def run(root: Path, *command: str, check: bool = True) -> str:
     Raises:
         AssertionError: the command failed, and `check` is true.
     """
-    done = subprocess.run(command, cwd=root, env=repository_environment(), capture_output=True, text=True, check=False)
-    assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout if check else done.stdout + done.stderr
+    process = subprocess.run(command, cwd=root, env=repository_environment(), capture_output=True, text=True)
+    assert not check or process.returncode == 0, process.stdout[-3000:] + process.stderr[-3000:]
+    return process.stdout if check else process.stdout + process.stderr
 
 
 def commit(root: Path, message: str) -> None:

@@ -126,19 +126,20 @@ def test_a_crop_cuts_up_to_its_share_off_each_side_and_shows_nothing_else(shape)
     [(3, [2, 3, 3, 3, 2], [2, 3, 3, 3, 3, 3, 2]), (4, [3, 4, 4, 3, 2], [3, 4, 4, 4, 4, 3, 2])],
 )
 def test_the_centre_of_a_cut_out_square_is_anywhere(side, rows, columns):
-    gone = (cutout(np.ones((20_000, 5, 7, 1), np.uint8), side, rng()) == 0).mean(axis=0)[..., 0]
-    np.testing.assert_allclose(gone, np.outer(rows, columns) / 35, atol=0.02)
+    cut_share = (cutout(np.ones((20_000, 5, 7, 1), np.uint8), side, rng()) == 0).mean(axis=0)[..., 0]
+    np.testing.assert_allclose(cut_share, np.outer(rows, columns) / 35, atol=0.02)
 
 
 def test_erased_rectangles_have_the_papers_sizes_and_are_anywhere():
-    lost = erase(np.zeros((4000, 30, 40, 1), np.uint8), 1.0, rng())[..., 0] > 0  # but for a 256th that is 0 by chance
-    tall, wide = lost.any(axis=2).sum(axis=1), lost.any(axis=1).sum(axis=1)
+    # but for a 256th of the pixels, which are 0 by chance
+    is_erased = erase(np.zeros((4000, 30, 40, 1), np.uint8), 1.0, rng())[..., 0] > 0
+    tall, wide = is_erased.any(axis=2).sum(axis=1), is_erased.any(axis=1).sum(axis=1)
     shares = tall * wide / (30 * 40)
     assert 0.015 < shares.min() < 0.03 and 0.3 < shares.max() < 0.35 and abs(shares.mean() - 0.175) < 0.01
     assert abs(np.log(tall / wide).mean()) < 0.05 and abs(np.log(tall / wide)).max() < np.log(3.3) + 0.3
-    edges = [lost.any(axis=axis)[:, edge].mean() for axis in (1, 2) for edge in (0, -1)]
+    edges = [is_erased.any(axis=axis)[:, edge].mean() for axis in (1, 2) for edge in (0, -1)]
     assert abs(edges[0] - edges[1]) < 0.015 and abs(edges[2] - edges[3]) < 0.015
-    chance = lost.mean(axis=0)
+    chance = is_erased.mean(axis=0)
     for mirrored in (chance[::-1], chance[:, ::-1]):
         np.testing.assert_allclose(chance, mirrored, atol=0.04)
 

@@ -23,5 +23,5 @@ network.fit(np.zeros((8, 3)), np.zeros((8, 2)), verbose=0)
 def test_a_training_step_writes_nothing_to_the_terminal(backend):
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("TF_", "CUDA_", "JAX_"))}
     environment |= {"KERAS_BACKEND": backend}
-    done = subprocess.run([sys.executable, "-c", STEP], cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    process = subprocess.run([sys.executable, "-c", STEP], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert (process.returncode, process.stdout, process.stderr) == (0, "", "")

@@ -238,5 +238,5 @@ def test_reading_a_configuration_imports_no_keras():
     code += (
         "load_params(Path('params.yaml')); print([m for m in ('keras', 'tensorflow', 'optuna') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    process = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "[]"

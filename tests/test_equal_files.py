@@ -42,8 +42,8 @@ def outputs() -> dict[str, bytes]:
 def run_all_stages(seed: str) -> dict[str, bytes]:
     """Run all stages in a process in which `seed` decides the order of sets, and return the outputs."""
     variables = environment() | {"PYTHONHASHSEED": seed}
-    done = subprocess.run([sys.executable, "stages.py"], env=variables, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run([sys.executable, "stages.py"], env=variables, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
     return outputs()
 
 

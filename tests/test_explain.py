@@ -79,9 +79,9 @@ def test_the_gain_changes_no_output_and_shares_the_weights():
 def test_jax_finds_the_same_corner():
     code = "from tests.test_explain import heat_of; print(heat_of('flatten', 1).round(3).tolist())"
     environment = {**os.environ, "KERAS_BACKEND": "jax"}
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert np.allclose(eval(done.stdout.splitlines()[-1]), heat_of("flatten", 1), atol=2e-3)
+    process = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    assert np.allclose(eval(process.stdout.splitlines()[-1]), heat_of("flatten", 1), atol=2e-3)
 
 
 @pytest.mark.slow

@@ -184,10 +184,10 @@ def keras_after_generating(folder):
         "print([m for m in ('keras', 'tensorflow') if m in sys.modules])"
     )
     environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, check=True
     )
-    return done.stdout.strip()
+    return process.stdout.strip()
 
 
 @pytest.mark.slow

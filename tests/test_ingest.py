@@ -160,12 +160,12 @@ def test_colour_rows_may_lie_plane_by_plane():
     images = np.stack([colours + shift for shift in range(6)]).astype(np.uint8)
     planes = np.moveaxis(images, 3, 1)
     np.save("raw/test.npy", images[:3])
-    for name, rows, told in (("pixels", images, ""), ("planes", planes, "; colours read plane by plane")):
+    for name, rows, note in (("pixels", images, ""), ("planes", planes, "; colours read plane by plane")):
         pixel_csv(f"{name}.csv", rows, Label=LABELS)
         np.savez(f"raw/{name}.npz", x=rows.reshape(6, -1), y=LABELS)
         for suffix in ("csv", "npz"):
             line = ingest(params(f"{name}.{suffix}", "test.npy"), "t")
-            assert line.endswith("3 classes, submission: label" + told)
+            assert line.endswith("3 classes, submission: label" + note)
             np.testing.assert_array_equal(arrays()["train_images"], images)
     ingest(params("planes.npz", pickled("test.pkl", planes[:3].reshape(3, -1)), layout="planes"), "t")
     np.testing.assert_array_equal(arrays()["test_images"], images[:3])

@@ -121,14 +121,14 @@ def test_a_line_that_cannot_be_written_leaves_the_ledger_as_it_was(monkeypatch):
 
 
 def test_an_upload_is_known_by_its_name_and_news_alone_is_written():
-    held = [
+    listing = [
         ListedSubmission("7", "t-2.csv", "complete", "0.5", ""),
         ListedSubmission("8", "t-1.csv", "pending", "", ""),
     ]
     first = append(entry(1))
-    known = update(first, held)
-    assert known == dataclasses.replace(first, ref="8", status="pending")
-    assert update(known, held) == known == update(known, []) and len(paths.LEDGER.read_text().splitlines()) == 3
+    newer = update(first, listing)
+    assert newer == dataclasses.replace(first, ref="8", status="pending")
+    assert update(newer, listing) == newer == update(newer, []) and len(paths.LEDGER.read_text().splitlines()) == 3
 
 
 def test_agreement_takes_three_uploads_that_differ():

@@ -156,10 +156,10 @@ def test_what_is_not_done_there_is_left_to_the_host(images, monkeypatch):
 def train_on_jax(folder, way):
     """Return the results of `tests.folds_on_jax` in an empty folder."""
     command = [sys.executable, "-m", "tests.folds_on_jax", way]
-    done = subprocess.run(command, cwd=folder, env=jax_environment(), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run(command, cwd=folder, env=jax_environment(), capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
     assert list((folder / ".compiled").iterdir()), "nothing was kept for the next fold"
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(process.stdout.splitlines()[-1])
 
 
 @pytest.mark.parametrize(

@@ -131,9 +131,9 @@ def test_the_stage_refuses_a_members_bad_row_and_writes_nothing(tmp_path, monkey
     before = (paths.ensemble("blobs") / "ensemble.json").read_bytes()
     oof[4] = [np.nan, 0, 0]
     save_predictions(paths.predictions("blobs", "m") / "oof.npz", Predictions(train_ids, oof, [0, 1, 2], folds))
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "pipeline.ensemble", "blobs"], capture_output=True, text=True, env=environment()
     )
     sentence = f"m/oof.npz: id {train_ids[4]} has probability nan of class 0, expected a number within 0..1"
-    assert done.returncode == 1 and sentence in done.stderr and len(done.stderr.splitlines()) == 1
+    assert process.returncode == 1 and sentence in process.stderr and len(process.stderr.splitlines()) == 1
     assert (paths.ensemble("blobs") / "ensemble.json").read_bytes() == before

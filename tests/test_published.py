@@ -248,8 +248,8 @@ def test_what_runs_in_the_folder_of_a_report_never_stops_the_project(tmp_path):
     (tmp_path / ".published" / "a").mkdir(parents=True)
     (tmp_path / ".published" / "a" / "dvc.yaml").write_text("stages: [broken")
     for command in (["init", "--no-scm", "--quiet"], ["repro", "--dry"]):
-        done = subprocess.run([sys.executable, "-m", "dvc", *command], cwd=tmp_path, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+        process = subprocess.run([sys.executable, "-m", "dvc", *command], cwd=tmp_path, capture_output=True, text=True)
+        assert process.returncode == 0, process.stderr
     assert "/.published/" in (ROOT / ".gitignore").read_text().splitlines()
 
 

@@ -46,8 +46,8 @@ def command(*arguments):
 
 
 def repro(root, *arguments):
-    done = subprocess.run(command(*arguments), cwd=root, env=environment(), capture_output=True, text=True)
-    return done.returncode, done.stderr, done.stdout
+    process = subprocess.run(command(*arguments), cwd=root, env=environment(), capture_output=True, text=True)
+    return process.returncode, process.stderr, process.stdout
 
 
 @pytest.mark.parametrize(

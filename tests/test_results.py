@@ -156,5 +156,5 @@ def test_questions_name_columns_and_rows_that_are_there():
 @pytest.mark.slow
 def test_every_benchmark_imports():
     names = [f"benchmarks.{path.stem}" for path in sorted((ROOT / "benchmarks").glob("*.py"))]
-    done = subprocess.run([sys.executable, "-c", IMPORTS, *names], cwd=ROOT, capture_output=True, text=True)
-    assert not done.returncode, done.stderr
+    process = subprocess.run([sys.executable, "-c", IMPORTS, *names], cwd=ROOT, capture_output=True, text=True)
+    assert not process.returncode, process.stderr

@@ -32,8 +32,8 @@ def project(tmp_path, monkeypatch):
 
 
 def dvc(*arguments):
-    done = subprocess.run(["dvc", *arguments], capture_output=True, text=True, env=environment())
-    return done.returncode, done.stdout + done.stderr
+    process = subprocess.run(["dvc", *arguments], capture_output=True, text=True, env=environment())
+    return process.returncode, process.stdout + process.stderr
 
 
 def test_entries_have_their_defaults_and_an_edit_changes_its_own_file(tmp_path, monkeypatch):
@@ -88,8 +88,8 @@ def test_a_bad_name_that_leads_to_an_entry_of_before_builds_no_command(project):
 @pytest.mark.parametrize("name", [*HOSTILE[:3], *(pytest.param(n, marks=pytest.mark.slow) for n in HOSTILE[3:])])
 def test_a_stage_refuses_bad_names_in_one_sentence(project, name):
     write_params(project, {"t": task("raw"), name: task("raw")}, {"m": member("t")})
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "pipeline.ingest", "t"], capture_output=True, text=True, env=environment()
     )
-    assert done.returncode == 1 and done.stderr.count("\n") == 1
-    assert "expected a name that starts with a letter or a digit" in done.stderr
+    assert process.returncode == 1 and process.stderr.count("\n") == 1
+    assert "expected a name that starts with a letter or a digit" in process.stderr

@@ -21,5 +21,5 @@ SAMPLE = (
 def test_the_settings_of_training_have_the_same_meaning_on_jax(tests, tmp_path):
     names = [str(ROOT / "tests" / name) for name in tests]
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-n", "0", *names]
-    done = subprocess.run(command, cwd=tmp_path, env=jax_environment(), capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
+    process = subprocess.run(command, cwd=tmp_path, env=jax_environment(), capture_output=True, text=True)
+    assert process.returncode == 0, process.stdout

@@ -59,8 +59,8 @@ for name in sys.argv[1:]:
 
 
 def complaints(code, names):
-    done = subprocess.run([sys.executable, "-c", code, *names], cwd=ROOT, capture_output=True, text=True)
-    return done.stdout + done.stderr
+    process = subprocess.run([sys.executable, "-c", code, *names], cwd=ROOT, capture_output=True, text=True)
+    return process.stdout + process.stderr
 
 
 def modules(package):
@@ -150,8 +150,10 @@ def test_what_a_stage_loads_is_among_what_it_can_load(stage):
     code = (
         f"import sys, pipeline.{stage}; print(*(getattr(m, '__file__', None) for m in sys.modules.values()), sep='\\n')"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    files = {Path(line) for line in done.stdout.splitlines() if line.startswith(f"{ROOT}/") and "/.venv/" not in line}
+    process = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    files = {
+        Path(line) for line in process.stdout.splitlines() if line.startswith(f"{ROOT}/") and "/.venv/" not in line
+    }
     code_files = {path for path in files if len(ast.parse(path.read_text()).body) > 1}
     assert code_files and code_files <= loaded_by(ROOT / "pipeline" / f"{stage}.py")
 
@@ -176,9 +178,9 @@ def test_an_architecture_is_a_file(tmp_path):
     shutil.copy(tmp_path / "models/fast.py", tmp_path / "models/faster.py")
     code = "import models; from models.registry.signatures import options_of\n"
     code += "print(*options_of('faster'), *models.ARCHITECTURES)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout.split()[:2] == ["width", "activation"] and "faster" in done.stdout.split()
-    assert "gan" not in done.stdout.split()
+    process = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert process.stdout.split()[:2] == ["width", "activation"] and "faster" in process.stdout.split()
+    assert "gan" not in process.stdout.split()
 
 
 def test_files_hold_one_idea():

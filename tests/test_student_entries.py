@@ -88,7 +88,7 @@ def test_a_student_waits_for_its_teacher_and_is_waited_for(tmp_path):
     (tmp_path / ".dvc/config").write_text("[core]\nno_scm = true\n")
     write_params(tmp_path, {"blobs": task("raw")}, {"m": member("blobs")}, students={"s": student()})
     command = ["dvc", "dag", "--dot"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True)
-    edges = set(re.findall(r'"(\S+)" -> "(\S+)"', done.stdout))
+    process = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True)
+    edges = set(re.findall(r'"(\S+)" -> "(\S+)"', process.stdout))
     way = ["predict@m", "tune-student@s", "train-student@s", "predict-student@s", "ensemble@blobs"]
     assert set(itertools.pairwise(way)) <= edges

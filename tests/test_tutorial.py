@@ -21,9 +21,9 @@ def block(kind, number=0):
 
 
 def run(folder, *command):
-    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    return done.stdout
+    process = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stdout[-2000:] + process.stderr[-2000:]
+    return process.stdout
 
 
 @pytest.mark.nightly

@@ -139,18 +139,20 @@ def test_more_submissions_than_the_client_lists_by_itself_are_listed(kaggle):
     assert names == [f"{number}.csv" for number in range(50)][::-1]
 
 
-@pytest.mark.parametrize("said", ["", "Welcome to Kaggle", "[{"])
-def test_words_that_are_no_table_are_not_taken_for_an_empty_listing(monkeypatch, said):
-    monkeypatch.setattr(client, "_run", lambda *_: said)
+@pytest.mark.parametrize("output", ["", "Welcome to Kaggle", "[{"])
+def test_words_that_are_no_table_are_not_taken_for_an_empty_listing(monkeypatch, output):
+    monkeypatch.setattr(client, "_run", lambda *_: output)
     with pytest.raises(KaggleError, match="expected JSON"):
         client.listing(COMPETITION)
 
 
 def test_the_plain_client_takes_the_same_file(kaggle):
     command = ["competitions", "submit", "-c", COMPETITION, "-f", "submissions/shoes.csv", "-m", "first"]
-    done = subprocess.run([client._binary(), *command], capture_output=True, text=True, check=True)
-    assert "Successfully submitted" in done.stdout
-    assert [(held.name, held.data) for held in kaggle.submissions] == [("shoes.csv", SUBMISSION.encode())]
+    process = subprocess.run([client._binary(), *command], capture_output=True, text=True, check=True)
+    assert "Successfully submitted" in process.stdout
+    assert [(submission.name, submission.data) for submission in kaggle.submissions] == [
+        ("shoes.csv", SUBMISSION.encode())
+    ]
 
 
 @pytest.mark.parametrize(

@@ -42,9 +42,9 @@ for command in commands:
 
 def ask(option):
     command = [sys.executable, "-c", ASK, option, *COMMANDS]
-    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
-    assert not done.stderr
-    return done.stdout
+    process = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
+    assert not process.stderr
+    return process.stdout
 
 
 def test_help_of_every_command_has_usage_and_example_and_needs_no_keras():
@@ -62,17 +62,17 @@ def test_every_command_has_the_version():
 
 
 def test_the_package_lists_its_stages_in_order():
-    done = subprocess.run([sys.executable, "-m", "pipeline"], cwd=ROOT, capture_output=True, text=True, check=True)
-    places = [done.stdout.index(f"python -m pipeline.{name}") for name in ("ingest", "split", "train", "ensemble")]
+    process = subprocess.run([sys.executable, "-m", "pipeline"], cwd=ROOT, capture_output=True, text=True, check=True)
+    places = [process.stdout.index(f"python -m pipeline.{name}") for name in ("ingest", "split", "train", "ensemble")]
     assert places == sorted(places)
-    assert all(f"python -m pipeline.{name}" in done.stdout for name in PIPELINE)
-    assert all(f"python -m {typed}" in done.stdout for typed in IN_ROOMS.values())
+    assert all(f"python -m pipeline.{name}" in process.stdout for name in PIPELINE)
+    assert all(f"python -m {typed}" in process.stdout for typed in IN_ROOMS.values())
 
 
 def test_a_command_in_a_room_runs_by_its_name():
     command = [sys.executable, "-m", "pipeline", "adversarial", "--help"]
-    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("usage: python -m pipeline adversarial TASK\n")
+    process = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=True)
+    assert process.stdout.startswith("usage: python -m pipeline adversarial TASK\n")
 
 
 def run_here(monkeypatch, command, *arguments):
