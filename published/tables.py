@@ -11,6 +11,7 @@ from pipeline.config.schema import load_params
 from pipeline.reporting.ablations import text_table
 from pipeline.reporting.tables import markdown
 from pipeline.storage.paths import REPLICA_SOURCE
+from published.galleries import write_galleries
 from published.plan import is_of_images, load_figures
 
 SMALL_NOTE = (
@@ -27,17 +28,20 @@ STYLE = (
 def write_tables(report: str, folder: Path, is_small: bool) -> str:
     """Write `published.md` and `published.html` into the folder of a report that has run, and return a sentence.
 
-    They show the published figures beside the measured ones, and each ablation's table and figure.
+    They show the published figures beside the measured ones, each ablation's table and figure, and test images that
+    each system gets right and wrong.
     """
     others = members_with_other_images(folder)
     table = beside(load_figures(report), folder, others)
     title = f"Report {report.upper()}, published and measured" + (" (small)" if is_small else "")
     notes = [SMALL_NOTE if is_small else FULL_NOTE, *([OTHER_IMAGES.format(", ".join(others))] if others else [])]
     parts = [("", table, ""), *_ablation_parts(folder)]
+    galleries = write_galleries(folder)
     blocks = [
         f"{f'## {name}' if name else ''}\n\n{markdown(texts)}\n{image and f'![{name}]({image})'}"
         for name, texts, image in parts
     ]
+    blocks += [f"## Images: {name}\n\n![{name}]({image})" for name, image in galleries]
     (folder / "published.md").write_text("\n\n".join([f"# {title}", *notes, *blocks]) + "\n", encoding="utf-8")
     page = f"<!doctype html><meta charset=utf-8><title>{title}</title><style>{STYLE}</style><h1>{title}</h1>"
     page += "".join(f"<p>{escape(note.replace('**', ''))}</p>" for note in notes)
@@ -45,6 +49,8 @@ def write_tables(report: str, folder: Path, is_small: bool) -> str:
     for name, texts, image in parts:
         page += f"{name and f'<h2>{name}</h2>'}{texts.to_html(index=False, border=0)}"
         page += f"<img src={image} alt={name}>" if image else ""
+    page += "<h2>Test images, right and wrong</h2>" if galleries else ""
+    page += "".join(f"<h3>{name}</h3><img src={image} alt={name}>" for name, image in galleries)
     (folder / "published.html").write_text(page + "\n", encoding="utf-8")
     measured = (table["measured"] != "").sum()
     return f"{folder / 'published.md'}: {measured} of {len(table)} published figures measured" + " (small)" * is_small
