@@ -57,6 +57,7 @@ def make_tiny(params):
     for entry in params["members"].values():
         entry["options"] = TINY[entry["architecture"]]
         entry["training"] |= {"epochs": 1, "batch_size": 32, "optimiser": "adam"}
+        entry.pop("tune", None)
 
 
 def behind(task):
@@ -93,6 +94,21 @@ def test_one_command_makes_both_submissions(repository):
     assert (comparison[["layers", "parameters", "MFLOPs per image", "training loss", "F1"]] > 0).all(axis=None)
     on_test = score["members"]["price_sum-fast"]["score"]
     assert comparison.loc["price_sum-fast", "test score"] == pytest.approx(on_test)
+
+
+@pytest.mark.nightly
+def test_the_stages_that_train_run_on_jax_too(repository, monkeypatch):
+    def change(params):
+        params["tasks"]["fashion"]["generate"] = {"epochs": 1, "latent_units": 4, "filters": 4, "images_per_class": 2}
+        params["members"]["fashion-fast"] |= {"tune": {"trials": 2}, "generated_share": 0.1}
+
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    edit(repository, change)
+    output = run(repository, "dvc", "repro", "submission@fashion")
+    stages = {"generate@fashion", "tune@fashion-fast", "train@fashion-fast", "predict@fashion-fast"}
+    assert stages <= ran(output)
+    assert "fashion-fast  computes on the CPU" in output and "with JAX" in output
+    assert "trials: 2 complete" in output
 
 
 def test_again_nothing_runs(repository):
