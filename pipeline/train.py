@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.running.backend import print_device  # before the modules that import Keras directly
-from pipeline.running.jobs import run_jobs, turns
+from pipeline.running.jobs import one_at_a_time, run_jobs, turns
 from pipeline.running.progress import ALONE
 from pipeline.running.stage import Params, member_of, run
 from pipeline.running.trackers import check_installed
@@ -44,6 +44,8 @@ def train(params: Params, key: str) -> str:
     if member.training.batch_size is None and member.architecture != "features":
         _print_batch_size(key, len(jobs[0].training_rows))
     print_device(key)
+    if member.devices == "all":
+        one_at_a_time()
     run_jobs(train_fold, _with_turns(jobs, key, int(member.training.train_on_all)))
     if member.training.train_on_all:
         jobs.append(replace(job_on_all_rows(member, key, folder, jobs), trackers=tuple(trackers)))

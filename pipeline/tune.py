@@ -11,7 +11,7 @@ from filelock import FileLock
 
 from pipeline.config.options import with_values
 from pipeline.config.schema import Member, Params
-from pipeline.running.jobs import JOBS, Engine, engine, parallel_jobs, warn_of_old_name
+from pipeline.running.jobs import JOBS, Engine, engine, one_at_a_time, parallel_jobs, warn_of_old_name
 from pipeline.running.stage import member_of, run
 from pipeline.storage import paths
 from pipeline.storage.checkpoint import digest, training_files
@@ -77,6 +77,8 @@ def _run_search(member: Member, key: str) -> "optuna.Study":
         study = open_study(storage, name, limits.pruner, member.training.epochs, metric.higher_is_better)
     if limits.jobs > 1 and JOBS not in os.environ:
         warn_of_old_name(f"members.{key}.tune.jobs", limits.jobs)
+    if member.devices == "all":
+        one_at_a_time()
     if not is_spent(study, limits, parallel_jobs()) or not best_of(study):
         with engine(limits.trials or sys.maxsize) as trials_engine:
             space = _space(trials_engine, member, key)

@@ -1,14 +1,20 @@
 """GPUs by a fake `nvidia-smi`: which backend is selected, what a stage prints, shares of memory."""
 
 import importlib.metadata
+import json
 import subprocess
 import sys
 
 import pytest
 
+from pipeline.config.schema import Member
 from pipeline.running import devices
+from pipeline.storage.files import BadInput
+from pipeline.storage.paths import PARAMS
+from pipeline.training.data_parallel import parallel
 from pipeline.training.device_memory import full_memory, with_fitting_batch
 from tests.needs import write_nvidia_smi
+from tests.projects import environment, member
 
 H200 = "GPU 0: NVIDIA H200 (UUID: GPU-5a)"
 A100S = "GPU 0: NVIDIA A100 (UUID: GPU-1)\n  MIG 1g.5gb Device 0: (UUID: MIG-1)\nGPU 1: NVIDIA A100 (UUID: GPU-2)"
@@ -152,3 +158,40 @@ def test_the_sentence_names_a_batch_size_that_fits():
     sentence = "members.m.training.batch_size: 96 images do not fit into the memory of the device, 24 do"
     assert str(full_memory("members.m.training.batch_size", 96, Device(30, FULL).train_step)) == sentence
     assert "not even one image fits" in str(full_memory("batch_size", 96, Device(0, FULL).train_step))
+
+
+@pytest.mark.parametrize(
+    "way", [pytest.param("by_keras", marks=pytest.mark.slow), pytest.param("on_device", marks=pytest.mark.nightly)]
+)
+def test_two_devices_train_as_one_does(tmp_path, way):
+    inherited = {name: value for name, value in environment().items() if not name.startswith("JAX_")}
+    variables = inherited | {"KERAS_BACKEND": "jax", "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    command = [sys.executable, "-m", "tests.parallel_fold", way]
+    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout.splitlines()[-1])
+    assert (results["devices of the weights"], results["scope after"]) == ([1, 2], False)
+    assert results["learnt"] > 0.01
+    assert results["history"] < 1e-5
+    assert results["weights"] < 1e-3  # Adam turns the rounding of small gradients into whole steps
+    assert results["odd"].endswith("members.odd.training.batch_size: 15, expected a multiple of the 2 devices")
+
+
+@pytest.mark.parametrize(
+    ("backend", "found", "sentence"),
+    [
+        (
+            "tensorflow",
+            ["cpu:0"],
+            "'all' works with jax alone, not with tensorflow; set KERAS_BACKEND=jax",
+        ),
+        ("jax", ["gpu:0"], "'all' needs several devices, but JAX finds only gpu:0"),
+    ],
+)
+def test_all_devices_need_jax_and_several(monkeypatch, backend, found, sentence):
+    monkeypatch.setattr("keras.backend.backend", lambda: backend)
+    monkeypatch.setattr("keras.distribution.list_devices", lambda: found)
+    entry = Member.model_validate(member("blobs", devices="all"))
+    with pytest.raises(BadInput) as refusal:
+        parallel(entry, "m", 16)
+    assert str(refusal.value).startswith(f"{PARAMS}: members.m.devices: {sentence}")

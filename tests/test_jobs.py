@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from pipeline.running.clock import clock
-from pipeline.running.jobs import engine, environments, parallel_jobs, run_jobs, uses_dask
+from pipeline.running.jobs import engine, environments, one_at_a_time, parallel_jobs, run_jobs, uses_dask
 from pipeline.storage.files import BadInput
 from tests import fake_jobs
 
@@ -53,6 +53,13 @@ def test_processes_get_the_gpus_in_turn_or_share_the_threads(monkeypatch, gpus, 
     assert environments(parallel_jobs()) == expected
     assert uses_dask(2)
     assert not uses_dask(1), "one job needs no other process"
+
+
+def test_jobs_that_take_all_gpus_run_here_one_after_the_other(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
+    monkeypatch.setenv("JOBS", "2")
+    one_at_a_time()
+    assert not uses_dask(3)
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "two"])

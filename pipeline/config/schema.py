@@ -171,6 +171,9 @@ class Member(Block):
     resize_pixels: Size | None = Field(None, description="[height, width] of the network's input, bilinear")
     columns: bool = Field(True, description="join the task's prepare.columns; false: images alone")
     augment: Augment = Augment()
+    devices: Literal["one", "all"] = Field(
+        "one", description="all: split each batch among all devices, see docs/devices.md"
+    )
     generated_share: ShareBelowOne = Field(0.0, description="share of generated images in an epoch")
     generated_adds: bool = Field(
         False, description="generated images enlarge an epoch with all real images; false: they replace some"

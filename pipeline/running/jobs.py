@@ -177,6 +177,11 @@ def parallel_jobs() -> int:
     return max(1, len(visible_gpus()))
 
 
+def one_at_a_time() -> None:
+    """Let jobs run one after the other in this process, because each of them takes all GPUs."""
+    os.environ[JOBS] = "1"
+
+
 def warn_of_old_name(name: str, jobs: int) -> None:
     """Print how to write an old setting today, and write it so for this process and its jobs."""
     print(f"warning: {name} is now the environment variable {JOBS}; set {JOBS}={jobs}", file=sys.stderr, flush=True)

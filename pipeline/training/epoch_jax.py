@@ -108,8 +108,20 @@ def _program(trainer: keras.Model, augment: Augment) -> Callable:
             changed = augment_images(images[rows], augment, keys[0], mirrored[rows])
             mixed, mixed_targets = mix_images(changed, targets[rows], augment, keys[1])
             inputs = mixed if columns is None else (mixed, columns[rows])
-            return list(trainer.train_step(tuple(state), (inputs, mixed_targets))[1])
+            return list(trainer.train_step(tuple(state), _split((inputs, mixed_targets)))[1])
 
         return lax.fori_loop(start, stop, step, state)
 
     return jax.jit(run, donate_argnums=0)
+
+
+def _split(batch: tuple) -> tuple:
+    """Return the batch with a part on each device, if the member trains on several (`devices: all`)."""
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        return batch
+
+    def split(array: jax.Array) -> jax.Array:
+        return lax.with_sharding_constraint(array, distribution.get_data_layout(array.shape).backend_layout)
+
+    return jax.tree.map(split, batch)

@@ -34,6 +34,7 @@ from pipeline.training.callbacks import (
     SwapEMAWeights,
     Validation,
 )
+from pipeline.training.data_parallel import parallel
 from pipeline.training.device_memory import full_memory
 from pipeline.training.epoch import fit
 from pipeline.training.fold_data import FoldData, fold_batches, fold_data, fold_network
@@ -100,34 +101,36 @@ def train_fold(job: FoldJob) -> list[dict]:
         return load_history(job.folder)
     if job.member.architecture == "features":
         return _fit_fold(job)
+    key = job.title.partition("  ")[0]
+    size = batch_size_for(len(job.training_rows), job.member.training.batch_size)
     try:
-        return _train_network(job)
+        keras.utils.clear_session()  # resets the names of layers, which depend on earlier models of this process
+        with parallel(job.member, key, size):
+            return _train_network(job)
     except Exception as error:
         if job.is_trial or not is_out_of_memory(error):
             raise
     # After the `except`, because the error refers to arrays on the device.
-    size = batch_size_for(len(job.training_rows), job.member.training.batch_size)
-    key = f"{PARAMS}: members.{job.title.partition('  ')[0]}.training.batch_size"
-    raise full_memory(key, size, partial(_train_step, job))
+    raise full_memory(f"{PARAMS}: members.{key}.training.batch_size", size, partial(_train_step, job, key))
 
 
-def _train_step(job: FoldJob, size: int) -> None:
+def _train_step(job: FoldJob, key: str, size: int) -> None:
     """Train one step of the last phase with a batch of `size` images."""
-    keras.utils.clear_session()
-    data = fold_data(job)
-    network = fold_network(job.member, job, data)
     training = job.member.training.model_copy(update={"batch_size": size})
     member = job.member.model_copy(update={"training": training})
-    batches = fold_batches(replace(job, member=member, training_rows=job.training_rows[:size]), data)
-    phase = phases(training, job.epochs)[-1]
-    trainer = compile_trainer(network, training, phase, len(batches), data.labels.ndim == 2, data.prior)
-    fit(trainer, batches, [SeedEpoch(batches)])
+    keras.utils.clear_session()
+    with parallel(member, key, size):
+        data = fold_data(job)
+        network = fold_network(member, job, data)
+        batches = fold_batches(replace(job, member=member, training_rows=job.training_rows[:size]), data)
+        phase = phases(training, job.epochs)[-1]
+        trainer = compile_trainer(network, training, phase, len(batches), data.labels.ndim == 2, data.prior)
+        fit(trainer, batches, [SeedEpoch(batches)])
 
 
 def _train_network(job: FoldJob) -> list[dict]:
     progress = Progress(job.title, job.epochs, job.turn)
     training, seeds = job.member.training, (job.member.training.seed, job.fold)
-    keras.utils.clear_session()  # resets the names of layers, which depend on earlier models of this process
     keras.config.set_dtype_policy(dtype_policy(training.precision))
     keras.utils.set_random_seed(seed_of(seeds, Purpose.WEIGHTS))
     data = fold_data(job)

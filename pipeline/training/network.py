@@ -20,6 +20,7 @@ from pipeline.config.schema import Member, Predict
 from pipeline.storage.files import reading
 from pipeline.storage.task_data import TaskData
 from pipeline.training.batches import PredictionBatches
+from pipeline.training.data_parallel import device_count
 from pipeline.training.device_memory import with_fitting_batch
 from pipeline.training.joined_images import Images
 
@@ -125,9 +126,12 @@ def predict_logits(
         model.jit_compile = False
 
     def predict(size: int) -> np.ndarray:
-        return model.predict(PredictionBatches(images, rows, size, mirrored, by_pixels, columns), verbose=0)
+        batches = PredictionBatches(images, padded, size * devices, mirrored, by_pixels, columns)
+        return model.predict(batches, verbose=0)[: len(rows)]
 
-    return with_fitting_batch(PREDICTION_BATCH, predict)[1]
+    devices = device_count()
+    padded = np.resize(rows, -(-len(rows) // devices) * devices)  # so that the last batch can be split, too
+    return with_fitting_batch(-(-PREDICTION_BATCH // devices), predict)[1]
 
 
 def averaged_probabilities(
