@@ -13,7 +13,18 @@ import pytest
 from features.labels.label_errors import label_quality
 from pipeline.config.schema import load_params
 from pipeline.report import report
-from pipeline.reporting import curves, ensemble, errors, items, leaderboard, reliability, suspects, tuning, uploads
+from pipeline.reporting import (
+    curves,
+    ensemble,
+    errors,
+    galleries,
+    items,
+    leaderboard,
+    reliability,
+    suspects,
+    tuning,
+    uploads,
+)
 from pipeline.reporting import page as page_of_tasks
 from pipeline.reporting.charts import chart
 from pipeline.reporting.page import SECTIONS, task_part
@@ -232,6 +243,21 @@ def test_wrong_labels_are_at_the_top_of_the_list(here):
     content = suspects.load(run_of(write_run(members=("fast", "slow", "best"))))
     wrong = {f"img_{row}.png" for row in range(wrong_rows())}
     assert len(wrong & {suspect.id for suspect in content.listed[: len(wrong)]}) >= 0.8 * len(wrong)
+
+
+def test_label_sets_are_shown_by_what_is_wrong_in_them(here):
+    run = run_of(write_run(classes=["cat", "dog", "owl"], label_sets=True, members=("fast", "slow", "best")))
+    wrong = {f"img_{row}.png" for row in range(wrong_rows())}  # the first label of these rows is the other one
+    listed = [suspect for suspect in suspects.load(run).listed if suspect.id in wrong]
+    assert len(listed) > len(wrong) / 2
+    assert {s.question == ("not cat?" if "cat" in s.label else "also cat?") for s in listed} == {True}
+    pictures = {picture.id: picture for picture in galleries.load(run).wrong}
+    captions = [pictures[s.id].caption for s in listed if s.id in pictures]
+    assert captions and all(caption.startswith(("misses cat", "adds cat")) for caption in captions)
+    assert errors.load(run).findings[0].text.startswith("Weakest label: cat with F1")
+    unsure = ensemble.load(run).unsure[0]
+    first, second = (float(share) for share in unsure.shares.removesuffix(" %").split(", "))
+    assert unsure.guesses.count("?") == 2 and abs(first - 50) <= abs(second - 50)
 
 
 def test_confident_learning_counts_as_by_hand():

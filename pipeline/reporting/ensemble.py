@@ -34,7 +34,7 @@ class Unsure:
 
     tile: Tile
     id: str
-    guesses: str  # the two most probable classes
+    guesses: str  # the two most probable classes, or the two labels with a probability closest to a half
     shares: str  # their probabilities
 
 
@@ -115,7 +115,7 @@ def _part(summary: dict[str, Any], name: str) -> Part:
 
 
 def _unsure(run: TaskRun) -> list[Unsure]:
-    """Return the test images with the least confidence, each with its two most probable classes."""
+    """Return the test images with the least confidence, each with two guesses."""
     if run.test is None or run.data is None:
         return []
     rows, probabilities = run.test
@@ -123,8 +123,10 @@ def _unsure(run: TaskRun) -> list[Unsure]:
     tiles = run.tiles("test", rows[least])
     images = []
     for tile, row in zip(tiles, least, strict=True):
-        order = np.argsort(-probabilities[row], kind="stable")[:2]
-        guesses = " or ".join(names_of(run, [int(column)]) for column in order)
-        shares = " or ".join(f"{100 * probabilities[row, column]:.1f}" for column in order)
+        doubt = np.abs(probabilities[row] - 0.5) if run.has_label_sets else -probabilities[row]
+        columns = np.argsort(doubt, kind="stable")[:2]
+        names = [names_of(run, [int(column)]) for column in columns]
+        guesses = ", ".join(f"{name}?" for name in names) if run.has_label_sets else " or ".join(names)
+        shares = ", ".join(f"{100 * probabilities[row, column]:.1f}" for column in columns)
         images.append(Unsure(tile, str(run.data.test_ids[rows[row]]), guesses, f"{shares} %"))
     return images

@@ -81,7 +81,7 @@ class Errors:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """The most confused pair and the weakest class."""
+        """The most confused pair and the weakest class or, for label sets, the weakest label in any case."""
         findings = []
         if self.pairs and self.pairs[0].count > 1:
             pair = self.pairs[0]
@@ -93,10 +93,11 @@ class Errors:
                 )
             )
         weakest = self.classes[0]
-        if weakest.f1 < WEAK_F1:
+        noun, limit = ("label", 1) if self.confusion is None else ("class", WEAK_F1)
+        if weakest.f1 < limit:
             findings.append(
                 Finding(
-                    f"Weakest class: {short(weakest.name)} with F1 {weakest.f1:.2f} (precision "
+                    f"Weakest {noun}: {short(weakest.name)} with F1 {weakest.f1:.2f} (precision "
                     f"{weakest.precision:.2f}, recall {weakest.recall:.2f}, {weakest.rows:,} images).",
                     "Collect more images of it, or weight it higher.",
                 )

@@ -23,6 +23,7 @@ class Picture:
     id: str
     label: str
     predicted: str
+    caption: str  # both or, for a label set, in what they differ
     confidence: float
     classes: tuple[int, ...]  # the indices of its true and predicted classes, by which the filter finds it
 
@@ -32,6 +33,7 @@ class Galleries:
     """The images, and the classes that the filter offers."""
 
     judged_name: str
+    has_label_sets: bool
     wrong: tuple[Picture, ...]
     right: tuple[Picture, ...]
     wrong_count: int
@@ -74,7 +76,9 @@ def load(run: TaskRun) -> Galleries | None:
     right_pictures = _pictures(run, oof, decided, confidence, _selection(right_order, classes, RIGHT))
     present = sorted({index for picture in (*wrong_pictures, *right_pictures) for index in picture.classes})
     choices = tuple((index, run.class_names[index]) for index in present)
-    return Galleries(run.judged_name, wrong_pictures, right_pictures, len(wrong), len(right), choices)
+    return Galleries(
+        run.judged_name, run.has_label_sets, wrong_pictures, right_pictures, len(wrong), len(right), choices
+    )
 
 
 def _largest(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
@@ -105,11 +109,22 @@ def _pictures(
                 str(oof.ids[row]),
                 names_of(run, true),
                 names_of(run, predicted),
+                _caption(run, true, predicted),
                 float(confidence[row]),
                 tuple(sorted({*true, *predicted})),
             )
         )
     return tuple(pictures)
+
+
+def _caption(run: TaskRun, true: list[int], predicted: list[int]) -> str:
+    if true == predicted:
+        return names_of(run, true)
+    if not run.has_label_sets:
+        return f"{names_of(run, true)} → {names_of(run, predicted)}"
+    missed, added = sorted({*true} - {*predicted}), sorted({*predicted} - {*true})
+    parts = (f"misses {names_of(run, missed)}" if missed else "", f"adds {names_of(run, added)}" if added else "")
+    return "; ".join(filter(None, parts))
 
 
 def _indices(value: np.ndarray) -> list[int]:

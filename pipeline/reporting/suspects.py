@@ -22,6 +22,7 @@ class Suspect:
     id: str
     label: str
     suggestion: str
+    question: str  # the suggestion or, for a label set, what it changes
     quality: float
     tile: Tile | None  # of the first MOST_IMAGES
 
@@ -32,6 +33,7 @@ class Suspects:
 
     task: str
     judged_name: str
+    has_label_sets: bool
     rows: int
     count: int
     listed: tuple[Suspect, ...]
@@ -47,10 +49,12 @@ class Suspects:
         if not self.count:
             return (Finding("No label looks wrong."),)
         first = self.listed[0]
+        doubt = f"labelled {first.label}, looks like {first.suggestion}."
+        if self.has_label_sets:
+            doubt = f"labelled {first.label}: {first.question}"
         return (
             Finding(
-                f"{plural(self.count, 'label')} of {self.rows:,} may be wrong; first id {first.id}, labelled "
-                f"{first.label}, looks like {first.suggestion}.",
+                f"{plural(self.count, 'label')} of {self.rows:,} may be wrong; first id {first.id}, {doubt}",
                 f"Check them from the top (report/suspects/{self.task}.csv lists them), correct the raw labels, and "
                 "run dvc repro.",
             ),
@@ -71,16 +75,24 @@ def load(run: TaskRun) -> Suspects | None:
             str(oof.ids[row]),
             names_of(run, _set_of(oof.labels[row])),
             names_of(run, _suggestion(oof.labels[row], int(quality.column[row]))),
+            _question(run, oof.labels[row], int(quality.column[row])),
             float(quality.score[row]),
             tiles[place] if place < len(tiles) else None,
         )
         for place, row in enumerate(listed)
     )
-    return Suspects(run.task, run.judged_name, len(oof.rows), len(rows), suspects)
+    return Suspects(run.task, run.judged_name, run.has_label_sets, len(oof.rows), len(rows), suspects)
 
 
 def _set_of(label: np.ndarray) -> list[int]:
     return np.flatnonzero(label).tolist() if np.ndim(label) else [int(label)]
+
+
+def _question(run: TaskRun, label: np.ndarray, column: int) -> str:
+    name = names_of(run, [column])
+    if np.ndim(label) == 0:
+        return f"{name}?"
+    return f"not {name}?" if label[column] else f"also {name}?"
 
 
 def _suggestion(label: np.ndarray, column: int) -> list[int]:
