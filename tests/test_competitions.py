@@ -18,7 +18,7 @@ from tests.projects import ROOT, member
 
 ENTRIES = ROOT / "docs" / "competitions"
 SHORT_SIDE = 24
-IN_MAKE_TEST = ("aptos2019-blindness-detection", "hotel-id-2021-fgvc8", "plant-pathology-2020-fgvc7")
+IN_MAKE_TEST = ("aptos2019-blindness-detection", "hotel-id-2021-fgvc8")
 ALL = [
     pytest.param(name, marks=pytest.mark.slow if name in IN_MAKE_TEST else pytest.mark.nightly)
     for name in sorted(raw_files.WRITERS)

@@ -150,7 +150,9 @@ def test_a_finished_result_is_published_again_without_keras(finished, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["images.npy", "labels.npy", "run.json"])
+@pytest.mark.parametrize(
+    "name", ["images.npy", *(pytest.param(name, marks=pytest.mark.nightly) for name in ("labels.npy", "run.json"))]
+)
 def test_a_finished_gan_with_a_damaged_file_is_trained_again(finished, seen, capsys, name):
     (fold,) = paths.resume("blobs", "generate").glob("*/fold-1")
     content = (fold / name).read_bytes()

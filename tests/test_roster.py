@@ -65,7 +65,7 @@ def test_a_params_yaml_without_optional_blocks_goes_through_dvc(project):
 
 
 @pytest.mark.parametrize("name", [HOSTILE[0], *(pytest.param(n, marks=pytest.mark.slow) for n in HOSTILE[1:4])])
-@pytest.mark.parametrize("single", [[], pytest.param(["-s"], marks=pytest.mark.slow)])
+@pytest.mark.parametrize("single", [[], pytest.param(["-s"], marks=pytest.mark.nightly)])
 def test_dvc_builds_no_command_from_a_bad_name(project, name, single):
     write_params(project, {name: task("raw")}, {"m": member(name)})
     (project / "raw").mkdir()

@@ -123,8 +123,8 @@ def test_every_architecture_has_a_space_of_its_own(architecture):
     "changes",
     [
         {"tune": {"trials": 3, "space": SMALL | {"training": {"weight_decay": None}}}},
-        {"tune": {"trials": 3, "space": SMALL}, "augment": {"flip": True}},
-        {"tune": {"trials": 3, "space": SMALL}, "training": {"epochs": 3}},
+        pytest.param({"tune": {"trials": 3, "space": SMALL}, "augment": {"flip": True}}, marks=pytest.mark.nightly),
+        pytest.param({"tune": {"trials": 3, "space": SMALL}, "training": {"epochs": 3}}, marks=pytest.mark.nightly),
     ],
 )
 def test_another_space_or_entry_starts_another_study(project, fake_runs, changes):
