@@ -154,6 +154,7 @@ def test_a_batch_that_never_fits_or_meets_a_bug_ends_in_its_own_error():
     assert bug.sizes == [4]
 
 
+@pytest.mark.slow
 def test_the_sentence_names_a_batch_size_that_fits():
     sentence = "members.m.training.batch_size: 96 images do not fit into the memory of the device, 24 do"
     assert str(full_memory("members.m.training.batch_size", 96, Device(30, FULL).train_step)) == sentence

@@ -117,6 +117,7 @@ def test_without_credentials_it_is_said_how_to_get_them(kaggle, capsys, monkeypa
     assert not kaggle.log
 
 
+@pytest.mark.slow
 def test_a_token_will_do_unless_kaggle_refuses_it(kaggle, capsys, monkeypatch):
     for name in ("KAGGLE_USERNAME", "KAGGLE_KEY"):
         monkeypatch.delenv(name)
@@ -170,6 +171,7 @@ def test_an_archive_that_unpacks_to_more_than_the_disk_holds_is_refused(kaggle, 
     assert not TARGET.exists() and remains() == []
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_no_file_and_the_next_run_goes_on(kaggle, capsys):
     kaggle.files["train.csv"] = os.urandom(3_000_000)
     kaggle.failures["GET"] = [Failure(after_bytes=2_000_000)]
