@@ -74,7 +74,7 @@ def _train(options: Generate, task: str, folder: Path, rows: dict[str, np.ndarra
         for number, name in enumerate(rows)
     ]
     print_device(task)
-    run_jobs(train_gan, jobs)
+    run_jobs(train_gan, jobs, paths.job_inputs(task))
 
 
 def _is_finished(folder: Path) -> bool:

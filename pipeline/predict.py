@@ -1,6 +1,5 @@
 """`python -m pipeline.predict MEMBER`: predict out-of-fold and test probabilities, averaged over views."""
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from features.labels.metrics.report import report
 from features.labels.parts import scoring_parts
 from features.labels.uncertainty import score_with_interval
 from pipeline.config.schema import Member, Params, Predict
+from pipeline.running.jobs import run_jobs
 from pipeline.running.stage import member_of, run, task_of
 from pipeline.storage import paths
 from pipeline.storage.answers import answers_of_test, out_of_fold_answers
@@ -23,9 +23,9 @@ from pipeline.storage.task_data import TaskData
 from pipeline.storage.task_metric import load_metric
 from pipeline.storage.tuned_options import load_tuned
 from pipeline.training.fold_jobs import ALL_ROWS
-from pipeline.training.inputs import load_inputs, test_time_augmentation
+from pipeline.training.fold_predictions import PredictionJob, predict_fold
 from pipeline.training.item_prices import has_items, item_prices
-from pipeline.training.network import averaged_probabilities, load_model, table_columns
+from pipeline.training.network import load_model
 
 EXAMINED_ROWS, ITEM_EXAMPLES = 500, 12  # of the first fold; wrong images that are kept, and as many right ones
 
@@ -120,29 +120,20 @@ def _probabilities(
     Test rows are predicted by each fold's model or, with `train_on_all`, only by the model on all rows. The last value
     is the seconds that this took.
     """
-    models, multi_label, repeats = paths.models(data.task, key), data.has_label_sets, data.repeated_folds.shape[1]
-    train, test = (load_inputs(member, split) for split in ("train", "test"))
-    options = test_time_augmentation(member, options)
-    train_columns, test_columns = (table_columns(member, data, split) for split in ("train", "test"))
-    oof, tests, seconds = np.zeros((repeats, len(data.labels), len(data.classes)), np.float32), [], 0.0
-
-    def predict_test(model: Any) -> float:
-        started, rows = time.monotonic(), np.arange(len(test))
-        tests.append(averaged_probabilities(model, test, rows, options, multi_label, test_columns))
-        return time.monotonic() - started
-
+    models, repeats, on_all = paths.models(data.task, key), data.repeated_folds.shape[1], member.training.train_on_all
+    jobs = [
+        PredictionJob(member, options, models / f"fold-{fold}.keras", data.validation_rows(fold), not on_all)
+        for fold in range(data.fold_count)
+    ]
+    if on_all:
+        jobs.append(PredictionJob(member, options, models / f"{ALL_ROWS}.keras", np.array([], int), True))
+    predictions = run_jobs(predict_fold, jobs, [*paths.job_inputs(data.task), models])
+    oof = np.zeros((repeats, len(data.labels), len(data.classes)), np.float32)
     for fold in range(data.fold_count):
-        model = load_model(models / f"fold-{fold}.keras")
-        repeat, validation_rows = fold * repeats // data.fold_count, data.validation_rows(fold)
-        oof[repeat, validation_rows] = averaged_probabilities(
-            model, train, validation_rows, options, multi_label, train_columns
-        )
-        if not member.training.train_on_all:
-            seconds += predict_test(model)
-    if member.training.train_on_all:
-        seconds += predict_test(load_model(models / f"{ALL_ROWS}.keras"))
+        oof[fold * repeats // data.fold_count, jobs[fold].validation_rows] = predictions[fold].validation
+    tests = [of_model.test for job, of_model in zip(jobs, predictions, strict=True) if job.includes_test]
     rows = np.flatnonzero(data.folds >= 0)
-    return rows, oof[:, rows], np.stack(tests), seconds
+    return rows, oof[:, rows], np.stack(tests), sum(of_model.seconds for of_model in predictions)
 
 
 if __name__ == "__main__":

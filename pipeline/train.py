@@ -46,10 +46,11 @@ def train(params: Params, key: str) -> str:
     print_device(key)
     if member.devices == "all":
         one_at_a_time()
-    run_jobs(train_fold, _with_turns(jobs, key, int(member.training.train_on_all)))
+    inputs = paths.job_inputs(task)
+    run_jobs(train_fold, _with_turns(jobs, key, int(member.training.train_on_all)), inputs)
     if member.training.train_on_all:
         jobs.append(replace(job_on_all_rows(member, key, folder, jobs), trackers=tuple(trackers)))
-        run_jobs(train_fold, jobs[-1:])
+        run_jobs(train_fold, jobs[-1:], inputs)
     summary = {"member": key, "architecture": member.architecture, **size, "folds": digest([], [paths.folds(task)])}
     histories = {job.folder.name: pd.read_csv(job.folder / "history.csv") for job in jobs}
     if sentence := nan_sentence(histories):

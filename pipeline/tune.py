@@ -115,7 +115,7 @@ def _space(trials_engine: Engine, member: Member, key: str) -> "Space":
     """Return the member's search space, from a job, because it imports Keras."""
     from pipeline.tuning.search import TrialJob
 
-    task = trials_engine.submit(_describe, TrialJob(member, key))
+    task = trials_engine.submit(_describe, TrialJob(member, key), inputs=paths.job_inputs(member.task))
     while not trials_engine.ended(WAIT_SECONDS):
         pass
     if isinstance(task.error, BadInput | ValueError):

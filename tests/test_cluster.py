@@ -5,6 +5,7 @@ import random
 import signal
 import threading
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -20,9 +21,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def pool():
+def pool(folder):
     """Two processes, which all tests share."""
-    with local_cluster([{"PODIUM_TEST": "a"}] * 2) as started:
+    with local_cluster([{"XDG_CACHE_HOME": str(folder)}] * 2) as started:
         yield started
 
 
@@ -112,6 +113,29 @@ def test_a_worker_refuses_other_code_and_other_versions(address, monkeypatch, na
     monkeypatch.setattr(cluster, "identity", lambda backend: remote_job.identity(backend) | {name: "another"})
     with pytest.raises(EngineFailed, match=text):
         run_jobs(fake_jobs.facts, [1])
+
+
+def test_a_worker_without_the_shared_folder_gets_the_files_once_and_returns_what_it_writes(address, tmp_path, folder):
+    source, done = Path("input/a.txt"), Path("out/0")
+    source.parent.mkdir()
+    source.write_text("content")
+    jobs = [fake_jobs.FolderJob(source, done), fake_jobs.FolderJob(source, Path("out/1"))]
+    with remote_cluster(address) as engine:
+        engine.token = Path("a file that no worker has")
+        tasks = [engine.submit(fake_jobs.write_folder, job, inputs=[source.parent]) for job in jobs]
+        ended = []
+        while len(ended) < 2:
+            ended += engine.ended(60)
+    assert [task.error for task in tasks] == [None, None]
+    for task in tasks:
+        workplace, earlier_epochs = task.value
+        assert not workplace.is_relative_to(tmp_path) and not workplace.exists()
+        assert earlier_epochs == 2, "the second worker continues after the epoch that the first one saved"
+    assert {str(path): path.read_text() for path in sorted(Path("out").rglob("*")) if path.is_file()} == {
+        "out/0/model": "content",
+        "out/1/model": "content",
+    }
+    assert [path.read_text() for path in folder.rglob("podium/files/*")] == ["content"]
 
 
 def draw_slowly(seed):

@@ -105,7 +105,7 @@ def test_folds_side_by_side_are_the_same_folds(tuned_project, monkeypatch):
     shutil.rmtree(paths.resume("blobs", "m"))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.setenv("JOBS", "2")
-    monkeypatch.setattr(fit, "build_model", None)  # of this process, where nothing trains now
+    monkeypatch.setattr(fit, "fold_network", None)  # of this process, where nothing trains now
     training_stage.train(params, "m")
     for fold, before in enumerate(alone):
         history = pd.read_csv(models_of()[f"fold-{fold}.csv"])

@@ -20,10 +20,11 @@ from typing import Any
 
 from distributed import Client, Future, KilledWorker, Nanny, Scheduler, SpecCluster
 
-from pipeline.running.jobs import SCHEDULER, EngineFailed, EpochWatcher, Task, always
+from pipeline.running.jobs import SCHEDULER, EngineFailed, EpochWatcher, JobStopped, Task, always
 from pipeline.running.progress import write_line
+from pipeline.running.remote_files import deliver, files_below, list_files, read_chunk
 from pipeline.running.remote_job import Call, backend_name, execute, identity
-from pipeline.storage.files import BadInput
+from pipeline.storage.files import BadInput, writing
 
 CONNECT_SECONDS = 10
 WORKER_SECONDS = 30  # after which it is an error that no worker can take a job
@@ -41,6 +42,7 @@ class Attempt:
     task: Task
     name: str  # of the job, from its content
     call: Call
+    inputs: Sequence[Path]
     future: Future | None = None
     number: int = 0
     last_epoch: int = 0
@@ -78,7 +80,9 @@ class Cluster:
         """The number of workers."""
         return max(1, len(self.workers))
 
-    def submit(self, function: Callable[[Any], Any], job: Any, watch: EpochWatcher = always) -> Task:
+    def submit(
+        self, function: Callable[[Any], Any], job: Any, watch: EpochWatcher = always, inputs: Sequence[Path] = ()
+    ) -> Task:
         """Queue a job."""
         payload = pickle.dumps((function, job))
         call = Call(
@@ -89,10 +93,11 @@ class Cluster:
             token=str(self.token),
             topic=self.topic,
             uses_keras="keras" in sys.modules,
+            output=None if (folder := getattr(job, "folder", None)) is None else str(folder),
         )
         content = hashlib.blake2b(payload + repr((call.identity, call.folder)).encode(), digest_size=8).hexdigest()
         task = Task(watch)
-        self._start(Attempt(task, f"{function.__name__}-{content}", call))
+        self._start(Attempt(task, f"{function.__name__}-{content}", call, inputs))
         return task
 
     def ended(self, seconds: float) -> list[Task]:
@@ -134,6 +139,9 @@ class Cluster:
             else:
                 print(message["line"], file=sys.stderr, flush=True)
             return []
+        if "row" not in message:
+            self._answer(message)
+            return []
         key, row = message["key"], json.loads(message["row"])
         attempt = self.attempts.get(key)
         if attempt is None or row["epoch"] <= attempt.last_epoch:  # a job that was interrupted repeats an epoch
@@ -145,6 +153,31 @@ class Cluster:
         del self.attempts[key]
         self.client.cancel([attempt.future])
         return [attempt.task]
+
+    def _answer(self, message: dict) -> None:
+        """Answer a worker that does not share this folder. If it dies meanwhile, its job begins again elsewhere."""
+        attempt = self.attempts.get(message["key"])
+        if attempt is None:
+            return
+        worker, folder = message["worker"], Path(attempt.call.output) if attempt.call.output else None
+        answer: Any = True
+        with suppress(OSError, KeyError):
+            if message.get("wants") == "list":
+                answer = list_files(attempt.inputs, folder)
+            elif message.get("wants") == "chunk":
+                answer = read_chunk(message["path"], message["offset"])
+            elif folder and "has" in message and Path(message["has"]).is_relative_to(folder):
+                self._copy(worker, message["absolute"], Path(message["has"]))
+            elif folder and "only" in message:
+                for path in files_below([folder]):
+                    if str(path) not in message["only"]:
+                        path.unlink()
+            self.client.run(deliver, message["key"], answer, workers=[worker])
+
+    def _copy(self, worker: str, source: str, path: Path) -> None:
+        with writing(path) as part, part.open("wb") as target:
+            while chunk := self.client.run(read_chunk, source, target.tell(), workers=[worker])[worker]:
+                target.write(chunk)
 
     def _end(self, key: str) -> list[Task]:
         attempt = self.attempts.pop(key, None)
@@ -164,6 +197,9 @@ class Cluster:
             raise self._lost() from None
         except EngineFailed:
             raise
+        except JobStopped:  # it waited in vain for its files, or the same job of an earlier run was cancelled
+            self._start(attempt)
+            return []
         except ModuleNotFoundError as error:
             raise EngineFailed(f"{self.name}: a worker cannot import {error.name}; start it in the project") from None
         except Exception as error:

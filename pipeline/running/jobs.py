@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from pipeline.running.devices import gpu_environments, visible_gpus
@@ -49,8 +50,17 @@ class Engine(Protocol):
     def size(self) -> int:
         """The number of jobs that run at a time."""
 
-    def submit(self, function: Callable[[Any], Any], job: Any, watch: EpochWatcher = ...) -> Task:
-        """Start a job, or queue it. `watch` gets what the job reports after each epoch."""
+    def submit(
+        self, function: Callable[[Any], Any], job: Any, watch: EpochWatcher = ..., inputs: Sequence[Path] = ()
+    ) -> Task:
+        """Start a job, or queue it.
+
+        Args:
+            function: a function of a module.
+            job: its picklable argument. If it has a `folder`, the job writes there.
+            watch: gets what the job reports after each epoch.
+            inputs: files and folders that the job reads, for workers that do not share this folder.
+        """
 
     def ended(self, seconds: float) -> list[Task]:
         """Wait for the next tasks that end, and return them. The list is empty if that takes more than `seconds`."""
@@ -69,7 +79,9 @@ class InProcess:
     def __init__(self) -> None:
         self.tasks: list[Task] = []
 
-    def submit(self, function: Callable[[Any], Any], job: Any, watch: EpochWatcher = always) -> Task:
+    def submit(
+        self, function: Callable[[Any], Any], job: Any, watch: EpochWatcher = always, inputs: Sequence[Path] = ()
+    ) -> Task:
         """Run the job. Its error is kept in the task."""
         task = Task(watch)
         self.tasks.append(task)
@@ -79,7 +91,7 @@ class InProcess:
                 raise JobStopped
 
         try:
-            with epochs_reported(after_epoch):
+            with heard_by(Listeners(after_epoch)):
                 task.value = function(job)
         except JobStopped:
             task.is_stopped = True
@@ -95,7 +107,15 @@ class InProcess:
         return tasks
 
 
-_after_epoch: list[Callable[[dict], None]] = []
+@dataclass
+class Listeners:
+    """What hears about the job that runs in this process."""
+
+    after_epoch: Callable[[dict], None] = lambda row: None
+    after_save: Callable[[Path], None] = lambda path: None
+
+
+_listeners = [Listeners()]
 
 
 def report_epoch(row: dict) -> None:
@@ -104,22 +124,26 @@ def report_epoch(row: dict) -> None:
     Raises:
         JobStopped: the job should end now.
     """
-    if _after_epoch:
-        _after_epoch[-1](row)
+    _listeners[-1].after_epoch(row)
+
+
+def report_state(path: Path) -> None:
+    """Report that a job has saved its state, from which it can continue elsewhere."""
+    _listeners[-1].after_save(path)
 
 
 @contextmanager
-def epochs_reported(after_epoch: Callable[[dict], None]) -> Iterator[None]:
-    """Let `report_epoch` call `after_epoch`."""
-    _after_epoch.append(after_epoch)
+def heard_by(listeners: Listeners) -> Iterator[None]:
+    """Let the listeners hear about the job in this block."""
+    _listeners.append(listeners)
     try:
         yield
     finally:
-        _after_epoch.pop()
+        _listeners.pop()
 
 
-def run_jobs(function: Callable[[Job], Result], jobs: Sequence[Job]) -> list[Result]:
-    """Return the results in the order of `jobs`. The first error ends the others.
+def run_jobs(function: Callable[[Job], Result], jobs: Sequence[Job], inputs: Sequence[Path] = ()) -> list[Result]:
+    """Return the results in the order of `jobs`. The first error ends the others. See `Engine.submit` for `inputs`.
 
     Raises:
         BadInput: a job raised it, or a process or the cluster was lost.
@@ -129,7 +153,7 @@ def run_jobs(function: Callable[[Job], Result], jobs: Sequence[Job]) -> list[Res
     if not uses_dask(len(jobs)):
         return [function(job) for job in jobs]
     with engine(len(jobs)) as pool:
-        tasks = [pool.submit(function, job) for job in jobs]
+        tasks = [pool.submit(function, job, inputs=inputs) for job in jobs]
         left = len(tasks)
         while left:
             for task in pool.ended(WAIT_SECONDS):

@@ -9,14 +9,15 @@ import pickle
 import random
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from pipeline.running.devices import BACKEND, backend_for_gpus
-from pipeline.running.jobs import EngineFailed, JobStopped, epochs_reported
+from pipeline.running.jobs import EngineFailed, JobStopped, Listeners, heard_by
+from pipeline.running.remote_files import Exchange
 from pipeline.running.start import silence_warnings
 
 ROOT = Path(__file__).parent.parent.parent
@@ -34,6 +35,7 @@ class Call:
     token: str  # the content of a file in this folder, by which a worker knows that it has the same folder
     topic: str  # of the events that the client hears
     uses_keras: bool  # whether the function's module imports Keras
+    output: str | None  # the folder that the job writes
 
 
 def backend_name() -> str:
@@ -66,17 +68,20 @@ def _version(name: str) -> str:
 
 
 def execute(call: Call) -> Any:
-    """Run the job in this worker, and return its result. What it prints appears at the client."""
+    """Run the job in this worker, and return its result. What it prints appears at the client.
+
+    The worker works in the client's folder if they share it, else in a temporary one.
+    """
     from distributed import get_worker
 
     worker = get_worker()
-    key = worker.get_current_task()
+    key = str(worker.get_current_task())
     _check(call, worker.address)
     _separate_random_numbers()
     silence_warnings()
 
     def send(message: dict) -> None:
-        worker.log_event(call.topic, {"key": key, **message})
+        worker.log_event(call.topic, {"key": key, "worker": worker.address, **message})
 
     def after_epoch(row: dict) -> None:
         send({"row": json.dumps(row, default=float)})
@@ -84,12 +89,23 @@ def execute(call: Call) -> Any:
         if task is None or task.state == "cancelled":
             raise JobStopped
 
-    _enter_folder(call)
-    if call.uses_keras:
-        import pipeline.running.backend  # noqa: F401  before the modules that import Keras directly
-    with _lines_sent(send), epochs_reported(after_epoch):
+    listeners = Listeners(after_epoch)
+    with ExitStack() as stack:
+        stack.enter_context(_lines_sent(send))
+        stack.enter_context(heard_by(listeners))
+        exchange = None if Path(call.folder, call.token).exists() else Exchange(key, send)
+        if exchange is None:
+            os.chdir(call.folder)
+        if call.uses_keras:
+            import pipeline.running.backend  # noqa: F401  before the modules that import Keras directly
+        if exchange is not None:
+            stack.enter_context(exchange.job_folder())
+            listeners.after_save = lambda path: exchange.hand_over([path])
         function, job = pickle.loads(call.payload)
-        return function(job)
+        result = function(job)
+        if exchange is not None and call.output is not None:
+            exchange.finish(Path(call.output))
+        return result
 
 
 def _check(call: Call, address: str) -> None:
@@ -113,13 +129,6 @@ def _separate_random_numbers() -> None:
         is_dask = name.partition(".")[0] in ("dask", "distributed", "tornado")
         if is_dask and getattr(module, "random", None) is random:
             module.random = random.Random()  # type: ignore[attr-defined]
-
-
-def _enter_folder(call: Call) -> None:
-    path = Path(call.folder, call.token)
-    if not path.exists():
-        raise EngineFailed(f"{path}: not on the worker; expected a folder that all machines share")
-    os.chdir(call.folder)
 
 
 @contextmanager

@@ -127,6 +127,12 @@ def answer_group(task: str) -> Path:
     return entry("tasks", task, "answer_group")
 
 
+def job_inputs(task: str) -> list[Path]:
+    """Files and folders that a fold, a GAN, a trial or a prediction of the task may read, without the models."""
+    below = [images(task), folds(task), generated(task), predictions(task, ""), tuning(task, "").parent]
+    return [path for path in (ENTRIES, *below, vectors(task)) if path.exists()]
+
+
 def resume(task: str, member: str) -> Path:
     """State of unfinished training: outside the outs, which DVC deletes before a stage runs again."""
     return Path(".resume", task, member)

@@ -17,6 +17,7 @@ from features.labels.metrics.metric import Metric
 from features.labels.metrics.shares import accuracy
 from features.labels.targets import probabilities
 from models.parts import batch_norm
+from pipeline.running.jobs import report_state
 from pipeline.running.progress import Progress, fold_figures
 from pipeline.storage.checkpoint import save_state
 from pipeline.storage.files import BadInput
@@ -238,6 +239,7 @@ class Backup(keras.callbacks.Callback):
         weights, optimiser = copies(self.model.weights), copies(self.model.optimizer.variables)
         groups = {"weights": weights, "optimiser": optimiser, **self.best.groups}
         save_state(self.path, self.best.history, groups)
+        report_state(self.path)
         self.saved_at, self.saved_epochs = time.monotonic(), len(self.best.history)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.config.schema import Generate
 from pipeline.running.backend import keras  # before the modules that import Keras directly
 from pipeline.running.devices import is_out_of_memory
-from pipeline.running.jobs import report_epoch
+from pipeline.running.jobs import report_epoch, report_state
 from pipeline.running.progress import ALONE, Progress, Turn, gan_figures
 from pipeline.storage.checkpoint import load_state, save_state
 from pipeline.storage.files import BadInput, save_array, save_chunks, save_json, writing
@@ -77,6 +77,7 @@ def _train_networks(job: GanJob) -> None:
             history.append(_epoch(job, networks, epoch, progress))
             report_epoch(history[-1])
             save_state(job.folder / "state.npz", history, {name: copies(v) for name, v in networks.groups().items()})
+            report_state(job.folder / "state.npz")
             shown = (epoch + 1) % -(-job.options.epochs // LINES) == 0
             progress.epoch_ends(gan_figures(history[-1]), shown)
     _finish(job, networks, history)

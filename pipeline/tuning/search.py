@@ -19,6 +19,7 @@ from pipeline.config.schema import Member, Tune
 from pipeline.running.clock import clock
 from pipeline.running.jobs import Engine, EpochWatcher, Task
 from pipeline.running.progress import fitted, write_line
+from pipeline.storage import paths
 from pipeline.storage.files import BadInput
 from pipeline.tuning.space import Space, suggest
 from pipeline.tuning.study import (
@@ -157,7 +158,8 @@ def _submit_trials(search: Search, engine: Engine, own: OwnTrials) -> None:
         own.start_times[trial.number] = time.monotonic()
         member = with_values(search.member, suggest(trial, search.space))
         job = TrialJob(member, f"{search.title}  trial {trial.number}")
-        task = engine.submit(search.run, job, _watcher(search, trial, engine.size, is_first))
+        watch = _watcher(search, trial, engine.size, is_first)
+        task = engine.submit(search.run, job, watch, paths.job_inputs(member.task))
         own.numbers[task] = trial.number
 
 
