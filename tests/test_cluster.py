@@ -11,9 +11,9 @@ import psutil
 import pytest
 from distributed import Scheduler, SpecCluster
 
-from pipeline.running import cluster, jobs, remote_job
-from pipeline.running.cluster import local_cluster, remote_cluster
+from pipeline.running import cluster, jobs, remote_job, schedulers
 from pipeline.running.jobs import EngineFailed, run_jobs
+from pipeline.running.schedulers import local_cluster, remote_cluster
 from pipeline.storage.files import BadInput
 from tests import fake_jobs
 
@@ -155,7 +155,7 @@ def test_ctrl_c_is_not_a_matter_of_the_processes(pool, address):
 
 
 def test_a_scheduler_that_does_not_answer_is_one_sentence(monkeypatch):
-    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(schedulers, "CONNECT_SECONDS", 1)
     monkeypatch.setenv("DASK_SCHEDULER", "tcp://127.0.0.1:9")
     with pytest.raises(EngineFailed, match=r"no Dask scheduler answers at tcp://127.0.0.1:9 within 1 s"):
         run_jobs(fake_jobs.facts, [1])

@@ -9,8 +9,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from pipeline.running.cluster import local_cluster
 from pipeline.running.jobs import InProcess
+from pipeline.running.schedulers import local_cluster
 from pipeline.storage.files import BadInput
 from pipeline.tuning import search
 from pipeline.tuning.search import Search, best_of, ended_trials

@@ -173,7 +173,7 @@ def engine(jobs: int) -> Iterator[Engine]:
     if not uses_dask(jobs):
         yield InProcess()
         return
-    from pipeline.running.cluster import local_cluster, remote_cluster  # which imports Dask
+    from pipeline.running.schedulers import local_cluster, remote_cluster  # which imports Dask
 
     address = os.environ.get(SCHEDULER)
     with remote_cluster(address) if address else local_cluster(environments(min(jobs, parallel_jobs()))) as cluster:
@@ -221,7 +221,7 @@ def turns(names: Sequence[str], work: str, later_jobs: int = 0) -> dict[str, Tur
         later_jobs: how many jobs follow after these.
     """
     if address := os.environ.get(SCHEDULER):
-        from pipeline.running.cluster import worker_count
+        from pipeline.running.schedulers import worker_count
 
         size = worker_count(address)
     else:
