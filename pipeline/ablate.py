@@ -158,8 +158,8 @@ def _ablation(params: Params, options: argparse.Namespace) -> tuple[str, Ablatio
         return name, ablation.model_copy(update=overrides)
     epochs = member_of(params, name).training.epochs
     if not words:
-        known = ", ".join(params.ablations) or "none"
-        raise BadInput(f"{name}: expected a setting and its values, or an entry of ablations; these are {known}")
+        names = ", ".join(params.ablations) or "none"
+        raise BadInput(f"{name}: expected a setting and its values, or an entry of ablations; these are {names}")
     if options.epoch and options.epoch > epochs:
         raise BadInput(f"--epoch {options.epoch}: expected at most {epochs}, the epochs of {name}")
     setting, *values = words

@@ -41,8 +41,8 @@ def download(params: Params, arguments: argparse.Namespace) -> None:
         moved_count = _move(files, target, arguments.overwrite)
         shutil.rmtree(download_folder)
     names = [str(path) for path in unpack.files_of(target)]
-    listed = ", ".join(names[:LISTED_FILES]) + (", ..." if len(names) > LISTED_FILES else "")
-    print(f"download {key}: {len(names)} files in {target} ({listed}), {moved_count} of them new")
+    examples = ", ".join(names[:LISTED_FILES]) + (", ..." if len(names) > LISTED_FILES else "")
+    print(f"download {key}: {len(names)} files in {target} ({examples}), {moved_count} of them new")
     print(advice(paths.PARAMS.read_text(encoding="utf-8"), key, params.tasks[key].ingest, target))
 
 

@@ -88,9 +88,9 @@ def _lock(name: str) -> FileLock:
     return FileLock(LEDGER.with_name(name))
 
 
-def update(entry: Entry, listed: list[ListedSubmission]) -> Entry:
+def update(entry: Entry, listing: list[ListedSubmission]) -> Entry:
     """Return the upload with the status and scores of Kaggle's listing. If they changed, append them to the ledger."""
-    match = next((submission for submission in listed if submission.file == f"{entry.upload}.csv"), None)
+    match = next((submission for submission in listing if submission.file == f"{entry.upload}.csv"), None)
     if match is None:
         return entry
     known = replace(entry, ref=match.ref, status=match.status, public=match.public, private=match.private)
@@ -126,14 +126,14 @@ def settle_all(competition: str) -> tuple[list[Entry], list[ListedSubmission]]:
         BadInput: the client of a killed command is still running.
         KaggleError: Kaggle returned no listing.
     """
-    listed = client.listing(competition)
-    entries = [update(entry, listed) for entry in load() if entry.competition == competition]
+    listing = client.listing(competition)
+    entries = [update(entry, listing) for entry in load() if entry.competition == competition]
     for index, entry in enumerate(entries):
         if entry.status == "unknown":
             if client.is_running(entry.upload):
                 raise BadInput(f"{entry.upload} is still being sent by an earlier command's client; wait for its end")
             entries[index] = settle(entry, SETTLE_SECONDS)
-    return entries, listed
+    return entries, listing
 
 
 def reason_of(entry: Entry) -> str:

@@ -34,14 +34,14 @@ def _place(inner: Path, unpacked: Path) -> Path:
 def _extract(archive: Path, folder: Path) -> None:
     folder.mkdir(parents=True)
     try:
-        with zipfile.ZipFile(archive) as opened:
-            _check_space(archive, folder, opened)
-            for member in opened.infolist():
+        with zipfile.ZipFile(archive) as zip_file:
+            _check_space(archive, folder, zip_file)
+            for member in zip_file.infolist():
                 name = PurePosixPath(member.filename.replace("\\", "/"))
                 if name.is_absolute() or ".." in name.parts or ":" in member.filename:
                     raise ValueError(f"{archive.name} contains {member.filename!r}, which leads out of its folder")
                 if name.parts[:1] != ("__MACOSX",):
-                    opened.extract(member, folder)
+                    zip_file.extract(member, folder)
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError) as error:
         raise ValueError(f"{archive.name} is not readable as zip ({error})") from error
     except OSError as error:
@@ -50,10 +50,10 @@ def _extract(archive: Path, folder: Path) -> None:
         raise ValueError(f"{archive.name} is not readable as zip ({error})") from error
 
 
-def _check_space(archive: Path, folder: Path, opened: zipfile.ZipFile) -> None:
-    needed, free = sum(member.file_size for member in opened.infolist()), shutil.disk_usage(folder).free
-    if needed > free:
-        gib = [f"{size / 2**30:.1f}" for size in (needed, free)]
+def _check_space(archive: Path, folder: Path, zip_file: zipfile.ZipFile) -> None:
+    needed_bytes, free_bytes = sum(member.file_size for member in zip_file.infolist()), shutil.disk_usage(folder).free
+    if needed_bytes > free_bytes:
+        gib = [f"{size / 2**30:.1f}" for size in (needed_bytes, free_bytes)]
         raise ValueError(
             f"{archive.name} unpacks to {gib[0]} GiB, expected no more than the {gib[1]} GiB that are free"
         )

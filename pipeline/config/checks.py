@@ -46,9 +46,9 @@ def check(params: Params) -> None:
 
 def _check_names(params: Params) -> None:
     for parts in (("replicas",), ("tasks",), ("members", "students")):
-        known: dict[str, str] = {}
+        spellings: dict[str, str] = {}
         for path in [(part, name) for part in parts for name in getattr(params, part)]:
-            other = known.setdefault(path[1].casefold(), path[1])
+            other = spellings.setdefault(path[1].casefold(), path[1])
             if other == path[1] and path[0] == "students" and other in params.members:
                 raise Fault(path, "another name is expected, as members has an entry of this one")
             if other != path[1]:
@@ -66,8 +66,8 @@ def _check_ablations(params: Params) -> None:
     for name, ablation in params.ablations.items():
         path = ("ablations", name)
         if ablation.member not in params.members:
-            known = ", ".join(params.members)
-            raise Fault((*path, "member"), f"{quote(ablation.member)} is not a member; known are {known}")
+            names = ", ".join(params.members)
+            raise Fault((*path, "member"), f"{quote(ablation.member)} is not a member; known are {names}")
         member = params.members[ablation.member]
         for index, changes in enumerate(ablation.variants):
             place = (*path, "variants", index)

@@ -17,14 +17,16 @@ def with_presets(tree: Any) -> Any:
     """
     if not isinstance(tree, dict):
         return tree
-    known = read_tree(PRESETS.read_text(encoding="utf-8")).value
+    presets = read_tree(PRESETS.read_text(encoding="utf-8")).value
     filled = dict(tree)
     for part in ("members", "students"):
         if isinstance(tree.get(part), dict):
-            filled[part] = {name: _fill_in(entry, "member", (part, name), known) for name, entry in tree[part].items()}
+            filled[part] = {
+                name: _fill_in(entry, "member", (part, name), presets) for name, entry in tree[part].items()
+            }
     if isinstance(tree.get("tasks"), dict):
         filled["tasks"] = {
-            name: entry | {"split": _fill_in(entry["split"], "split", ("tasks", name, "split"), known)}
+            name: entry | {"split": _fill_in(entry["split"], "split", ("tasks", name, "split"), presets)}
             if isinstance(entry, dict) and "split" in entry
             else entry
             for name, entry in tree["tasks"].items()
@@ -32,12 +34,12 @@ def with_presets(tree: Any) -> Any:
     return filled
 
 
-def _fill_in(entry: Any, part: str, path: tuple[str, ...], known: dict) -> Any:
+def _fill_in(entry: Any, part: str, path: tuple[str, ...], presets: dict) -> Any:
     if not isinstance(entry, dict) or not isinstance(entry.get("preset"), str):
         return entry  # other types are refused with the rest of the entry
-    if entry["preset"] not in known:
-        raise Fault((*path, "preset"), f"{quote(entry['preset'])} is unknown; known are {', '.join(known)}")
-    return _merge(known[entry["preset"]][part], entry)
+    if entry["preset"] not in presets:
+        raise Fault((*path, "preset"), f"{quote(entry['preset'])} is unknown; known are {', '.join(presets)}")
+    return _merge(presets[entry["preset"]][part], entry)
 
 
 def _merge(below: Any, above: Any) -> Any:

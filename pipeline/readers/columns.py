@@ -77,8 +77,8 @@ def _declared(table: Table, column: int | str | None, setting: str) -> int | Non
     if isinstance(column, str):
         matches = [position for position, name in enumerate(table.names or ()) if name == column]
         if len(matches) != 1:
-            listed = ", ".join((table.names or ())[:5]) or "no header"
-            raise ValueError(f"{setting} {column!r} is {len(matches)} times in the header ({listed})")
+            header = ", ".join((table.names or ())[:5]) or "no header"
+            raise ValueError(f"{setting} {column!r} is {len(matches)} times in the header ({header})")
         return matches[0]
     if not -table.width <= column < table.width:
         raise ValueError(f"{setting} {column} is not among the {table.width} columns, counted from 0")
@@ -104,8 +104,8 @@ def _by_name(table: Table, names: tuple[str, ...], setting: str, other_role: int
     """Return the only column with one of `names`, or None. The column `other_role` already has another role."""
     matches = [position for position in _positions(table, names) if position != other_role]
     if len(matches) > 1:
-        listed = " and ".join(table.name(position) for position in matches)
-        raise ValueError(f"columns {listed} may each be meant; declare {setting}")
+        names_of_matches = " and ".join(table.name(position) for position in matches)
+        raise ValueError(f"columns {names_of_matches} may each be meant; declare {setting}")
     return matches[0] if matches else None
 
 
@@ -179,8 +179,8 @@ def _different(table: Table, candidates: list[int]) -> int:
     if len(fitting) > 1:
         fitting = [position for position in fitting if _counts_up(text[position])]
     if len(fitting) != 1:
-        listed = " and ".join(table.name(position) for position in candidates)
-        raise ValueError(f"column {listed} is not clearly the id; declare id_column or label_column")
+        names = " and ".join(table.name(position) for position in candidates)
+        raise ValueError(f"column {names} is not clearly the id; declare id_column or label_column")
     return fitting[0]
 
 

@@ -79,8 +79,8 @@ def _fields(path: Path, line: str, delimiter: str) -> list[str]:
 
 
 def _is_header(first: list[str], second: list[str]) -> bool:
-    known = {*ID_NAMES, *INDEX_NAMES, *LABEL_NAMES} - {""}
-    if any(field.lower() in known for field in first):
+    usual_names = {*ID_NAMES, *INDEX_NAMES, *LABEL_NAMES} - {""}
+    if any(field.lower() in usual_names for field in first):
         return True
     if 2 * sum(field != "" and not _is_number(field) for field in first) >= len(first):
         return True

@@ -73,9 +73,9 @@ def submission_form(
     """
     declared = task.submission
     if task.metric.name == ORDERED and task.ingest.classes is None and any(isinstance(name, str) for name in classes):
-        listed = ", ".join(map(str, classes[:5]))
+        examples = ", ".join(map(str, classes[:5]))
         raise BadInput(
-            f"{paths.PARAMS}: tasks.{key}.metric: {ORDERED} is for ordered classes, and names ({listed}) have no "
+            f"{paths.PARAMS}: tasks.{key}.metric: {ORDERED} is for ordered classes, and names ({examples}) have no "
             f"order; list them in their order in tasks.{key}.ingest.classes"
         )
     metric = task_metric(key, task.metric.name, task.metric.k, declared.positive, classes, label_sets)
