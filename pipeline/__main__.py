@@ -13,7 +13,7 @@ import yaml
 from pipeline.running.usage import usage_of
 
 HERE = Path(__file__).parent
-IN_ROOMS = {"adversarial": "reporting", "repro": "running"}
+IN_ROOMS = {"adversarial": "reporting", "repro": "running", "train_all": "training"}
 
 
 def overview() -> str:

@@ -10,7 +10,11 @@ from tests.projects import ROOT, environment, member, task, write_params
 
 PIPELINE = sorted(path.stem for path in (ROOT / "pipeline").glob("[!_]*.py"))
 SUBMISSIONS = ["download", "ledger", "score", "upload"]
-IN_ROOMS = {"pipeline.reporting.adversarial": "pipeline adversarial", "pipeline.running.repro": "pipeline repro"}
+IN_ROOMS = {
+    "pipeline.reporting.adversarial": "pipeline adversarial",
+    "pipeline.running.repro": "pipeline repro",
+    "pipeline.training.train_all": "pipeline train_all",
+}
 COMMANDS = [*(f"pipeline.{name}" for name in PIPELINE), *(f"submissions.{name}" for name in SUBMISSIONS), *IN_ROOMS]
 KEYED = [name for name in PIPELINE if name not in ("compare", "new", "report", "roster")]
 OTHER_ARGUMENTS = {

@@ -34,7 +34,7 @@ def run(stage: str, function: Callable[..., str], alone: bool = True) -> None:
     with one_sentence(stage):
         keys = _keys(stage, sys.argv[1:], usage_of(sys.modules[function.__module__].__doc__ or "")[0])
         params = load_params(PARAMS)
-        with _alone(stage, *keys) if alone else nullcontext():
+        with only_run(stage, *keys) if alone else nullcontext():
             summary = function(params, *keys)
         if summary:
             print(f"{' '.join([stage, *keys])}: {summary} in {time.monotonic() - started:.1f} s", flush=True)
@@ -42,7 +42,7 @@ def run(stage: str, function: Callable[..., str], alone: bool = True) -> None:
 
 
 @contextmanager
-def _alone(stage: str, key: str = "all") -> Iterator[None]:
+def only_run(stage: str, key: str = "all") -> Iterator[None]:
     """Hold the lock of a stage and key. The system frees it when this process ends for any reason."""
     path = paths.lock(stage, key)
     path.parent.mkdir(parents=True, exist_ok=True)
