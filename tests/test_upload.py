@@ -35,6 +35,7 @@ def test_an_upload_is_recorded_sent_and_confirmed_by_the_listing(kaggle, capsys)
     assert not list(Path().rglob("*.part"))
 
 
+@pytest.mark.slow
 def test_the_commit_is_recorded_and_whether_files_differ_from_it(kaggle, capsys):
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
     Path(".gitignore").write_text("*.lock\n")
@@ -49,11 +50,13 @@ def test_the_commit_is_recorded_and_whether_files_differ_from_it(kaggle, capsys)
     assert kaggle.submissions[0].description.startswith(f"{commit[:7]}-dirty: ")
 
 
+@pytest.mark.slow
 def test_a_message_of_ones_own_is_sent_as_it_is(kaggle, capsys):
     run(capsys, "shoes", '--message=-more, "epochs"')
     assert kaggle.submissions[0].description == lines()[-1]["message"] == '-more, "epochs"'
 
 
+@pytest.mark.slow
 def test_a_score_is_waited_for_on_request_and_else_found_later(kaggle, capsys):
     kaggle.pending_polls = 2
     assert "public score   not known yet (pending)" in run(capsys, "shoes")
@@ -65,6 +68,7 @@ def test_a_score_is_waited_for_on_request_and_else_found_later(kaggle, capsys):
     assert len(kaggle.submissions) == 2
 
 
+@pytest.mark.slow
 def test_what_kaggle_cannot_score_is_an_error(kaggle, capsys):
     kaggle.unscorable = True
     assert "could not score submission 1000" in run(capsys, "shoes", status=1)
@@ -105,6 +109,7 @@ def test_a_file_that_the_ensemble_did_not_make_claims_no_score(kaggle, capsys):
     assert lines()[-1]["out_of_fold"] == lines()[-1]["members"] == lines()[-1]["weights_sha256"] == ""
 
 
+@pytest.mark.slow
 def test_the_same_bytes_go_twice_only_when_told_to(kaggle, capsys):
     run(capsys, "shoes")
     assert "already has this file, as submission 1000; --again" in run(capsys, "shoes", status=1)
@@ -127,6 +132,7 @@ def test_a_limit_is_respected_before_it_is_spent(kaggle, capsys, limit, expected
     assert kaggle.log == ASKED_FIRST and not paths.LEDGER.exists()
 
 
+@pytest.mark.slow
 def test_without_a_limit_kaggle_itself_decides(kaggle, capsys):
     kaggle.failures["GetSubmissionLimits"] = [Failure(500, "Internal server error")]
     assert "the daily limit is not known" in run(capsys, "shoes") and len(kaggle.submissions) == 1
