@@ -7,6 +7,7 @@ A row is one figure. `KEY` says which: a new row replaces an older one with the 
 import datetime
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
+from filelock import FileLock
 
 from pipeline.storage.files import writing
 
@@ -76,6 +78,11 @@ def write(question: str, rows: Iterable[Mapping[str, Any]]) -> Path:
     Raises:
         OSError: the file cannot be written. It is left unchanged.
     """
+    with FileLock(path_of(question).with_suffix(".lock")):  # several processes may write rows of a question
+        return _write(question, rows)
+
+
+def _write(question: str, rows: Iterable[Mapping[str, Any]]) -> Path:
     filled = [{"question": question, **_origin(), **row} for row in rows]
     new = pd.DataFrame([{name: _text(value) for name, value in row.items()} for row in filled])
     old = read(question) if path_of(question).exists() else pd.DataFrame(columns=COLUMNS)
@@ -111,11 +118,17 @@ def _origin() -> dict[str, str]:
     """Return the origin of the rows: the commit (with + if files differ from it), date, device and command."""
     command = ["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *sys.argv[1:]]
     return {
-        "commit": _git("rev-parse", "--short", "HEAD") + ("+" if _git("status", "--porcelain", "-uno") else ""),
+        "commit": commit(),
         "date": datetime.date.today().isoformat(),
         "device": device(),
         "source": shlex.join(command),
     }
+
+
+def commit() -> str:
+    """Return the commit of the project, with + if files differ from it. Without git it is the variable COMMIT."""
+    head = _git("rev-parse", "--short", "HEAD")
+    return head + ("+" if _git("status", "--porcelain", "-uno") else "") if head else os.environ.get("COMMIT", "")
 
 
 def device() -> str:
@@ -133,5 +146,8 @@ def device() -> str:
 
 
 def _git(*arguments: str) -> str:
+    """Return what git prints, or an empty text without git."""
+    if shutil.which("git") is None:
+        return ""
     result = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False)
     return result.stdout.strip()

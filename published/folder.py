@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from benchmarks.results import commit
 from pipeline.config.tree import read_tree
 
 HERE = Path(__file__).parent
@@ -44,7 +45,7 @@ def prepared_folder(name: str, *, keep_code: bool) -> Path:
     if not keep_code or not (folder / COMMIT).exists():
         for part in CODE:
             _copy(ROOT / part, folder / part)
-        (folder / COMMIT).write_text(_commit() + "\n", encoding="utf-8")
+        (folder / COMMIT).write_text((commit() or "unknown") + "\n", encoding="utf-8")
     if not (folder / ".dvc").exists():
         subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], cwd=folder, check=True)
     return folder
@@ -67,14 +68,6 @@ def _copy(source: Path, copy: Path) -> None:
     else:
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, copy)
-
-
-def _commit() -> str:
-    """Return the commit of the project, with + if files differ from it; `unknown` outside git."""
-    git = ["git", "-C", str(ROOT)]
-    head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
-    changes = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True)
-    return head.stdout.strip() + "+" * bool(changes.stdout) if not head.returncode else "unknown"
 
 
 def _environment() -> dict[str, str]:

@@ -221,6 +221,7 @@ def test_a_member_survives_being_written_and_read(member):
         "params.yaml",
         "benchmarks/params.yaml",
         "benchmarks/ensemble.yaml",
+        "benchmarks/gpu_session.yaml",
     ],
 )
 def test_the_configurations_that_come_along_are_legal(name):

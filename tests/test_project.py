@@ -77,3 +77,14 @@ def test_a_missing_program_is_skipped_and_in_ci_a_failure(monkeypatch):
     monkeypatch.setenv("CI", "true")
     with pytest.raises(pytest.fail.Exception, match="nonsuch is missing: pip install nonsuch"):
         need_module("nonsuch", "pip install nonsuch")
+
+
+def test_the_gpu_machine_has_or_gets_every_package():
+    image = (
+        "filelock joblib jinja2 markupsafe matplotlib numpy pandas pillow psutil pyyaml scikit-learn scipy tensorboard"
+    )
+    on_the_machine = {*f"{image} threadpoolctl tqdm".split()}
+    not_needed_there = {"kaggle", "tensorflow"}
+    carried = {*(ROOT / "benchmarks/gpu_packages.txt").read_text().splitlines()[1:]}
+    needed = {Requirement(line).name.lower() for line in PROJECT["dependencies"]}
+    assert needed - on_the_machine - not_needed_there <= carried
