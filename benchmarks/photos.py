@@ -6,9 +6,9 @@
 DATA contains ants-bees.tar (from PyTorch's tutorial on transfer learning) and cifar-10-jpeg.tar.xz, with
 train/CLASS/*.jpg. For each set, `pipeline.new` writes the entry, whose strong member is left out, and
 `python -m pipeline repro` goes from the raw files to the score. The seconds are those of all its stages, and of
-`benchmarks/twenty_lines.py` as a process of its own: the median over the rounds, in which both take turns.
-A round takes ten minutes on two cores. `--strong` also trains the strong member alone, for as few epochs as two cores
-can: half an hour for ants and bees.
+`benchmarks/twenty_lines.py` as a process of its own: the median over the rounds, in which both take turns. Each round
+has other folds, and accuracies are means. A round takes ten minutes on two cores. `--strong` also trains the strong
+member alone, for as few epochs as two cores can: half an hour for ants and bees.
 """
 
 import argparse
@@ -50,7 +50,7 @@ class Pictures:
     reference_pixels: int  # side of the images in the twenty lines
 
 
-Run = Callable[[Path, Pictures], tuple[float, float]]
+Run = Callable[[Path, Pictures, int], tuple[float, float]]  # a folder, its photos and a seed
 
 SETS = {
     "ants and bees": Pictures("ants-bees.tar", "val", (0, 0), 0, 224),
@@ -74,7 +74,7 @@ def main() -> None:
         for number in range(options.rounds)
         for name in options.sets
         for member, run in members.items()
-        for row in _measure(options.data, options.work / _file_name(name, member, number), name, run)
+        for row in _measure(options.data, options.work / _file_name(name, member, number), name, run, number)
     ]
     groups = pd.DataFrame(measured).groupby(["setting", "member", "rows"], sort=False)
     rows = groups.agg({"accuracy": "mean", "standard_error": "mean", "seconds": "median"}).reset_index()
@@ -86,13 +86,13 @@ def _file_name(*parts: object) -> str:
     return re.sub(r"\W+", "-", " ".join(map(str, parts)))
 
 
-def _measure(data: Path, folder: Path, name: str, run: Run) -> Iterator[dict]:
+def _measure(data: Path, folder: Path, name: str, run: Run, seed: int) -> Iterator[dict]:
     """Write a set's photos into an empty folder, and return a member's accuracies there with its seconds."""
     shutil.rmtree(folder, ignore_errors=True)
     copy_code(folder)
     _write_raw(data, folder / paths.raw(TASK), folder / "classes", SETS[name])
     started = time.monotonic()
-    accuracies = run(folder, SETS[name])
+    accuracies = run(folder, SETS[name], seed)
     seconds = time.monotonic() - started
     for rows, part, accuracy in zip(("out of fold", "held out"), ("train", "test"), accuracies, strict=True):
         count = len(list((folder / "classes" / part).glob("*/*")))
@@ -136,20 +136,23 @@ def _unpack(archive: Path, folder: str, target: Path, most: int, side_pixels: in
                 path.write_bytes(content.read())
 
 
-def _podium(folder: Path, _: Pictures, kind: str = "quick", training: dict | None = None) -> tuple[float, float]:
+def _podium(
+    folder: Path, _: Pictures, seed: int, kind: str = "quick", training: dict | None = None
+) -> tuple[float, float]:
     """Return the accuracy out of fold and on the held-out photos, from raw files to the score of one member."""
     _run(folder, "pipeline.new", TASK, str(paths.raw(TASK)))
     params, name = folder / paths.PARAMS, f"{TASK}-{kind}"
     tree = yaml.safe_load(params.read_text())
     tree["members"] = {name: tree["members"][name] | ({"training": training} if training else {})}
+    tree["tasks"][TASK]["split"]["seed"] = seed
     params.write_text(yaml.safe_dump(tree, sort_keys=False))
     _run(folder, "pipeline", "repro")
     ensemble = json.loads((folder / paths.decision(TASK)).read_text())
     return ensemble["honest_score"], json.loads((folder / paths.score(TASK)).read_text())["all"]["score"]
 
 
-def _twenty_lines(folder: Path, pictures: Pictures) -> tuple[float, float]:
-    arguments = str((folder / "classes").absolute()), str(pictures.reference_pixels)
+def _twenty_lines(folder: Path, pictures: Pictures, seed: int) -> tuple[float, float]:
+    arguments = str((folder / "classes").absolute()), str(pictures.reference_pixels), str(seed)
     out_of_fold, held_out = _run(ROOT, "benchmarks.twenty_lines", *arguments).split()[-2:]
     return float(out_of_fold), float(held_out)
 

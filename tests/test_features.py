@@ -5,11 +5,12 @@ import math
 
 import numpy as np
 import pytest
-from keras import applications, layers
+from keras import applications, layers, ops
 from numpy.random import default_rng
+from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
-from models.backbones.extraction import Extraction, extractor
+from models.backbones.extraction import Extraction, extractor, resize
 from models.parts import freezing
 from pipeline import ensemble, predict, submission, train, tune
 from pipeline.config.errors import BadInput
@@ -88,6 +89,15 @@ def test_a_member_from_folds_to_a_submission(weights, blobs, computed):
 def test_images_are_resized_unless_they_have_about_the_right_size(size, side, expected):
     network = extractor((*size, 3), Extraction("mobilenet", None, side, flip=False)).get_layer(freezing.BACKBONE)
     assert network.input_shape[1:3] == expected
+
+
+@pytest.mark.parametrize("size", [(20, 26), (7, 9)], ids=["enlarged", "shrunk"])
+def test_images_are_resized_as_pillow_does(size):
+    images = np.random.default_rng(0).integers(64, 192, (2, 10, 13, 3), dtype=np.uint8)
+    resized = ops.convert_to_numpy(resize(ops.convert_to_tensor(images), size))
+    for image, ours in zip(images, resized, strict=True):
+        expected = Image.fromarray(image).resize(size[::-1], Image.Resampling.BICUBIC)
+        assert np.abs(ours - np.asarray(expected)).max() < 1.5, "Pillow rounds after each axis"
 
 
 @pytest.mark.slow

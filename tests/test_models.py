@@ -100,7 +100,7 @@ def test_every_architecture_keeps_the_contract():
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_usual_image_sizes(architecture, image_shape):
     with without_weights():
-        options = {"weights": None} if architecture == "pretrained" else {}
+        options = {"weights": None} if architecture in ("features", "pretrained") else {}
         assert models.build(architecture, image_shape, 7, options).output_shape == (None, 7)
 
 
