@@ -21,7 +21,7 @@ from pipeline.config.schema import load_params
 from pipeline.storage import paths
 from tests.browser import browser, load_milliseconds, open_page, picture_of
 
-WIDTH_PIXELS, TALLEST_PIXELS = 1000, 1400
+WIDTH_PIXELS, TALLEST_PIXELS = 1120, 1400
 COLOURS = 256  # of a PNG
 LOADS = 5
 
@@ -73,7 +73,7 @@ def _cut(png: bytes) -> Image.Image:
 
 def save_picture(image: Image.Image, path: Path) -> None:
     """Write a small PNG."""
-    image.quantize(COLOURS).save(path, optimize=True)
+    image.quantize(COLOURS, Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
 
 
 if __name__ == "__main__":

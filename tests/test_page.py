@@ -275,6 +275,9 @@ def test_the_page_names_the_choice_when_the_ensemble_is_no_better(here):
     save_json(paths.ensemble("shoes") / "ensemble.json", summary)
     verdict = ensemble.load(run).verdict
     assert "not better than shoes-slow alone: -0.0082" in verdict.text and "best_member" in verdict.action
+    assert "auto" in verdict.action
+    save_json(paths.ensemble("shoes") / "ensemble.json", summary | {"methods": {"mean": {}, "greedy": {}}})  # of auto
+    assert "auto" not in ensemble.load(run_of(load_params(paths.PARAMS))).verdict.action
 
 
 def test_an_ensemble_of_one_member_is_called_that_and_needs_no_choice(here):

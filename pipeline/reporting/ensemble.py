@@ -65,7 +65,7 @@ class Ensemble:
             return Finding(
                 f"The ensemble is not better than {self.best_member} alone: {interval} in {self.metric}.",
                 "The submission is the ensemble's. Choose ensemble: {method: best_member} to submit "
-                f"{self.best_member}, or {{method: auto}}, which tries both.",
+                f"{self.best_member}{'' if len(self.methods) > 1 else ', or {method: auto}, which tries both'}.",
             )
         if self.gain["low"] <= 0:
             return Finding(
