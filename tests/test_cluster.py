@@ -22,9 +22,19 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def pool(folder):
-    """Two processes, which all tests share."""
+    """Two processes, which all tests share. They are started again even if the test has an engine of its own."""
+    is_over = threading.Event()
+
+    def restart_workers() -> None:
+        while not is_over.wait(0.5):
+            started.restart_workers()
+
     with local_cluster([{"XDG_CACHE_HOME": str(folder)}] * 2) as started:
+        thread = threading.Thread(target=restart_workers)
+        thread.start()
         yield started
+        is_over.set()
+        thread.join()
 
 
 @pytest.fixture
@@ -35,7 +45,7 @@ def address(pool, tmp_path, monkeypatch):
     monkeypatch.setenv("DASK_SCHEDULER", address)
     end = time.monotonic() + 60
     while len(pool.client.nthreads()) < 2 and time.monotonic() < end:  # after a kill
-        pool.ended(0.1)
+        time.sleep(0.1)
     return address
 
 
@@ -159,6 +169,29 @@ def test_a_scheduler_that_does_not_answer_is_one_sentence(monkeypatch):
     monkeypatch.setenv("DASK_SCHEDULER", "tcp://127.0.0.1:9")
     with pytest.raises(EngineFailed, match=r"no Dask scheduler answers at tcp://127.0.0.1:9 within 1 s"):
         run_jobs(fake_jobs.facts, [1])
+
+
+def test_a_scheduler_with_tls_needs_a_certificate(monkeypatch):
+    monkeypatch.setenv("DASK_SCHEDULER", "tls://127.0.0.1:9")
+    with pytest.raises(EngineFailed, match=r"tls://127.0.0.1:9 needs a certificate: Dask has no distributed.comm.tls"):
+        run_jobs(fake_jobs.facts, [1])
+
+
+def test_a_worker_without_the_project_is_one_sentence_and_stays_alive(pool, address, monkeypatch):
+    monkeypatch.setattr(cluster, "Execution", NotThere)
+    with pytest.raises(EngineFailed, match=r"a worker cannot import nowhere; start it in the project's folder"):
+        run_jobs(fake_jobs.facts, [1])
+    assert len(pool.client.nthreads()) == 2
+
+
+class NotThere:
+    """A job of a module that workers do not have."""
+
+    def __init__(self, call):
+        pass
+
+    def __reduce__(self):
+        return __import__, ("nowhere",)
 
 
 def test_a_scheduler_without_workers_is_one_sentence(monkeypatch, tmp_path):

@@ -19,7 +19,7 @@ from distributed import Client, Future, KilledWorker
 from pipeline.running.jobs import EngineFailed, EpochWatcher, JobStopped, Task, always
 from pipeline.running.progress import write_line
 from pipeline.running.remote_files import deliver, files_below, list_files, read_chunk
-from pipeline.running.remote_job import Call, backend_name, execute, identity
+from pipeline.running.remote_job import Call, Execution, backend_name, identity
 from pipeline.storage.files import BadInput, writing
 
 WORKER_SECONDS = 30  # after which it is an error that no worker can take a job
@@ -121,7 +121,9 @@ class Cluster:
         attempt.first_epochs = attempt.last_epoch
         key, resources = f"{attempt.name}-{attempt.number}", {GPU: 1} if self._has_gpus() else None
         self.attempts[key] = attempt
-        attempt.future = future = self.client.submit(execute, attempt.call, key=key, resources=resources)
+        # A worker ends itself when it cannot import a task's function, so the function is one that each worker has.
+        payload = pickle.dumps(Execution(attempt.call))
+        attempt.future = future = self.client.submit(pickle.loads, payload, key=key, resources=resources)
         future.add_done_callback(lambda future: self.messages.put(("end", future.key)))
 
     def _hear_event(self, message: dict) -> list[Task]:
@@ -194,7 +196,9 @@ class Cluster:
             self._start(attempt)
             return []
         except ModuleNotFoundError as error:
-            raise EngineFailed(f"{self.name}: a worker cannot import {error.name}; start it in the project") from None
+            raise EngineFailed(
+                f"{self.name}: a worker cannot import {error.name}; start it in the project's folder and environment"
+            ) from None
         except Exception as error:
             attempt.task.error = error
         finally:

@@ -38,6 +38,16 @@ class Call:
     output: str | None  # the folder that the job writes
 
 
+@dataclass(frozen=True)
+class Execution:
+    """What `pickle.loads` turns into the result of a job."""
+
+    call: Call
+
+    def __reduce__(self) -> tuple:
+        return execute, (self.call,)
+
+
 def backend_name() -> str:
     """Return the name of Keras's backend, without importing Keras."""
     if "keras" in sys.modules:

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 
+import dask
 from distributed import Client, Nanny, Scheduler, SpecCluster
 
 from pipeline.running.cluster import Cluster
 from pipeline.running.jobs import SCHEDULER, EngineFailed
 
 CONNECT_SECONDS = 10
+CERTIFICATE = "distributed.comm.tls.client.cert"
 HERE = "127.0.0.1"
 QUIET = logging.CRITICAL
 
@@ -65,6 +67,8 @@ def worker_count(address: str) -> int:
 @contextmanager
 def _client(address: str | SpecCluster) -> Iterator[Client]:
     _silence_dask()
+    if str(address).startswith("tls://") and not dask.config.get(CERTIFICATE, None):
+        raise EngineFailed(f"{SCHEDULER}: {address} needs a certificate: Dask has no {CERTIFICATE}; see docs/scale.md")
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False, name="podium")
     except (OSError, ValueError, TypeError) as error:
