@@ -2,8 +2,8 @@
 # A session on a lent machine with an NVIDIA GPU, JAX with CUDA, no TensorFlow and no internet: 14 minutes in all.
 #
 #   FASHION_MNIST_DIR=<folder> python -m benchmarks.gpu_pack PHOTOS.tar   # here: fills .gpu/
-#   benchmarks/gpu_session.sh reports               # there, with .gpu/wheels and .gpu/data: 8 minutes at most
-#   benchmarks/gpu_session.sh tuning records photos # there, with .gpu/wheels and .gpu/photos: 6 minutes at most
+#   benchmarks/gpu_session.sh reports               # there, with .gpu/wheels and .gpu/data: 6 minutes at most, and the start
+#   benchmarks/gpu_session.sh tuning records photos # there, with .gpu/wheels and .gpu/photos: 7 minutes at most
 #
 # reports  systems of the published reports on all images (published/measure_gpu.yaml), three at a time on the card
 # tuning   twenty trials with their page, and the stages generate, tune, train and predict under DVC (gpu_session.yaml)
@@ -18,7 +18,7 @@ cd "$(dirname "$0")/.."
 root=$PWD scale=${SCALE:-full} python=${PYTHON:-python3}
 session=$root/.gpu/$scale out=${OUT:-$root/.gpu/$scale/out}
 code=$session/code kept=$session/kept # kept: logs and pages
-declare -A minutes=([reports]=7 [tuning]=3 [records]=1 [photos]=1.5)
+declare -A minutes=([reports]=6 [tuning]=4 [records]=1 [photos]=1.5)
 if [ "$scale" = tiny ]; then
     minutes=([reports]=20 [tuning]=20 [records]=20 [photos]=20)
 fi
@@ -45,10 +45,10 @@ prepare() { # an environment with the machine's packages and the wheels, and a c
     touch "$session/ready"
 }
 
-project() { # write a folder with the code and the entries of $2, as `params.yaml`
+project() { # write a folder with the code and, if $2 names a file of entries, `params.yaml`
     [ -e "$1/dvc.yaml" ] || python -c 'import sys, pathlib; from benchmarks.tiny_project import copy_code
 copy_code(pathlib.Path(sys.argv[1]))' "$1"
-    cp -n "$2" "$1/params.yaml"
+    [ $# -eq 1 ] || [ -e "$1/params.yaml" ] || cp "$2" "$1/params.yaml"
 }
 
 measure() { # some systems of one report after another, with a third of the card's memory
@@ -85,9 +85,9 @@ records() {
 }
 
 photos() {
-    project "$session/photos" /dev/null
+    project "$session/photos"
     cd "$session/photos"
-    [ -s params.yaml ] || { rm params.yaml && PYTHONPATH='' python -m pipeline.new photos "$root/.gpu/photos/raw"; }
+    [ -e params.yaml ] || PYTHONPATH='' python -m pipeline.new photos "$root/.gpu/photos/raw"
     PYTHONPATH='' python -m pipeline repro
     cp -r report "$kept/photos"
     PYTHONPATH=$code python -m benchmarks.report_rows gpu_folds
