@@ -31,11 +31,7 @@ HEAD = """# Published and measured
 training, else of the mean over the seeds. Rows whose commit is 9a144ca have fewer epochs and other splits than the
 entries ([record](../benchmarks/records/2026-11-25-five-reports.md)). Machines: {machines}.
 """
-ROWS = {
-    "training": "training",
-    "validation": "out of fold",
-    "test": "test",
-}  # of the results, by the figure's first word
+ROWS = {"training": "training", "validation": "out of fold", "test": "test"}  # of the results, by a figure's first word
 OTHER_IMAGES = "other files with this name"
 MEASURED = ("measured", "error", "difference", "images", "epochs", "seeds", "commit", "release")  # columns
 ERRORS = 2  # standard errors from which a difference needs a reason
@@ -54,8 +50,8 @@ def measured_systems() -> pd.DataFrame:
     """Return the rows of the results for systems, indexed by member and rows: those of the training that saw most."""
     rows = _rows()
     rows = rows[(rows["ablation"] == "") & (rows["member"] != "") & (rows["images"] >= LEAST_IMAGES)]
-    seen = rows["images"] * rows["epochs"]
-    return rows.assign(seen=seen).sort_values("seen").groupby(["member", "rows"]).last()
+    ordered = rows.assign(seen=rows["images"] * rows["epochs"]).sort_values("seen")
+    return ordered.drop_duplicates(["member", "rows"], keep="last").set_index(["member", "rows"])
 
 
 def measured_variants(name: str) -> pd.DataFrame:
@@ -122,8 +118,10 @@ def _numbers(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def state(difference: float) -> str:
-    """Return whether a published figure is reached, by the difference in standard errors."""
-    return "not measured" if np.isnan(difference) else "not reached" if difference < -ERRORS else "reached"
+    """Return how a measured figure compares with the published one, by the difference in standard errors."""
+    if np.isnan(difference):
+        return "not measured"
+    return "reached" if abs(difference) <= ERRORS else "higher" if difference > 0 else "not reached"
 
 
 def short_table(report: str) -> str:
