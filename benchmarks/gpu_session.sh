@@ -30,8 +30,8 @@ prepare() { # an environment with the machine's packages and the wheels, and a c
     "$python" -m venv --without-pip "$session/venv"
     site=$("$session/venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
     "$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' >"$site/machine.pth"
-    if compgen -G '.gpu/*/*.whl' >/dev/null; then
-        "$python" -m pip install --quiet --no-index --no-deps --no-compile --target "$site" .gpu/*/*.whl
+    if compgen -G '.gpu/wheels/*.whl' >/dev/null; then
+        "$python" -m pip install --quiet --no-index --no-deps --no-compile --target "$site" .gpu/wheels/*.whl
     fi
     cp -r .dvc .dvcignore .gitignore dvc.yaml benchmarks features models pipeline published submissions "$code"
     rm -rf "$code"/.dvc/{cache,tmp,config.local}
@@ -85,6 +85,7 @@ records() {
 }
 
 photos() {
+    python -m pip install --quiet --no-index --no-deps "$root"/.gpu/photos/*.whl
     project "$session/photos"
     cd "$session/photos"
     [ -e params.yaml ] || PYTHONPATH='' python -m pipeline.new photos "$root/.gpu/photos/raw"
