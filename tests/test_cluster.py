@@ -1,5 +1,6 @@
 """Jobs on a Dask cluster of this machine's processes, which are real and are killed here."""
 
+import logging
 import os
 import random
 import signal
@@ -221,3 +222,9 @@ def test_a_lost_scheduler_is_one_sentence(monkeypatch, tmp_path):
 def test_the_limit_of_a_wait_is_thirty_seconds():
     assert cluster.WORKER_SECONDS <= 30
     assert jobs.WAIT_SECONDS > 0
+
+
+def test_dask_writes_no_log(pool):
+    loggers = [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]
+    assert "distributed.client" in loggers
+    assert {name for name in loggers if logging.getLogger(name).isEnabledFor(logging.ERROR)} == set()

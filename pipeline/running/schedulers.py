@@ -13,7 +13,7 @@ from distributed import Client, Nanny, Scheduler, SpecCluster
 from pipeline.running.cluster import Cluster
 from pipeline.running.jobs import SCHEDULER, EngineFailed
 
-CONNECT_SECONDS = 10
+CONNECT_SECONDS, CLOSE_SECONDS = 30, 10
 CERTIFICATE = "distributed.comm.tls.client.cert"
 HERE = "127.0.0.1"
 QUIET = logging.CRITICAL
@@ -77,7 +77,7 @@ def _client(address: str | SpecCluster) -> Iterator[Client]:
     try:
         yield client
     finally:
-        client.close(CONNECT_SECONDS)
+        client.close(CLOSE_SECONDS)
 
 
 @contextmanager
@@ -93,9 +93,10 @@ def _cluster(client: Client, name: str, restart_workers: Callable[[], None] | No
 
 
 def _silence_dask() -> None:
-    """Hide Dask's log: what matters to the user becomes a sentence."""
-    for name in ("distributed", "tornado", "asyncio"):
-        logging.getLogger(name).setLevel(QUIET)
+    """Hide Dask's log: what matters to the user becomes a sentence. Many of its loggers have levels of their own."""
+    for name in ("distributed", "tornado", "asyncio", *logging.root.manager.loggerDict):
+        if name.partition(".")[0] in ("distributed", "tornado", "asyncio"):
+            logging.getLogger(name).setLevel(QUIET)
 
 
 @contextmanager
