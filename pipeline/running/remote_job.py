@@ -96,7 +96,8 @@ def execute(call: Call) -> Any:
     def after_epoch(row: dict) -> None:
         send({"row": json.dumps(row, default=float)})
         task = worker.state.tasks.get(key)
-        if task is None or task.state == "cancelled":
+        is_alive = worker.status.name in ("running", "paused")  # else it has lost its scheduler, and soon ends
+        if not is_alive or task is None or task.state == "cancelled":
             raise JobStopped
 
     listeners = Listeners(after_epoch)
