@@ -203,6 +203,7 @@ def _shared(item: Item, folder: Path, member: str) -> dict[str, Any]:
     source = json.loads((folder / task.ingest.folder / paths.REPLICA_SOURCE).read_text(encoding="utf-8"))
     return {
         "task": _task(folder),
+        "source": f"python -m published.measure {item.name}",
         "member": member,
         "setting": item.setting,
         "images": item.train_rows,
