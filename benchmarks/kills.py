@@ -39,7 +39,7 @@ SIGNALS = ("SIGKILL", "SIGTERM", "SIGINT")
 TARGETS = ("dvc", "stage", "group")
 STAGE_LINE = re.compile(r"^Running stage '([^']+)'", re.MULTILINE)
 TRACEBACK = re.compile(r"^Traceback \(most recent call last\):\n((?: .*\n)+)(\S.*)$", re.MULTILINE)
-EPOCH_LINE = re.compile(r"^(\S.*?) +epoch +(\d+)/\d+ .*?\| ([\d.]+) s", re.MULTILINE)
+STAGE_OR_EPOCH_LINE = re.compile(r"^Running stage '([^']+)'|^(\S.*?) +epoch +(\d+)/\d+ ", re.MULTILINE)
 
 
 def start(project: Path, target: str = "") -> subprocess.Popen:
@@ -190,9 +190,9 @@ def wrong_at_the_end(project: Path, status: int, reference: dict, rows: list[dic
         is_before_our_code = error.startswith("KeyboardInterrupt") and str(project) not in frames
         if not is_before_our_code:
             wrong.append(f"a traceback: {error[-300:]}")
-    epochs = pd.DataFrame(EPOCH_LINE.findall(log), columns=["title", "epoch", "seconds"])
-    again = epochs[epochs.duplicated(["title", "epoch"])]
-    rows[-1]["epochs_again"], rows[-1]["epoch_seconds_again"] = len(again), float(again["seconds"].astype(float).sum())
+    again = repeated_epochs(log)
+    rows[-1]["epochs_again"] = len(again)
+    rows[-1]["epoch_seconds_again"] = sum(reference["seconds"][stage] / EPOCHS for stage in again)  # or less
     training_kills = [row for row in rows if row["stage"].partition("@")[0] in ("generate", "train", "train-student")]
     if len(again) > len(training_kills) and rows[-1]["epoch_seconds_again"] > SAVE_SECONDS * len(training_kills):
         wrong.append(f"{len(again)} epochs were repeated in {len(training_kills)} kills")
@@ -202,6 +202,15 @@ def wrong_at_the_end(project: Path, status: int, reference: dict, rows: list[dic
     if trials > sum(row["stage"] == "tune@tiny-tuned" for row in rows):
         wrong.append(f"{trials} trials were repeated")
     return wrong
+
+
+def repeated_epochs(log: str) -> list[str]:
+    """Return the stage of each epoch that the log has again."""
+    stage, epochs = "", []
+    for name, title, number in STAGE_OR_EPOCH_LINE.findall(log):
+        stage = name or stage
+        epochs += [] if name else [(stage, title, number)]
+    return [epoch[0] for index, epoch in enumerate(epochs) if epoch in epochs[:index]]
 
 
 def counts(rows: list[dict]) -> list[dict]:
