@@ -16,7 +16,6 @@ import sys
 from contextlib import chdir
 from pathlib import Path
 
-import vl_convert
 import yaml
 from PIL import Image
 
@@ -92,6 +91,8 @@ def _plots(project: Path) -> Image.Image:
 
 
 def _drawn(specification: dict) -> Image.Image:
+    import vl_convert  # of the extra `pictures`
+
     png = vl_convert.vegalite_to_png(json.dumps(specification))
     image = Image.open(io.BytesIO(png)).convert("RGB")
     return image.resize((round(image.width * HEIGHT_PIXELS / image.height), HEIGHT_PIXELS))

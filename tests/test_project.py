@@ -18,7 +18,7 @@ PYTHONS = ("3.11", "3.12", "3.13")
 
 
 def make(*arguments, cwd=ROOT):
-    command = ["make", "--file", ROOT / "Makefile", *arguments]
+    command = ["make", "--no-print-directory", "--file", ROOT / "Makefile", *arguments]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=True).stdout
 
 

@@ -70,7 +70,13 @@ def modules(package):
 def programs():
     """Return the files that are run by name, so that nothing imports the backend before them, and use it."""
     paths = [*modules("pipeline"), *modules("submissions"), *modules("benchmarks")]
-    return [path for path in paths if "__main__" in path.read_text() and "pipeline.running.backend" in path.read_text()]
+    return [path for path in paths if "__main__" in path.read_text() and imports_backend(path)]
+
+
+def imports_backend(path):
+    """Return whether a file imports the backend at its top."""
+    imports = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ImportFrom)]
+    return any(node.module == "pipeline.running.backend" for node in imports)
 
 
 def imported(path):

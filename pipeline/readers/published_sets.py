@@ -194,7 +194,8 @@ def _unpacked(archive: Path) -> Path:
     folder = archive.with_name(CIFAR_10_FOLDER)
     if not folder.exists():
         with writing(folder) as part, tarfile.open(archive) as archive_file:
-            archive_file.extractall(part, filter="data")
+            archive_file.extraction_filter = getattr(tarfile, "data_filter", None)  # Python before 3.11.4 has none
+            archive_file.extractall(part)
     return folder
 
 

@@ -4,7 +4,7 @@
 stages up to `tune`, then trains the unfinished folds of all members as one pool of jobs, with JOBS or DASK_SCHEDULER as
 in the stages. The stages `train` find the folds in `.resume` and train nothing. Students follow their teachers.
 
-Example: JOBS=4 python -m pipeline train_all
+Example: python -m pipeline train_all
 """
 
 import subprocess
