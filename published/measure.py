@@ -237,8 +237,8 @@ def main() -> None:
     unknown = set(options.names) - {item.name for item in items} - {item.report for item in items}
     if unknown:
         parser.error(f"{min(unknown)}: expected a report, or one of {', '.join(item.name for item in items)}")
-    wanted = [item for item in items if not options.names or {item.name, item.report} & {*options.names}]
-    for item in wanted:
+    selection = [item for item in items if not options.names or {item.name, item.report} & {*options.names}]
+    for item in selection:
         if is_measured(item):
             continue
         print(f"{item.name}: {item.setting}, {hours(item)}", flush=True)

@@ -1,11 +1,13 @@
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
-from pipeline.config.schema import Params
+from pipeline.config.schema import Params, load_params
+from pipeline.storage import paths
 from tests.ingest_project import TEST_IDS, sample
 from tests.kaggle_project import hurry, write_project
 from tests.kaggle_server import Kaggle, environment, secrets_in, serve
@@ -56,6 +58,14 @@ def tuned_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[.
     monkeypatch.chdir(tmp_path)
     write_blobs(tmp_path / "raw")
     return to_tuned_members
+
+
+@pytest.fixture
+def finished(once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+    """The params of a copy of `once`, the folder in which a test module trained, as working folder."""
+    shutil.copytree(once, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return load_params(paths.PARAMS)
 
 
 @pytest.fixture

@@ -1,4 +1,7 @@
-"""Programs and modules that a few tests need. Without them a test is skipped, or fails in CI. One program is a fake."""
+"""Programs and modules that a few tests need, and a fake `nvidia-smi`.
+
+Where one is missing, the test is skipped and says how to install it; in CI it fails.
+"""
 
 import importlib
 import os

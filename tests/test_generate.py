@@ -52,14 +52,6 @@ def once(tmp_path_factory):
 
 
 @pytest.fixture
-def finished(once, tmp_path, monkeypatch):
-    """A copy of that folder, to work in."""
-    shutil.copytree(once, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    return load_params(paths.PARAMS)
-
-
-@pytest.fixture
 def seen(monkeypatch):
     """Let GANs learn nothing, in no time, and return the batches of images that each would have seen."""
     from pipeline.training import gan_fold as generator

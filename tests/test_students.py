@@ -11,7 +11,7 @@ import pytest
 
 from pipeline import ensemble, predict, tune
 from pipeline import train as training_stage
-from pipeline.config.schema import Member, PseudoLabels, load_params
+from pipeline.config.schema import Member, PseudoLabels
 from pipeline.storage import checkpoint as resume
 from pipeline.storage import paths
 from pipeline.storage.columns import ANSWER, save_columns
@@ -115,14 +115,6 @@ def once(tmp_path_factory):
         predict.predict(params, "m")
         run_all(params, "s")
     return folder
-
-
-@pytest.fixture
-def finished(once, tmp_path, monkeypatch):
-    """A copy of that folder, to work in."""
-    shutil.copytree(once, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    return load_params(paths.PARAMS)
 
 
 def test_nothing_of_its_validation_rows_reaches_a_student(finished):

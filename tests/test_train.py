@@ -13,7 +13,6 @@ import pytest
 from features.labels.metrics.losses import log_loss
 from pipeline import ensemble, predict
 from pipeline import train as training_stage
-from pipeline.config.schema import load_params
 from pipeline.running import devices
 from pipeline.storage import paths
 from pipeline.storage.files import BadInput
@@ -38,14 +37,6 @@ def once(tmp_path_factory):
         params = to_tuned_members({"m": member("blobs", training={"epochs": 5})})
         assert "2 model(s)" in training_stage.train(params, "m")
     return folder
-
-
-@pytest.fixture
-def finished(once, tmp_path, monkeypatch):
-    """A copy of that folder, to work in."""
-    shutil.copytree(once, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    return load_params(paths.PARAMS)
 
 
 def test_every_fold_leaves_a_model_and_a_history(finished):
